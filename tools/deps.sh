@@ -1,0 +1,100 @@
+#!/bin/sh
+# Installs what some targets of the Makefile need, and only what is missing.
+#
+#     tools/deps.sh GROUP...     groups: demo test cross lint interop tls, or all
+#
+# When nothing is missing that takes a few milliseconds, so every target can afford to call it first.
+set -eu
+
+# group | Debian package | what shows that it is there: a command, or a file | what it is for
+packages() {
+    cat <<'TABLE'
+demo    make                    make                                  runs the Makefile
+demo    gcc                     cc                                    C compiler
+demo    libc6-dev               /usr/include/stdio.h                  headers of the C library
+demo    libjsmn-dev             /usr/include/jsmn.h                   JSON tokenizer inside opensandbox.h
+demo    python3                 python3                               runs the local dev server
+test    gcc                     gcc                                   C compiler with sanitizers
+test    libcmocka-dev           /usr/include/cmocka.h                 unit tests
+test    valgrind                valgrind                              second run of the unit tests
+cross   gcc                     gcc                                   native C compiler
+cross   g++                     g++                                   native C++ compiler
+cross   clang                   clang                                 second native compiler
+cross   gcc-arm-none-eabi       arm-none-eabi-gcc                     Cortex-M compiler
+cross   gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc               RISC-V compiler
+cross   gcc-avr                 avr-gcc                               AVR compiler (16-bit int)
+lint    clang-format            clang-format                          layout of the sources
+lint    clang-tidy              clang-tidy                            static analysis
+lint    cppcheck                cppcheck                              static analysis
+interop nodejs                  node                                  runs the official JavaScript SDK
+interop npm                     npm                                   fetches the official JavaScript SDK
+tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h            TLS port
+TABLE
+}
+
+# A group's own packages come after those of the groups that it builds on.
+with_prerequisites() {
+    case $1 in
+    demo | tls) echo "$1" ;;
+    test | interop) echo "demo $1" ;;
+    cross) echo "demo tls cross" ;;
+    lint) echo "demo tls cross lint" ;;
+    all) echo "demo test cross lint interop tls" ;;
+    *)
+        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop tls all)" >&2
+        return 1
+        ;;
+    esac
+}
+
+present() {
+    case $1 in
+    /*) [ -e "$1" ] ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# Sets `missing` to the packages of the groups in $1 that are not there, and says what each is for.
+find_missing() {
+    missing=
+    while read -r group package check why; do
+        case " $1 " in *" $group "*) ;; *) continue ;; esac
+        case " $missing " in *" $package "*) continue ;; esac
+        present "$check" && continue
+        missing="$missing $package"
+        echo "missing: $package ($why)"
+    done <<TABLE
+$(packages)
+TABLE
+}
+
+fail() {
+    echo "tools/deps.sh: $1" >&2
+    echo "tools/deps.sh: install by hand:$missing" >&2
+    exit 1
+}
+
+install_packages() {
+    command -v apt-get >/dev/null 2>&1 || fail "no apt-get here: this is not Debian or Ubuntu"
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null 2>&1 || fail "installing needs root, and there is no sudo"
+        as_root=sudo
+    fi
+    echo "installing with apt-get:$*"
+    $as_root apt-get update
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+[ $# -gt 0 ] || set -- all
+groups=
+for name in "$@"; do
+    groups="$groups $(with_prerequisites "$name")"
+done
+
+find_missing "$groups"
+[ -n "$missing" ] || exit 0
+# Unquoted: a list of package names, none of which has a space.
+install_packages $missing
+find_missing "$groups"
+[ -z "$missing" ] || fail "apt-get succeeded, yet something is still missing"
