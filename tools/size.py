@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""Measures what opensandbox.h costs on small targets: flash, RAM and stack, against the budgets.
+
+    tools/size.py [--check] [--functions] [--header FILE]
+
+Each configuration is a program in tests/size, linked with -nostdlib and --gc-sections. Only what
+opensandbox.h puts into it is counted: not the program, nor its memcpy, nor libgcc. The stack is the
+deepest path of calls from a public function, as the compiler's own call graph has it; the caller's
+port and handlers are excluded. Results go to build/size.json too.
+
+Exit status: 1 if a rule is broken (recursion, a frame of variable size, a call of a library
+function that the core may not use), and with --check also if a budget is exceeded.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "size"
+PROGRAMS = ROOT / "tests" / "size"
+JSMN = Path("/usr/include/jsmn.h")
+
+
+@dataclass
+class Target:
+    name: str
+    tools: str
+    flags: list
+
+
+@dataclass
+class Configuration:
+    name: str
+    buffer_bytes: int
+    defines: list = field(default_factory=list)
+
+
+ARM = "arm-none-eabi-"
+RISCV = "riscv64-unknown-elf-"
+TARGETS = [
+    Target("cortex-m0plus", ARM, ["-mcpu=cortex-m0plus", "-mthumb"]),
+    Target("cortex-m4", ARM, ["-mcpu=cortex-m4", "-mthumb"]),
+    Target("rv32imc", RISCV, ["-march=rv32imc", "-mabi=ilp32"]),
+]
+
+# `full` is everything that the official SDKs have, `minimal` is create, run and kill.
+CONFIGURATIONS = [
+    Configuration("full", buffer_bytes=2048),
+    Configuration("minimal", buffer_bytes=1024),
+]
+
+# The budgets of flash and stack are for the target that firmware authors compare on.
+BUDGET_TARGET = "cortex-m4"
+TEXT_BUDGET = {"full": 22528, "minimal": 8192}
+STACK_BUDGET = 512
+BUDGETS = {"data": 0, "bss": 0, "client_bytes": 384, "sandbox_bytes": 640}
+
+COMMON_FLAGS = ["-std=c99", "-Os", "-ffreestanding", "-ffunction-sections", "-fdata-sections"]
+COMMON_FLAGS += ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
+# Without this flag the compiler turns the loop inside memcpy into a call of memcpy.
+LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
+
+# What a function pointer in opensandbox.h can lead to, by the name that stands before the "(".
+# None: to the caller's port, handler or source, which the stack excludes. Otherwise: the pattern of
+# the library's own functions behind it. An indirect call that is not listed is an error.
+INDIRECT_CALLS = {
+    r"on_\w+": None,
+    r"connect|send|recv|close|wait|now_ms|random|unix_time": None,
+}
+
+ALLOWED_CALLS = re.compile(
+    r"mem(cpy|move|set|cmp)"
+    r"|__aeabi_u?(l|i)?(div|divmod|mul|cmp|lsl|lsr|asr)(mod)?"
+    r"|__gnu_thumb1_case_\w+"
+    r"|__(u?div|u?mod|u?divmod|mul|ashl|ashr|lshr|u?cmp|clz|ctz|popcount|bswap)[sd]i[2-4]?"
+    r"|__riscv_(save|restore)_\d+"
+)
+
+
+class Broken(Exception):
+    """A rule of the core that the compiled header does not keep."""
+
+
+def run(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+# --- compile and link
+
+
+def freestanding_flags(target, header):
+    """No header of a C library can be found: not even by accident."""
+    own_headers = run(target.tools + "gcc", "-print-file-name=include").strip()
+    flags = ["-nostdinc", "-isystem", own_headers, "-isystem", str(BUILD / "include")]
+    flags += ["-isystem", str(ROOT / "tests" / "cross" / "include")]
+    return target.flags + COMMON_FLAGS + flags + [f"-I{header.parent}"]
+
+
+def build(target, configuration, header):
+    """Compiles the library, the program and their C library apart, and links them with a map."""
+    directory = BUILD / target.name / configuration.name
+    directory.mkdir(parents=True, exist_ok=True)
+    flags = freestanding_flags(target, header) + [f"-D{name}" for name in configuration.defines]
+
+    def compile_object(name, *arguments):
+        output = directory / f"{name}.o"
+        run(target.tools + "gcc", *flags, *map(str, arguments), "-c", "-o", str(output))
+        return str(output)
+
+    library = ["-DOPENSANDBOX_IMPLEMENTATION", "-fcallgraph-info=su", "-x", "c", header]
+    objects = [
+        compile_object("main", PROGRAMS / f"{configuration.name}.c"),
+        compile_object("opensandbox", *library),
+        compile_object("libc", *LIBC_FLAGS, PROGRAMS / "libc.c"),
+    ]
+    compile_object("sizes", PROGRAMS / "sizes.c")
+    link = ["-nostdlib", "-Wl,--gc-sections", f"-Wl,-Map={directory / 'program.map'}"]
+    program = str(directory / "program.elf")
+    run(target.tools + "gcc", *target.flags, *link, *objects, "-lgcc", "-o", program)
+    return directory
+
+
+# --- flash and RAM, from the linker's map
+
+KINDS = [
+    ("text", r"\.(text|rodata|srodata|eh_frame|ARM\.ex(idx|tab))"),
+    ("data", r"\.s?data"),
+    ("bss", r"\.s?bss|COMMON"),
+]
+UNCOUNTED = r"\.(comment|debug|note|group|ARM\.attributes|riscv\.attributes)"
+# " .text.osb_run  0x8000  0x380 FILE.o", or the padding after it: " *fill*  0x8380  0x2".
+PLACED = re.compile(r"^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?: (\S+))?\s*$")
+
+
+def kind_of(section):
+    for kind, pattern in KINDS:
+        if re.match(rf"({pattern})(\.|$)", section):
+            return kind
+    if re.match(UNCOUNTED, section):
+        return None
+    raise Broken(f"the linker's map has a section of unknown kind: {section}")
+
+
+def linked_sections(directory):
+    """The library's sections that are in the program: (kind, name, size), padding included."""
+    text = (directory / "program.map").read_text()
+    text = text.split("Linker script and memory map", 1)[1]
+    # A long name stands on a line of its own.
+    text = re.sub(r"^( \.\S+)\n\s+", r"\1 ", text, flags=re.MULTILINE)
+    library = str(directory / "opensandbox.o")
+    sections = []
+    kind = None
+    for line in text.splitlines():
+        match = PLACED.match(line)
+        if not match:
+            continue
+        name, size, source = match[1], int(match[2], 16), match[3]
+        if name != "*fill*":
+            kind = kind_of(name) if source == library else None
+        if kind and size:
+            sections.append((kind, name, size))
+    return sections
+
+
+def totals(sections):
+    return {
+        wanted: sum(size for kind, _, size in sections if kind == wanted)
+        for wanted in ("text", "data", "bss")
+    }
+
+
+def symbol_size(target, directory, name):
+    for line in run(target.tools + "nm", "-S", str(directory / "sizes.o")).splitlines():
+        columns = line.split()
+        if columns[-1] == name:
+            return int(columns[1], 16)
+    raise Broken(f"sizes.o has no symbol {name}")
+
+
+def undefined_symbols(target, directory):
+    lines = run(target.tools + "nm", "-u", str(directory / "opensandbox.o")).splitlines()
+    names = sorted(line.split()[-1] for line in lines)
+    forbidden = [name for name in names if not ALLOWED_CALLS.fullmatch(name)]
+    if forbidden:
+        raise Broken(f"the core calls {', '.join(forbidden)}")
+    return names
+
+
+# --- stack, from the compiler's call graph
+
+
+class CallGraph:
+    """The compiler's .ci file: frames, calls, and the places where a function pointer is called."""
+
+    NODE = re.compile(
+        r'^node: \{ title: "([^"]+)" label: "[^"]*\\n(\d+) bytes \(([a-z,]+)\)', re.MULTILINE
+    )
+    EDGE = re.compile(
+        r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"(?: label: "([^"]*)")?', re.MULTILINE
+    )
+
+    def __init__(self, text):
+        self.frames = {}
+        self.calls = {}
+        self.indirect = set()
+        for name, size, kind in self.NODE.findall(text):
+            if kind != "static":
+                raise Broken(f"the frame of {plain(name)} has no fixed size ({kind})")
+            self.frames[name] = int(size)
+            self.calls[name] = set()
+        for source, destination, place in self.EDGE.findall(text):
+            if destination == "__indirect_call":
+                self.indirect.add((source, place))
+            else:
+                self.calls[source].add(destination)
+
+    def resolve(self, sources):
+        """Turns the calls through the library's own pointers into calls; returns the others."""
+        outside = set()
+        for source, place in self.indirect:
+            name = called_name(sources, place)
+            pattern = next((p for p in INDIRECT_CALLS if re.fullmatch(p, name)), None)
+            if pattern is None:
+                raise Broken(f"{place}: INDIRECT_CALLS in tools/size.py does not list {name}()")
+            behind = INDIRECT_CALLS[pattern]
+            if behind is None:
+                outside.add(f"{name} in {plain(source)}")
+                continue
+            self.calls[source].update(f for f in self.frames if re.fullmatch(behind, plain(f)))
+        return sorted(outside)
+
+    def deepest(self, name, path=(), known=None):
+        """(bytes, [functions]) of the deepest path from `name`."""
+        known = {} if known is None else known
+        if name in path:
+            cycle = path[path.index(name) :] + (name,)
+            raise Broken("recursion: " + " -> ".join(map(plain, cycle)))
+        if name not in known:
+            below = [self.deepest(callee, path + (name,), known) for callee in self.calls.get(name, ())]
+            depth, functions = max(below, default=(0, []))
+            known[name] = (depth + self.frames.get(name, 0), [plain(name)] + functions)
+        return known[name]
+
+    def reached_from(self, names):
+        reached = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting.extend(self.calls.get(name, ()))
+        return reached
+
+
+def plain(title):
+    """A static function's title has its file's name in front."""
+    return title.rsplit(":", 1)[-1]
+
+
+def called_name(sources, place):
+    """The name before the "(" of the call at `place`, which is FILE:LINE:COLUMN."""
+    file, line, column = place.rsplit(":", 2)
+    text = "\n".join(sources(file)[int(line) - 1 :])[int(column) - 1 :]
+    match = re.match(r"[^;]*?(\w+)\s*(?:\[[^\]]*\]|\))*\s*\(", text)
+    if not match:
+        raise Broken(f"{place}: cannot read which pointer is called")
+    return match[1]
+
+
+def stack(directory, sections, public):
+    """The deepest path among what is linked, and the calls that leave the library."""
+    linked = {name.split(".", 2)[2] for kind, name, _ in sections if name.startswith(".text.")}
+    graph = CallGraph((directory / "opensandbox.ci").read_text())
+    outside = graph.resolve(lambda file: Path(file).read_text().splitlines())
+    roots = [name for name in graph.frames if name in public and name in linked]
+    lost = linked & {plain(name) for name in graph.frames} - {
+        plain(name) for name in graph.reached_from(roots)
+    }
+    if lost:
+        raise Broken(f"reached by no known call: {', '.join(sorted(lost))}")
+    known = {}
+    return max(graph.deepest(root, known=known) for root in roots), outside
+
+
+def public_functions(target, directory):
+    lines = run(target.tools + "nm", "-g", "--defined-only", str(directory / "opensandbox.o"))
+    return {line.split()[-1] for line in lines.splitlines()}
+
+
+# --- results
+
+
+def measure(target, configuration, header):
+    directory = build(target, configuration, header)
+    sections = linked_sections(directory)
+    public = public_functions(target, directory)
+    (depth, path), outside = stack(directory, sections, public)
+    result = {
+        "target": target.name,
+        "configuration": configuration.name,
+        **totals(sections),
+        "client_bytes": symbol_size(target, directory, "osb_sizeof_client"),
+        "sandbox_bytes": symbol_size(target, directory, "osb_sizeof_sandbox"),
+        "max_stack_bytes": depth,
+        "buffer_bytes": configuration.buffer_bytes,
+        "stack_path": path,
+        "indirect_calls": outside,
+        "undefined": undefined_symbols(target, directory),
+    }
+    return result, sections
+
+
+def excess(result):
+    """How far each measure is over its budget: {measure: bytes}."""
+    budgets = dict(BUDGETS)
+    if result["target"] == BUDGET_TARGET:
+        budgets["text"] = TEXT_BUDGET[result["configuration"]]
+        budgets["max_stack_bytes"] = STACK_BUDGET
+    return {name: result[name] - limit for name, limit in budgets.items() if result[name] > limit}
+
+
+COLUMNS = [
+    ("target", "target"),
+    ("configuration", "configuration"),
+    ("text", "text"),
+    ("data", "data"),
+    ("bss", "bss"),
+    ("client", "client_bytes"),
+    ("sandbox", "sandbox_bytes"),
+    ("stack", "max_stack_bytes"),
+    ("buffer", "buffer_bytes"),
+]
+
+
+def print_table(results):
+    widths = [14, 14, 7, 5, 5, 7, 8, 6, 7]
+    left = 2
+
+    def row(cells):
+        padded = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(cells, widths))
+        ]
+        return "".join(padded)
+
+    print(row([title for title, _ in COLUMNS]) + "  budget")
+    for result in results:
+        over = [f"{name} over by {size}" for name, size in excess(result).items()]
+        print(row([str(result[key]) for _, key in COLUMNS]) + "  " + (", ".join(over) or "OK"))
+
+
+def print_notes(results):
+    primary = [result for result in results if result["target"] == BUDGET_TARGET]
+    for result in primary:
+        print(f"\n{result['target']} {result['configuration']}:")
+        print("  deepest stack:", " > ".join(result["stack_path"]))
+        print("  calls of the caller's functions:", ", ".join(result["indirect_calls"]) or "none")
+        print("  undefined symbols:", ", ".join(result["undefined"]) or "none")
+
+
+def print_functions(sections, count=40):
+    print(f"\n{BUDGET_TARGET} full, the largest parts of text:")
+    parts = [(size, name) for kind, name, size in sections if kind == "text"]
+    for size, name in sorted(parts, reverse=True)[:count]:
+        print(f"  {size:6d}  {name.removeprefix('.text.')}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Measure flash, RAM and stack of opensandbox.h.")
+    parser.add_argument("--check", action="store_true", help="fail if a budget is exceeded")
+    parser.add_argument("--functions", action="store_true", help="list text by function")
+    parser.add_argument("--header", type=Path, default=ROOT / "opensandbox.h", help="what to measure")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    (BUILD / "include").mkdir(parents=True, exist_ok=True)
+    shutil.copy(JSMN, BUILD / "include")
+    results = []
+    listed = []
+    for target in TARGETS:
+        for configuration in CONFIGURATIONS:
+            try:
+                result, sections = measure(target, configuration, options.header.resolve())
+            except Broken as broken:
+                sys.exit(f"make size: {target.name} {configuration.name}: {broken}")
+            except subprocess.CalledProcessError as failed:
+                sys.exit(f"make size: {failed.cmd[0]} failed for {target.name} {configuration.name}")
+            results.append(result)
+            if (target.name, configuration.name) == (BUDGET_TARGET, "full"):
+                listed = sections
+    print_table(results)
+    print_notes(results)
+    if options.functions:
+        print_functions(listed)
+    (ROOT / "build" / "size.json").write_text(json.dumps(results, indent=2) + "\n")
+    return 1 if options.check and any(excess(result) for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
