@@ -1,0 +1,90 @@
+"""One sandbox's execd: token check, reverse proxy to other ports, and the routing table."""
+
+from urllib.parse import quote
+
+from .commands import Commands
+from .hooks import unauthorized
+from .httpd import Response, text_response
+from .proxy import Unreachable, forward
+from .routing import Router
+
+TOKEN_HEADER = "X-EXECD-ACCESS-TOKEN"
+PORT = 44772
+
+
+class Execd:
+    """The request handler of one sandbox's execd.
+
+    `prefix` is a path that the endpoint carries in front of every execd path.
+    """
+
+    def __init__(self, sandbox, token, prefix=""):
+        self._sandbox = sandbox
+        self._token = token
+        self._prefix = prefix
+        self.commands = Commands(sandbox)
+        routes = [("GET", "/ping", lambda request: Response(200))]
+        self._router = Router(routes + self.commands.routes)
+
+    def __call__(self, request):
+        # A paused container neither reads nor answers.
+        self._sandbox.wait_while_paused()
+        replaced = self._sandbox.hooks.execd_answer(request)
+        if replaced is not None:
+            return replaced
+        if self._token and request.headers.get(TOKEN_HEADER) != self._token:
+            return unauthorized()
+        if self._prefix:
+            if not (request.path + "/").startswith(self._prefix + "/"):
+                return _not_found()
+            request.path = request.path[len(self._prefix):] or "/"
+        if request.path.startswith("/proxy/"):
+            return self._proxy(request)
+        return self._route(request)
+
+    def interrupt(self, wanted):
+        """Stops the command with this id; what went wrong, or None."""
+        if self.commands.get(wanted):
+            return self.commands.stop(wanted)
+        return "no such session"
+
+    def _route(self, request):
+        handler, found = self._router.find(request.method, request.path)
+        if handler is not None:
+            request.params = found
+            return handler(request)
+        return self._redirect_without_slash(request) or _not_found()
+
+    def _redirect_without_slash(self, request):
+        if not request.path.endswith("/") or request.path == "/":
+            return None
+        path = request.path.rstrip("/")
+        if self._router.find(request.method, path)[0] is None:
+            return None
+        status = 301 if request.method == "GET" else 307
+        location = path + ("?" + request.query_string if request.query_string else "")
+        return Response(status, b"", [("Location", location)])
+
+    def _proxy(self, request):
+        """`/proxy/PORT/PATH` reaches PATH on that loopback port."""
+        port, _, path = request.path[len("/proxy/"):].partition("/")
+        if not port:
+            return text_response(400, "port is required\n")
+        if not port.isdigit() or not 0 < int(port) < 65536:
+            return text_response(502, "Bad Gateway\n")
+        target = encode_path("/" + path)
+        if request.query_string:
+            target += "?" + request.query_string
+        extra = [("X-Forwarded-For", request.connection.peer[0]), ("X-Forwarded-Proto", "http")]
+        try:
+            return forward(request, self._sandbox.host_port(int(port)), target, (), extra)
+        except Unreachable:
+            return text_response(502, "Bad Gateway\n")
+
+
+def _not_found():
+    return Response(404, b"404 page not found", [("Content-Type", "text/plain")])
+
+
+def encode_path(path):
+    return quote(path, safe="/:@!$&'()*+,;=~-._")

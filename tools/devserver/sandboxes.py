@@ -1,0 +1,211 @@
+"""The sandboxes and their states."""
+
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import uuid
+from datetime import datetime, timedelta, timezone
+
+from .execd import PORT as EXECD_PORT
+from .execd import Execd
+from .httpd import Server
+from .processes import ProcessTable
+
+_STATUS = {
+    "Pending": ("CONTAINER_STARTING", "Sandbox container is starting."),
+    "Running": ("CONTAINER_RUNNING", "Sandbox container is running."),
+    "Pausing": ("CONTAINER_PAUSING", "Sandbox container is being paused."),
+    "Paused": ("CONTAINER_PAUSED", "Sandbox container is paused."),
+    "Resuming": ("CONTAINER_RESUMING", "Sandbox container is being resumed."),
+    "Failed": ("CONTAINER_EXITED_ERROR", "Sandbox container exited with code 1."),
+}
+
+
+def utc_now():
+    return datetime.now(timezone.utc)
+
+
+class Settings:
+    """What the command line decides for every sandbox."""
+
+    def __init__(self, host="127.0.0.1", execd_tokens=True, endpoint_prefix="", linger_seconds=1.0,
+                 log=lambda line: None):
+        self.host = host
+        self.execd_tokens = execd_tokens
+        self.endpoint_prefix = endpoint_prefix
+        self.linger_seconds = linger_seconds
+        self.log = log
+
+
+class Sandbox:
+    """One sandbox: a scratch directory, the processes in it, and an execd on a port of its own."""
+
+    def __init__(self, fields, hooks, settings, on_end):
+        self.id = str(uuid.uuid4())
+        self.fields = fields
+        self.hooks = hooks
+        self.metadata = dict(fields.get("metadata") or {})
+        self.created_at = utc_now()
+        self.expires_at = self._first_expiry()
+        self.secure_token = secrets.token_urlsafe(24) if fields.get("secureAccess") else ""
+        self.execd_token = secrets.token_urlsafe(24) if settings.execd_tokens else ""
+        self._on_end = on_end
+        self._lock = threading.RLock()
+        self._timers = {}
+        self._awake = threading.Event()
+        self._awake.set()
+        self.ended = False
+        self.state = None
+        self._set_state("Pending" if hooks.starts_pending else "Running")
+        self._make_home()
+        env = {k: v for k, v in (fields.get("env") or {}).items() if v is not None}
+        self.processes = ProcessTable(self.id, self.home, self.temporary, env)
+        self.execd = Execd(self, self.execd_token, settings.endpoint_prefix)
+        self._servers = {EXECD_PORT: Server(settings.host, 0, self.execd, settings.log).start()}
+        self._schedule_beginnings()
+
+    @property
+    def manual_cleanup(self):
+        return self.fields.get("timeout") is None
+
+    def status(self):
+        return {
+            "state": self.state, "reason": self.reason, "message": self.message,
+            "lastTransitionAt": self.changed_at,
+        }
+
+    def host_port(self, port):
+        """The loopback port at which the sandbox's `port` is really served."""
+        server = self._servers.get(port)
+        return server.port if server else port
+
+    def interrupt(self, wanted):
+        return self.execd.interrupt(wanted)
+
+    def wait_while_paused(self):
+        self._awake.wait()
+
+    def pause(self):
+        self._transit("Pausing", "Paused", self._freeze)
+
+    def resume(self):
+        self._transit("Resuming", "Running", self._thaw)
+
+    def renew(self, expires_at):
+        with self._lock:
+            self.expires_at = expires_at
+            self._schedule("expiry", (expires_at - utc_now()).total_seconds(), self.end)
+
+    def end(self):
+        """Kills everything, closes the ports and removes the scratch directory."""
+        with self._lock:
+            if self.ended:
+                return
+            self.ended = True
+            for timer in self._timers.values():
+                timer.cancel()
+        self._on_end(self)
+        for server in self._servers.values():
+            server.close()
+        self.processes.kill_all()
+        self._awake.set()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _first_expiry(self):
+        if self.hooks.expire_ms is not None:
+            return self.created_at + timedelta(milliseconds=self.hooks.expire_ms)
+        timeout = self.fields.get("timeout")
+        return None if timeout is None else self.created_at + timedelta(seconds=timeout)
+
+    def _make_home(self):
+        self._scratch = tempfile.mkdtemp(prefix="opensandbox-devserver-")
+        # Commands may run under another uid; the random name keeps others out well enough here.
+        os.chmod(self._scratch, 0o755)
+        self.home = os.path.join(self._scratch, "home")
+        self.temporary = os.path.join(self._scratch, "tmp")
+        for path in (self.home, self.temporary):
+            os.mkdir(path)
+            os.chmod(path, 0o1777)
+
+    def _schedule_beginnings(self):
+        with self._lock:
+            if self.expires_at is not None:
+                self.renew(self.expires_at)
+            if self.hooks.failure is not None:
+                self._schedule("state", self.hooks.pending_seconds, self._fail)
+            elif self.hooks.pending_seconds and not self.hooks.never_ready:
+                self._schedule("state", self.hooks.pending_seconds, self._set_state, "Running")
+
+    def _schedule(self, name, seconds, function, *args):
+        if name in self._timers:
+            self._timers[name].cancel()
+        timer = threading.Timer(max(0, seconds), function, args)
+        timer.daemon = True
+        self._timers[name] = timer
+        timer.start()
+
+    def _set_state(self, state, message=None):
+        with self._lock:
+            self.state = state
+            self.reason, standard = _STATUS[state]
+            self.message = message or standard
+            self.changed_at = utc_now()
+
+    def _fail(self):
+        self._set_state("Failed", self.hooks.failure)
+
+    def _transit(self, meanwhile, target, work):
+        """Changes state at once, or after a while when the hook asks for it."""
+        if not self.hooks.transition_seconds:
+            work()
+            self._set_state(target)
+            return
+
+        def finish():
+            work()
+            self._set_state(target)
+
+        self._set_state(meanwhile)
+        with self._lock:
+            self._schedule("state", self.hooks.transition_seconds, finish)
+
+    def _freeze(self):
+        self._awake.clear()
+        self.processes.stop()
+
+    def _thaw(self):
+        self.processes.resume()
+        self._awake.set()
+
+
+class Sandboxes:
+    """All sandboxes, by id."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._by_id = {}
+
+    def create(self, fields, hooks):
+        sandbox = Sandbox(fields, hooks, self.settings, self._forget)
+        with self._lock:
+            self._by_id[sandbox.id] = sandbox
+        return sandbox
+
+    def get(self, sandbox_id):
+        with self._lock:
+            return self._by_id.get(sandbox_id)
+
+    def newest_first(self):
+        with self._lock:
+            return sorted(self._by_id.values(), key=lambda each: each.created_at, reverse=True)
+
+    def end_all(self):
+        for sandbox in self.newest_first():
+            sandbox.end()
+
+    def _forget(self, sandbox):
+        with self._lock:
+            self._by_id.pop(sandbox.id, None)
