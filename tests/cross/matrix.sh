@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Compiles the headers with every compiler, language standard and target that they promise to work
+# with, warnings being errors. The last line is "N passed, N failed".
+#
+#     tests/cross/matrix.sh [native] [targets]      default: both
+#
+# native:  opensandbox.h and each header in port/, as C and C++, with gcc and clang; each OSB_NO_...
+#          macro by itself and all together; no exported name without the prefix osb_
+# targets: opensandbox.h for microcontrollers, linked without any C library
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+readonly WARNINGS=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+readonly WORK=build/cross
+passed=0
+failed=0
+
+# The result of one cell of the table: runs a command, and keeps what it says if it fails.
+cell() {
+    local label=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        passed=$((passed + 1))
+        printf '  %s ok' "$label"
+    else
+        failed=$((failed + 1))
+        printf '  %s FAILED\n%s\n' "$label" "$output"
+    fi
+}
+
+# --- native
+
+# A file that uses headers as a program does: the library's implementation first, then the ports.
+source_including() {
+    echo '#define OPENSANDBOX_IMPLEMENTATION'
+    printf '#include "%s"\n' "$@"
+}
+
+# compile_native LANGUAGE HEADERS COMPILER FLAG...: compiles, then looks at the exported names.
+compile_native() {
+    local language=$1 headers=$2
+    shift 2
+    # shellcheck disable=SC2086 # a list of headers
+    source_including $headers >"$WORK/source.$language"
+    "$@" "${WARNINGS[@]}" -I. -c "$WORK/source.$language" -o "$WORK/native.o" && only_our_names
+}
+
+only_our_names() {
+    local names
+    names=$(nm -g --defined-only "$WORK/native.o" | awk '$3 !~ /^osb_/ { print $3 }')
+    [ -z "$names" ] || {
+        echo "exported without the prefix osb_: $names"
+        return 1
+    }
+}
+
+# A port is a header for a platform; where the platform's own headers are missing it is left out.
+missing_header_of() {
+    local messages
+    messages=$(source_including opensandbox.h "$1" | gcc -I. -E -x c - 2>&1 >/dev/null) || true
+    sed -n 's/.*fatal error: \(.*\): No such file.*/\1/p' <<<"$messages"
+}
+
+native_row() {
+    local headers=$1 compiler=$2 standard=$3 language=c
+    case $standard in c++*) language=cc ;; esac
+    # The POSIX port needs more of the system's headers than a strict standard shows.
+    local flags=("-std=$standard" -D_POSIX_C_SOURCE=200809L)
+    printf '%-9s %-6s %-28s' "$compiler" "$standard" "${headers##* }"
+    for level in -Os -O2; do
+        cell "$level" compile_native "$language" "$headers" "$compiler" "${flags[@]}" "$level"
+    done
+    echo
+}
+
+native_header() {
+    local standard
+    for standard in c99 c11 c17; do
+        native_row "$1" gcc "$standard"
+        native_row "$1" clang "$standard"
+    done
+    native_row "$1" g++ c++11
+    native_row "$1" clang++ c++11
+}
+
+native_configurations() {
+    local macro macros
+    macros=$(grep -oE '\bOSB_NO_[A-Z_]+' opensandbox.h | sort -u)
+    for macro in $macros; do
+        printf '%-45s' "gcc c99 -D$macro"
+        cell -Os compile_native c opensandbox.h gcc -std=c99 -Os "-D$macro"
+        echo
+    done
+    printf '%-45s' "gcc c99, all of them"
+    # shellcheck disable=SC2046 # a list of flags
+    cell -Os compile_native c opensandbox.h gcc -std=c99 -Os $(printf -- '-D%s ' $macros)
+    echo
+}
+
+native() {
+    local port missing
+    native_header opensandbox.h
+    native_configurations
+    for port in port/*.h; do
+        [ -e "$port" ] || continue
+        missing=$(missing_header_of "$port")
+        if [ -n "$missing" ]; then
+            echo "$port: left out, there is no $missing here"
+        else
+            native_header "opensandbox.h $port"
+        fi
+    done
+}
+
+# --- targets
+
+# No header of a C library can be found but tests/cross/include.
+compile_target() {
+    local object=$1 source=$2 compiler=$3
+    shift 3
+    "$compiler" "$@" -std=c99 -ffreestanding -ffunction-sections -fdata-sections "${WARNINGS[@]}" \
+        -nostdinc -isystem "$("$compiler" -print-file-name=include)" \
+        -isystem "$WORK/include" -isystem tests/cross/include -I. -x c -c "$source" -o "$object"
+}
+
+link_target() {
+    local compiler=$1
+    shift
+    local objects=("$WORK/main.o" "$WORK/opensandbox.o" "$WORK/libc.o")
+    compile_target "${objects[0]}" tests/size/full.c "$compiler" "$@" &&
+        compile_target "${objects[1]}" opensandbox.h "$compiler" "$@" -DOPENSANDBOX_IMPLEMENTATION &&
+        compile_target "${objects[2]}" tests/size/libc.c "$compiler" "$@" \
+            -fno-tree-loop-distribute-patterns &&
+        "$compiler" "$@" -nostdlib -Wl,--gc-sections "${objects[@]}" -lgcc -o "$WORK/program.elf"
+}
+
+target_row() {
+    local name=$1
+    shift
+    printf '%-45s' "$name c99"
+    for level in -Os -O2; do
+        cell "$level" link_target "$@" "$level"
+    done
+    echo
+}
+
+targets() {
+    mkdir -p "$WORK/include"
+    cp /usr/include/jsmn.h "$WORK/include/"
+    target_row cortex-m0plus arm-none-eabi-gcc -mcpu=cortex-m0plus -mthumb
+    target_row cortex-m4 arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb
+    target_row rv32imac riscv64-unknown-elf-gcc -march=rv32imac -mabi=ilp32
+    target_row "atmega2560 (16-bit int)" avr-gcc -mmcu=atmega2560
+}
+
+mkdir -p "$WORK"
+[ $# -gt 0 ] || set -- native targets
+for part in "$@"; do
+    case $part in
+    native | targets) "$part" ;;
+    *)
+        echo "usage: tests/cross/matrix.sh [native] [targets]" >&2
+        exit 2
+        ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
