@@ -1,0 +1,92 @@
+# Every command that a person or CI runs. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+# The examples are built as their users would build them: one line, nothing unusual.
+EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -I.
+TEST_FLAGS := -std=c99 -g $(WARNINGS) -I.
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+JOBS := $(shell nproc)
+
+# Each suite is one program, which includes the header with its implementation. It is built twice:
+# with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
+vpath %.c tests tests/unit
+SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/test_*.c)))
+SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
+OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
+
+.PHONY: help deps demo test size bench firmware osb fuzz coverage interop dist cross lint clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install everything that any command here needs (Debian, Ubuntu)
+	@tools/deps.sh all
+
+# Each command makes sure of its own group of packages: `deps-demo` is `tools/deps.sh demo`.
+.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop
+deps-demo deps-test deps-cross deps-lint deps-interop: deps-%:
+	@tools/deps.sh $*
+
+demo: build/quickstart build/streaming ## build the first examples and run them against a local server
+	@echo "Starting a local OpenSandbox server (tools/devserver), which runs commands on this machine."
+	tools/with-devserver.sh sh -c 'build/quickstart && echo && echo "Now with live output:" && build/streaming'
+
+build/quickstart build/streaming: build/%: examples/%.c opensandbox.h $(wildcard port/*.h) | deps-demo
+	@mkdir -p $(@D)
+	cc $(EXAMPLE_FLAGS) $< -o $@
+
+test: deps-test ## run the tests: once with sanitizers, once under valgrind
+	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
+	@$(MAKE) --no-print-directory -j$(JOBS) $(SUITE_PROGRAMS)
+	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
+
+build/test/asan/%: %.c
+	@mkdir -p $(@D)
+	gcc $(TEST_FLAGS) -O1 $(SANITIZERS) -MMD $< -o $@ -lcmocka
+
+build/test/valgrind/%: %.c
+	@mkdir -p $(@D)
+	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka
+
+-include $(wildcard build/test/*/*.d)
+
+size: deps-cross ## measure flash, RAM and stack against the budgets
+	@tools/size.py
+
+bench: ## measure throughput and cost
+	@echo 'make bench: arrives with the benchmarks' >&2; exit 2
+
+firmware: ## build a real firmware image and run it on an emulated board
+	@echo 'make firmware: arrives with the lwIP port' >&2; exit 2
+
+osb: ## build the command-line tool
+	@echo 'make osb: arrives with the command-line tool' >&2; exit 2
+
+fuzz: ## fuzz the parsers and the client
+	@echo 'make fuzz: arrives with the fuzzers' >&2; exit 2
+
+coverage: ## measure the tests' coverage of lines and branches
+	@echo 'make coverage: arrives with the fuzzers' >&2; exit 2
+
+interop: deps-interop ## check the dev server with the official JavaScript SDK
+	@tests/interop/run.sh
+
+dist: build/dist/opensandbox.h ## write build/dist/opensandbox.h, with jsmn inside
+
+build/dist/opensandbox.h: opensandbox.h tools/dist.py /usr/include/jsmn.h
+	@tools/dist.py $@
+
+# The rule above needs jsmn.h, which deps-demo installs.
+/usr/include/jsmn.h: | deps-demo
+
+cross: deps-cross ## compile for every target, compiler and language standard
+	@tests/cross/matrix.sh
+
+lint: deps-lint ## check layout, warnings and exported names
+	clang-format --dry-run -Werror $(OUR_C_FILES)
+	@tests/cross/matrix.sh native
+
+clean: ## remove everything that was built
+	rm -rf build
