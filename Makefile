@@ -4,7 +4,7 @@
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 # The examples are built as their users would build them: one line, nothing unusual.
-EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -I.
+EXAMPLE_FLAGS := -O2 -Wall -Wextra -I.
 TEST_FLAGS := -std=c99 -g $(WARNINGS) -I.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 JOBS := $(shell nproc)
@@ -12,7 +12,7 @@ JOBS := $(shell nproc)
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
 vpath %.c tests tests/unit
-SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/test_*.c)))
+SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c)))
 SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
@@ -30,8 +30,10 @@ deps-demo deps-test deps-cross deps-lint deps-interop: deps-%:
 	@tools/deps.sh $*
 
 demo: build/quickstart build/streaming ## build the first examples and run them against a local server
-	@echo "Starting a local OpenSandbox server (tools/devserver), which runs commands on this machine."
-	tools/with-devserver.sh sh -c 'build/quickstart && echo && echo "Now with live output:" && build/streaming'
+	@echo '--- a local OpenSandbox server is started: it runs commands on this machine'
+	@tools/with-devserver.sh sh -euc ' \
+	    echo "--- build/quickstart"; build/quickstart; \
+	    echo "--- build/streaming: output as it comes"; build/streaming'
 
 build/quickstart build/streaming: build/%: examples/%.c opensandbox.h $(wildcard port/*.h) | deps-demo
 	@mkdir -p $(@D)
@@ -39,8 +41,12 @@ build/quickstart build/streaming: build/%: examples/%.c opensandbox.h $(wildcard
 
 test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
-	@$(MAKE) --no-print-directory -j$(JOBS) $(SUITE_PROGRAMS)
+	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
+
+.PHONY: test-programs
+test-programs: $(SUITE_PROGRAMS)
+	@:
 
 build/test/asan/%: %.c
 	@mkdir -p $(@D)

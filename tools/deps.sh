@@ -81,7 +81,7 @@ install_packages() {
         command -v sudo >/dev/null 2>&1 || fail "installing needs root, and there is no sudo"
         as_root=sudo
     fi
-    echo "installing with apt-get:$*"
+    echo "installing with apt-get: $*"
     $as_root apt-get update
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
