@@ -158,13 +158,12 @@ def kind_of(section):
     raise Broken(f"the linker's map has a section of unknown kind: {section}")
 
 
-def linked_sections(directory):
-    """The library's sections that are in the program: (kind, name, size), padding included."""
+def linked_sections(directory, counts):
+    """What the files chosen by `counts` put into the program: (kind, name, size), with padding."""
     text = (directory / "program.map").read_text()
     text = text.split("Linker script and memory map", 1)[1]
     # A long name stands on a line of its own.
     text = re.sub(r"^( \.\S+)\n\s+", r"\1 ", text, flags=re.MULTILINE)
-    library = str(directory / "opensandbox.o")
     sections = []
     kind = None
     for line in text.splitlines():
@@ -173,10 +172,20 @@ def linked_sections(directory):
             continue
         name, size, source = match[1], int(match[2], 16), match[3]
         if name != "*fill*":
-            kind = kind_of(name) if source == library else None
+            kind = kind_of(name) if counts(source) else None
         if kind and size:
             sections.append((kind, name, size))
     return sections
+
+
+def library_sections(directory):
+    library = str(directory / "opensandbox.o")
+    return linked_sections(directory, lambda source: source == library)
+
+
+def libgcc_bytes(directory):
+    sections = linked_sections(directory, lambda source: source and "/libgcc.a(" in source)
+    return sum(size for _, _, size in sections)
 
 
 def totals(sections):
@@ -312,7 +321,7 @@ def public_functions(target, directory):
 
 def measure(target, configuration, header):
     directory = build(target, configuration, header)
-    sections = linked_sections(directory)
+    sections = library_sections(directory)
     linked = linked_functions(sections)
     public = public_functions(target, directory)
     if configuration.name == "full" and public - linked:
@@ -322,6 +331,7 @@ def measure(target, configuration, header):
         "target": target.name,
         "configuration": configuration.name,
         **totals(sections),
+        "libgcc": libgcc_bytes(directory),
         "client_bytes": symbol_size(target, directory, "osb_sizeof_client"),
         "sandbox_bytes": symbol_size(target, directory, "osb_sizeof_sandbox"),
         "max_stack_bytes": depth,
@@ -379,6 +389,7 @@ def print_notes(results):
         print("  deepest stack:", " > ".join(result["stack_path"]))
         print("  calls of the caller's functions:", ", ".join(result["indirect_calls"]) or "none")
         print("  undefined symbols:", ", ".join(result["undefined"]) or "none")
+        print(f"  not counted: {result['libgcc']} bytes of libgcc")
 
 
 def print_functions(sections, count=40):
