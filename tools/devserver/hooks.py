@@ -9,8 +9,8 @@ from .httpd import Aborted, Response, html_error_page
 from .replies import error, json_reply
 
 DESCRIPTIONS = (
-    ("devserver.pending-ms", "N: create answers Pending, Running follows after N ms"),
-    ("devserver.fail", "TEXT: create answers Pending, then (after pending-ms) Failed with TEXT"),
+    ("devserver.pending-ms", "N: create answers Pending, Running follows after N ms (0)"),
+    ("devserver.fail", "TEXT: create answers Pending, then (after pending-ms, or 200) Failed with TEXT"),
     ("devserver.never-ready", "1: stays Pending for good"),
     ("devserver.transition-ms", "N: pause and resume take N ms, with Pausing and Resuming"),
     ("devserver.expire-ms", "N: expires N ms after creation, whatever `timeout` says"),
@@ -46,8 +46,10 @@ class Hooks:
 
     def __init__(self, extensions, linger_seconds):
         values = _read(extensions or {})
-        self.pending_seconds = values.get("pending-ms", 0) / 1000
         self.failure = values.get("fail")
+        # A failure must leave the create answer time to say Pending.
+        default_pending = 0 if self.failure is None else 200
+        self.pending_seconds = values.get("pending-ms", default_pending) / 1000
         self.never_ready = "never-ready" in values
         self.transition_seconds = values.get("transition-ms", 0) / 1000
         self.expire_ms = values.get("expire-ms")
@@ -63,7 +65,7 @@ class Hooks:
 
     @property
     def starts_pending(self):
-        return bool(self.pending_seconds or self.failure is not None or self.never_ready)
+        return bool(self.pending_seconds or self.never_ready)
 
     def execd_answer(self, request):
         """What execd answers in place of its real answer: a Response, or None for the latter."""

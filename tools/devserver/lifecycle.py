@@ -74,6 +74,9 @@ class Lifecycle:
             return answer(hooks.create_answer, request)
         if (fields["extensions"] or {}).get("poolRef", "").strip():
             raise ApiError(400, "SANDBOX::UNSUPPORTED_POOL_REF", "poolRef is not supported.")
+        if fields["snapshotId"]:
+            raise ApiError(404, "SNAPSHOT::NOT_FOUND",
+                           "Snapshot %s not found" % fields["snapshotId"])
         sandbox = self.sandboxes.create(fields, hooks)
         time.sleep(hooks.create_delay_seconds)
         if hooks.create_answer:

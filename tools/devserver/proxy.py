@@ -22,7 +22,10 @@ def forward(request, port, target, drop=(), extra=()):
 
     `drop` names headers (lower case) that must not travel on; `extra` are added.
     """
-    headers = [(k, v) for k, v in request.headers.items if k.lower() not in drop] + list(extra)
+    headers = [(k, v) for k, v in request.headers.items if k.lower() not in drop]
+    if not any(name.lower() == "host" for name, _ in headers):
+        headers.append(("Host", "127.0.0.1:%d" % port))
+    headers += extra
     try:
         backend = socket.create_connection(("127.0.0.1", port), timeout=10)
     except OSError as problem:

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Runs the official JavaScript SDK against tools/devserver.
+#
+# Node.js and npm are installed with apt only when they are missing. The SDK goes to build/interop,
+# outside the tracked files. The tests themselves use loopback only.
+set -eu
+
+SDK=@alibaba-group/opensandbox
+VERSION=${OPENSANDBOX_JS_VERSION:-0.1.11}
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+modules=${INTEROP_DIR:-$root/build/interop}
+
+say() { echo "interop: $*"; }
+
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "installing nodejs and npm with apt"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null
+fi
+
+installed=$modules/node_modules/$SDK/package.json
+if ! grep -qs "\"version\": \"$VERSION\"" "$installed"; then
+    say "installing $SDK@$VERSION into $modules"
+    mkdir -p "$modules"
+    [ -f "$modules/package.json" ] || echo '{"private": true}' >"$modules/package.json"
+    npm install --prefix "$modules" --no-audit --no-fund --ignore-scripts --loglevel error \
+        "$SDK@$VERSION" >/dev/null
+fi
+
+say "running $SDK@$VERSION against tools/devserver"
+cd "$here"
+# The SDK reports how long a create took unless told not to.
+OPENSANDBOX_DISABLE_METRICS=1 INTEROP_DIR=$modules exec node main.mjs "$@"
