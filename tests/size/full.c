@@ -55,7 +55,8 @@ static any_function volatile const calls[] = {
 
 void _start(void);
 
-void _start(void) {
+void _start(void)
+{
     size_t i = 0;
     for (i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         calls[i]();

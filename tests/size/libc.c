@@ -4,7 +4,8 @@
  */
 #include <string.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size) {
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
     unsigned char *t = to;
     const unsigned char *f = from;
     while (size--) {
@@ -13,7 +14,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size) {
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t size) {
+void *memmove(void *to, const void *from, size_t size)
+{
     unsigned char *t = to;
     const unsigned char *f = from;
     if (t < f) {
@@ -28,7 +30,8 @@ void *memmove(void *to, const void *from, size_t size) {
     return to;
 }
 
-void *memset(void *to, int value, size_t size) {
+void *memset(void *to, int value, size_t size)
+{
     unsigned char *t = to;
     while (size--) {
         *t++ = (unsigned char)value;
@@ -36,7 +39,8 @@ void *memset(void *to, int value, size_t size) {
     return to;
 }
 
-int memcmp(const void *a, const void *b, size_t size) {
+int memcmp(const void *a, const void *b, size_t size)
+{
     const unsigned char *x = a;
     const unsigned char *y = b;
     for (; size--; x++, y++) {

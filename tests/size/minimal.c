@@ -10,7 +10,8 @@ static osb_client client;
 static osb_sandbox box;
 static osb_execution run;
 
-static int print(void *user, osb_stream stream, const char *data, size_t size) {
+static int print(void *user, osb_stream stream, const char *data, size_t size)
+{
     (void)user;
     (void)stream;
     (void)data;
@@ -20,7 +21,8 @@ static int print(void *user, osb_stream stream, const char *data, size_t size) {
 
 void _start(void);
 
-void _start(void) {
+void _start(void)
+{
     static osb_config config;
     static const osb_create_options options = {.image = "python:3.12"};
     static const osb_command command = {.command = "echo hello"};
