@@ -62,6 +62,7 @@ class Commands:
         self.routes = [
             ("POST", "/command", self.run),
             ("DELETE", "/command", self.interrupt),
+            ("DELETE", "/code", self.interrupt),
             ("GET", "/command/status/{id}", self.get_status),
             ("GET", "/command/{id}/logs", self.get_logs),
         ]
@@ -100,12 +101,13 @@ class Commands:
             return error(400, "INVALID_REQUEST_BODY", message)
         cursor = _int64(request.query("cursor", ""), 0)
         path = self._output_path(command, "output")
-        if cursor < 0:
-            message = "error seek file: seek %s: invalid argument" % path
+        try:
+            with open(path, "rb", buffering=0) as output:
+                output.seek(cursor)
+                data = output.read()
+        except OSError as problem:
+            message = "error seek file: seek %s: %s" % (path, problem.strerror.lower())
             return error(400, "INVALID_REQUEST_BODY", message)
-        with open(path, "rb") as output:
-            output.seek(cursor)
-            data = output.read()
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Execd-Commands-Tail-Cursor", str(cursor + len(data))),
@@ -139,10 +141,13 @@ class Commands:
         return None
 
     def _invalid(self, fields):
+        problems = []
         if not fields["command"]:
-            return _tag_error("Command", "required")
+            problems.append(_tag_error("Command", "required"))
         if fields["timeout"] < 0:
-            return _tag_error("TimeoutMs", "gte")
+            problems.append(_tag_error("TimeoutMs", "gte"))
+        if problems:
+            return "\n".join(problems)
         if fields["gid"] is not None and fields["uid"] is None:
             return "uid is required when gid is provided"
         return paths.working_dir_problem(fields["cwd"], self._sandbox.processes.env)
@@ -196,11 +201,11 @@ class Commands:
     def _start(self, command, fields, **streams):
         envs = fields["envs"] or {}
         table = self._sandbox.processes
-        cwd = paths.expand(fields["cwd"], {**table.env, **envs})
+        cwd = paths.absolute(paths.expand(fields["cwd"], {**table.env, **envs}), table.env)
         with open(os.devnull, "rb") as nothing:
             process = table.start(
-                [shell(), "-c", command.text], env=envs, cwd=cwd, uid=fields["uid"],
-                gid=fields["gid"], stdin=nothing, **streams,
+                [os.path.basename(shell()), "-c", command.text], executable=shell(), env=envs,
+                cwd=cwd, uid=fields["uid"], gid=fields["gid"], stdin=nothing, **streams,
             )
         command.process = process
         threading.Thread(
@@ -255,7 +260,9 @@ def _send_error(stream, value, trace):
 
 
 def _start_error(problem):
-    return "fork/exec %s: %s" % (shell(), (problem.strerror or str(problem)).lower())
+    if problem.errno is None:
+        return str(problem)
+    return "fork/exec %s: %s" % (shell(), problem.strerror.lower())
 
 
 def _tag_error(field, tag):

@@ -1,6 +1,8 @@
 """One sandbox's execd: token check, reverse proxy to other ports, and the routing table."""
 
-from urllib.parse import quote
+import re
+from html import escape
+from urllib.parse import parse_qsl, quote
 
 from .commands import Commands
 from .hooks import unauthorized
@@ -10,6 +12,8 @@ from .routing import Router
 
 TOKEN_HEADER = "X-EXECD-ACCESS-TOKEN"
 PORT = 44772
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Execd:
@@ -27,6 +31,7 @@ class Execd:
         self._router = Router(routes + self.commands.routes)
 
     def __call__(self, request):
+        request.query_pairs = _go_query(request.query_string)
         # A paused container neither reads nor answers.
         self._sandbox.wait_while_paused()
         replaced = self._sandbox.hooks.execd_answer(request)
@@ -63,15 +68,19 @@ class Execd:
             return None
         status = 301 if request.method == "GET" else 307
         location = path + ("?" + request.query_string if request.query_string else "")
-        return Response(status, b"", [("Location", location)])
+        if status == 307:
+            return Response(status, b"", [("Location", location)])
+        link = '<a href="%s">Moved Permanently</a>.\n\n' % escape(location)
+        content_type = ("Content-Type", "text/html; charset=utf-8")
+        return Response(status, link.encode(), [content_type, ("Location", location)])
 
     def _proxy(self, request):
         """`/proxy/PORT/PATH` reaches PATH on that loopback port."""
         port, _, path = request.path[len("/proxy/"):].partition("/")
         if not port:
-            return text_response(400, "port is required\n")
+            return _proxy_error(400, "port is required")
         if not port.isdigit() or not 0 < int(port) < 65536:
-            return text_response(502, "Bad Gateway\n")
+            return _proxy_error(502, "Bad Gateway")
         target = encode_path("/" + path)
         if request.query_string:
             target += "?" + request.query_string
@@ -79,7 +88,17 @@ class Execd:
         try:
             return forward(request, self._sandbox.host_port(int(port)), target, (), extra)
         except Unreachable:
-            return text_response(502, "Bad Gateway\n")
+            return _proxy_error(502, "Bad Gateway")
+
+
+def _proxy_error(status, text):
+    return text_response(status, text + "\n", [("X-Content-Type-Options", "nosniff")])
+
+
+def _go_query(text):
+    """Go drops a pair with a bad escape or a semicolon; others stay."""
+    good = [pair for pair in text.split("&") if ";" not in pair and not _BAD_ESCAPE.search(pair)]
+    return parse_qsl("&".join(good), keep_blank_values=True)
 
 
 def _not_found():

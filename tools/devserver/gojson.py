@@ -39,6 +39,10 @@ def rfc3339_nano(seconds_ns):
     return local.strftime("%Y-%m-%dT%H:%M:%S") + fraction + zone
 
 
+# Halves of a pair that stand alone after \\u escapes.
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
 class DecodeError(Exception):
     """The text of the error that Go would give."""
 
@@ -47,73 +51,143 @@ class FloatLiteral(str):
     """A number with a fraction or exponent, as it was written."""
 
 
-_SYNTAX = {
-    "Expecting value": "looking for beginning of value",
-    "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
-    "Illegal trailing comma before end of object": "looking for beginning of object key string",
-    "Illegal trailing comma before end of array": "looking for beginning of value",
-    "Expecting ':' delimiter": "after object key",
-    "Invalid control character at": "in string literal",
-    "Invalid \\escape": "in string escape code",
-    "Invalid \\uXXXX escape": "in \\u hexadecimal character escape",
-}
-
-
 def _refuse_constant(name):
-    raise DecodeError("invalid character '%s' looking for beginning of value" % name[0])
+    raise ValueError(name)
 
 
-_DECODER = json.JSONDecoder(
-    parse_float=FloatLiteral, parse_constant=_refuse_constant, strict=True
-)
+_DECODER = json.JSONDecoder(parse_float=FloatLiteral, parse_constant=_refuse_constant)
 
 
 def loads(body):
     """The first JSON value of `body`; as in Go, what follows it is not looked at."""
     text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
-    if not text:
-        raise DecodeError("EOF")
     try:
         return _DECODER.raw_decode(text)[0]
-    except json.JSONDecodeError as problem:
-        raise DecodeError(_go_message(text, problem)) from None
+    except ValueError:
+        raise DecodeError(_SyntaxCheck(body).problem()) from None
     except RecursionError:
         raise DecodeError("exceeded max depth") from None
 
 
-def _go_message(text, problem):
-    position = problem.pos
-    if problem.msg.startswith("Unterminated string"):
-        return "unexpected EOF"
-    if problem.msg.startswith("Invalid \\escape"):
-        position += 1
-    while position < len(text) and text[position] in " \t\r\n" and "control" not in problem.msg:
-        position += 1
-    if position >= len(text):
-        return "unexpected EOF"
-    wanted = next((go for py, go in _SYNTAX.items() if problem.msg.startswith(py)), None)
-    if wanted is None:
-        inside_object = _innermost_bracket(text[:position]) == "{"
-        wanted = "after object key:value pair" if inside_object else "after array element"
-    return "invalid character %s %s" % (_quote_char(text[position]), wanted)
+class _SyntaxCheck:
+    """Reads bytes until they are no JSON any more, to say so in Go's words."""
 
+    def __init__(self, data):
+        self._data = data
+        self._next = 0
 
-def _innermost_bracket(text):
-    stack = []
-    for token in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
-        if token in "[{":
-            stack.append(token)
-        elif token in "]}" and stack:
-            stack.pop()
-    return stack[-1] if stack else ""
+    def problem(self):
+        if not self._data.strip(b" \t\r\n"):
+            return "EOF"
+        try:
+            self._value()
+        except DecodeError as found:
+            return str(found)
+        return "invalid JSON"
+
+    def _char(self):
+        if self._next >= len(self._data):
+            raise DecodeError("unexpected EOF")
+        return chr(self._data[self._next])
+
+    def _skip_space(self):
+        while self._char() in " \t\r\n":
+            self._next += 1
+        return self._char()
+
+    def _expect(self, allowed, where):
+        char = self._char()
+        if char not in allowed:
+            raise DecodeError("invalid character %s %s" % (_quote_char(char), where))
+        self._next += 1
+        return char
+
+    def _value(self):
+        start = self._skip_space()
+        if start in "{[":
+            self._next += 1
+            (self._object if start == "{" else self._array)()
+        elif start == '"':
+            self._string()
+        elif start in "-0123456789":
+            self._number()
+        else:
+            self._expect("tfn", "looking for beginning of value")
+            word = {"t": "true", "f": "false", "n": "null"}[start]
+            for char in word[1:]:
+                self._expect(char, "in literal %s (expecting '%s')" % (word, char))
+
+    def _object(self):
+        if self._skip_space() == "}":
+            self._next += 1
+            return
+        while True:
+            if self._skip_space() != '"':
+                self._expect("", "looking for beginning of object key string")
+            self._string()
+            self._skip_space()
+            self._expect(":", "after object key")
+            self._value()
+            self._skip_space()
+            if self._expect(",}", "after object key:value pair") == "}":
+                return
+
+    def _array(self):
+        if self._skip_space() == "]":
+            self._next += 1
+            return
+        while True:
+            self._value()
+            self._skip_space()
+            if self._expect(",]", "after array element") == "]":
+                return
+
+    def _string(self):
+        self._next += 1
+        while True:
+            char = self._char()
+            if char < " ":
+                self._expect("", "in string literal")
+            self._next += 1
+            if char == '"':
+                return
+            if char == "\\" and self._expect('bfnrt\\/"u', "in string escape code") == "u":
+                for _ in range(4):
+                    self._expect("0123456789abcdefABCDEF",
+                                 "in \\u hexadecimal character escape")
+
+    def _number(self):
+        digits = "0123456789"
+        if self._char() == "-":
+            self._next += 1
+        if self._expect(digits, "in numeric literal") != "0":
+            self._skip_digits()
+        if self._at("."):
+            self._expect(digits, "after decimal point in numeric literal")
+            self._skip_digits()
+        if self._at("eE"):
+            self._at("+-")
+            self._expect(digits, "in exponent of numeric literal")
+            self._skip_digits()
+
+    def _skip_digits(self):
+        while self._at("0123456789"):
+            pass
+
+    def _at(self, chars):
+        found = self._next < len(self._data) and chr(self._data[self._next]) in chars
+        self._next += found
+        return found
 
 
 def _quote_char(char):
     if char == "'":
         return "'\\''"
-    if char == '"':
-        return "'\"'"
-    return "'%s'" % json.dumps(char, ensure_ascii=False)[1:-1]
+    if char == "\\" or char < " " or "\x7f" <= char <= "\xa0":
+        short = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char)
+        form = "\\x%02x" if char < "\x80" else "\\u%04x"
+        return "'%s'" % (short or form % ord(char))
+    return "'%s'" % char
 
 
 _KINDS = {str: "string", bool: "bool", int: "number", FloatLiteral: "number", list: "array",
@@ -195,7 +269,9 @@ def _convert(value, kind, owner, path):
         low, high = _INTEGERS[kind]
         if type(value) is int and low <= value <= high:
             return value
-    elif type(value) is {"string": str, "bool": bool}[kind]:
+    elif kind == "string" and type(value) is str:
+        return _SURROGATES.sub("\ufffd", value)
+    elif kind == "bool" and type(value) is bool:
         return value
     raise _mismatch(value, owner, path, kind)
 
@@ -203,7 +279,10 @@ def _convert(value, kind, owner, path):
 def _convert_map(value, owner, path):
     if not isinstance(value, dict):
         raise _mismatch(value, owner, path, "map[string]string")
-    return {k: "" if v is None else _convert(v, "string", owner, path) for k, v in value.items()}
+    return {
+        _SURROGATES.sub("\ufffd", k): "" if v is None else _convert(v, "string", owner, path)
+        for k, v in value.items()
+    }
 
 
 def _convert_list(value, owner, path):

@@ -8,6 +8,7 @@ are cut or stalled at a chosen byte, and connections that are dropped without an
 import socket
 import struct
 import threading
+import traceback
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
@@ -133,13 +134,14 @@ class Request:
         raw_path, _, self.query_string = target.partition("?")
         self.path = unquote(raw_path)
         self.body = connection.body_reader(headers)
+        self.query_pairs = parse_qsl(self.query_string, keep_blank_values=True)
         self.params = {}
+        self.streaming = False
         # Set by a handler (or an error) after which the connection cannot serve another request.
         self.close = headers.has_token("Connection", "close") or version == "HTTP/1.0"
 
     def query_all(self, name):
-        pairs = parse_qsl(self.query_string, keep_blank_values=True)
-        return [value for key, value in pairs if key == name]
+        return [value for key, value in self.query_pairs if key == name]
 
     def query(self, name, default=None):
         values = self.query_all(name)
@@ -147,6 +149,7 @@ class Request:
 
     def stream(self, status, headers):
         """Sends the head of a chunked answer and returns the writer of its body."""
+        self.streaming = True
         return ChunkedWriter(self, status, headers)
 
 
@@ -263,7 +266,7 @@ class Connection:
             if request is None:
                 return False
             self.sock.settimeout(None)
-            response = self._app(request)
+            response = self._call_app(request)
             if response is not None:
                 self._answer(request, response)
             if request.close:
@@ -275,6 +278,19 @@ class Connection:
             headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
             self.send(self._complete(Response(problem.status, body, headers)))
             return False
+
+    def _call_app(self, request):
+        try:
+            return self._app(request)
+        except (Aborted, BadRequest, OSError):
+            raise
+        except Exception:  # a bug of ours must not look like a network failure
+            traceback.print_exc()
+            if request.streaming:
+                self.drop()
+                raise Aborted() from None
+            request.close = True
+            return text_response(500, "Internal Server Error")
 
     def _read_request(self):
         line = self._source.readline(MAX_HEAD)

@@ -4,6 +4,7 @@ import os
 import re
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
+_GO_EXPANSION = re.compile(r"\$(?:\{[^}]*\}|\{|[*#$@!?\-0-9]|[A-Za-z_0-9]+|)")
 
 
 class ExpandError(Exception):
@@ -11,18 +12,32 @@ class ExpandError(Exception):
 
 
 def expand(path, env):
+    """The path with `~` and variables replaced; it may still be relative."""
     if not path:
         return ""
     names = {braced or plain for braced, plain in _VARIABLE.findall(path)}
     missing = sorted(name for name in names if name not in env)
     if missing:
         raise ExpandError("path references undefined environment variables: " + ",".join(missing))
-    path = _VARIABLE.sub(lambda match: env[match.group(1) or match.group(2)], path)
+    path = _GO_EXPANSION.sub(lambda match: _replacement(match, env), path)
     if path == "~":
         return env["HOME"]
     if path.startswith("~/"):
         return os.path.normpath(os.path.join(env["HOME"], path[2:]))
     return path
+
+
+def _replacement(match, env):
+    """Go's os.Expand: special parameters are empty, broken braces vanish, a lone `$` stays."""
+    text = match.group()
+    if text == "$":
+        return text
+    return env.get(text.strip("${}"), "")
+
+
+def absolute(path, env):
+    """Relative paths start in the home directory, where execd was started."""
+    return os.path.join(env["HOME"], path)
 
 
 def working_dir_problem(cwd, env):
@@ -33,15 +48,14 @@ def working_dir_problem(cwd, env):
         path = expand(cwd, env)
     except ExpandError as problem:
         return 'cannot resolve working directory "%s": %s' % (cwd, problem)
-    path = os.path.join(env["HOME"], path)
     try:
-        os.stat(path)
+        os.stat(absolute(path, env))
     except FileNotFoundError:
         shape = "working directory does not exist: %s: stat %s: no such file or directory"
         return shape % (cwd, path)
-    except OSError as problem:
-        reason = problem.strerror.lower()
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", "invalid argument").lower()
         return 'cannot access working directory "%s": stat %s: %s' % (cwd, path, reason)
-    if not os.path.isdir(path):
+    if not os.path.isdir(absolute(path, env)):
         return "working directory path is not a directory: " + cwd
     return None

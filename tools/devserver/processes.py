@@ -4,6 +4,7 @@ Every process gets an environment variable that names its sandbox. Children inhe
 process which left its group (a daemon, a job of a shell) is still found when the sandbox ends.
 """
 
+import errno
 import os
 import pwd
 import shutil
@@ -15,20 +16,16 @@ import time
 MARK = "OPENSANDBOX_DEVSERVER_SANDBOX"
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
-# What Go calls the signals; execd shows these words to the client.
-_SIGNAL_NAMES = {
-    signal.SIGHUP: "hangup", signal.SIGINT: "interrupt", signal.SIGQUIT: "quit",
-    signal.SIGILL: "illegal instruction", signal.SIGTRAP: "trace/breakpoint trap",
-    signal.SIGABRT: "aborted", signal.SIGBUS: "bus error",
-    signal.SIGFPE: "floating point exception", signal.SIGKILL: "killed",
-    signal.SIGUSR1: "user defined signal 1", signal.SIGSEGV: "segmentation fault",
-    signal.SIGUSR2: "user defined signal 2", signal.SIGPIPE: "broken pipe",
-    signal.SIGALRM: "alarm clock", signal.SIGTERM: "terminated",
-}
-
-
 def shell():
     return shutil.which("bash") or shutil.which("sh") or "/bin/sh"
+
+
+def _signal_name(number):
+    """Go has the system's words, with a small letter at the start."""
+    if number >= signal.SIGRTMIN - 2:
+        return "signal %d" % number
+    name = signal.strsignal(number)
+    return name if name[1].isupper() or name[1] == "/" else name[0].lower() + name[1:]
 
 
 class Exit:
@@ -38,7 +35,7 @@ class Exit:
         if os.WIFSIGNALED(wait_status):
             number = os.WTERMSIG(wait_status)
             self.code = -1
-            self.text = "signal: " + _SIGNAL_NAMES.get(number, "signal %d" % number)
+            self.text = "signal: " + _signal_name(number)
             if os.WCOREDUMP(wait_status):
                 self.text += " (core dumped)"
         else:
@@ -99,13 +96,17 @@ class ProcessTable:
 
     def start(self, argv, env=None, cwd=None, uid=None, gid=None, **streams):
         """Starts `argv` in a new process group; raises OSError when that fails."""
-        options = dict(streams, env={**self.env, **(env or {})}, cwd=cwd or self.home)
+        options = dict(streams, env={**self.env, **_splittable(env or {})}, cwd=cwd or self.home)
         if uid is not None:
             options.update(_credentials(uid, gid))
         with self._lock:
             if self._closed:
                 raise OSError("the sandbox is gone")
-            popen = subprocess.Popen(argv, start_new_session=True, **options)
+            try:
+                popen = subprocess.Popen(argv, start_new_session=True, **options)
+            except ValueError:
+                # A NUL in an argument; the kernel would say it like this.
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
             process = Process(popen, self._forget)
             self._running.add(process)
         return process
@@ -158,8 +159,19 @@ class ProcessTable:
                 continue
 
 
+def _splittable(env):
+    """Names and values as they come out when joined by `=` and split at the first one again."""
+    joined = ("%s=%s" % item for item in env.items())
+    if any("\0" in text for text in env.values()) or any("\0" in name for name in env):
+        raise OSError("exec: environment variable contains NUL")
+    pairs = (text.partition("=") for text in joined)
+    return {name: value for name, _, value in pairs if name}
+
+
 def _credentials(uid, gid):
     """Group defaults as execd takes them: the user's own, or 0 when nobody has that uid."""
+    if 2**32 - 1 in (uid, gid):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     try:
         user = pwd.getpwuid(uid)
     except KeyError:
