@@ -80,7 +80,7 @@ LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
 # None: to the caller's port, handler or source, which the stack excludes. Otherwise: the pattern of
 # the library's own functions behind it. An indirect call that is not listed is an error.
 INDIRECT_CALLS = {
-    r"on_\w+": None,
+    r"on_\w+|handler": None,
     r"check": None,
     r"connect|send|recv|close|wait|now_ms|random|unix_time|error": None,
 }
