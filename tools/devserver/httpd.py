@@ -5,6 +5,7 @@ used because the tests need what it hides: exact header bytes, chunked request b
 are cut or stalled at a chosen byte, and connections that are dropped without an answer.
 """
 
+import re
 import socket
 import struct
 import threading
@@ -16,6 +17,7 @@ from urllib.parse import parse_qsl, unquote
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 IDLE_SECONDS = 60
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class BadRequest(Exception):
@@ -160,9 +162,14 @@ class ChunkedWriter:
         self._connection = request.connection
         self._chunked = request.version != "HTTP/1.0"
         self.gone = False
-        framing = [("Transfer-Encoding", "chunked")] if self._chunked else []
         request.close = request.close or not self._chunked
-        self._send(head_bytes(status, list(headers) + framing))
+        headers = list(headers)
+        if request.close:
+            headers = [field for field in headers if field[0].lower() != "connection"]
+            headers.append(("Connection", "close"))
+        if self._chunked:
+            headers.append(("Transfer-Encoding", "chunked"))
+        self._send(head_bytes(status, headers))
 
     def write(self, data):
         if data:
@@ -252,7 +259,10 @@ class Connection:
 
     def body_reader(self, headers):
         chunked = headers.has_token("Transfer-Encoding", "chunked")
-        length = headers.get("Content-Length", "0").strip()
+        lengths = {v for k, v in headers.items if k.lower() == "content-length"} or {"0"}
+        length = lengths.pop()
+        if lengths or (chunked and headers.get("Content-Length") is not None):
+            raise BadRequest("ambiguous body length")
         if not chunked and not (length.isascii() and length.isdigit()):
             raise BadRequest("bad Content-Length")
         expects = headers.has_token("Expect", "100-continue")
@@ -301,7 +311,14 @@ class Connection:
         parts = line.decode("latin-1").split()
         if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0"):
             raise BadRequest("bad request line")
-        return Request(self, *parts, self._read_headers(MAX_HEAD - len(line)))
+        if _BAD_ESCAPE.search(parts[1].partition("?")[0]):
+            raise BadRequest("400 Bad Request")
+        headers = self._read_headers(MAX_HEAD - len(line))
+        hosts = sum(name.lower() == "host" for name, _ in headers.items)
+        if hosts > 1 or (hosts == 0 and parts[2] == "HTTP/1.1"):
+            what = "too many Host headers" if hosts else "missing required Host header"
+            raise BadRequest("400 Bad Request: " + what)
+        return Request(self, *parts, headers)
 
     def _read_headers(self, room):
         items = []
