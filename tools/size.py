@@ -82,6 +82,7 @@ LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
 INDIRECT_CALLS = {
     r"on_\w+|handler": None,
     r"check": None,
+    r"next": r"osb__\w+_next|osb__ready_killed|osb__run_interrupted",
     r"connect|send|recv|close|wait|now_ms|random|unix_time|error": None,
 }
 

@@ -1,0 +1,4894 @@
+/* opensandbox.h - v0.1.0 - OpenSandbox for C: one header, no heap, no threads, kilobytes of RAM
+
+   Do this:
+      #define OPENSANDBOX_IMPLEMENTATION
+   before you include this file in *one* C or C++ file to create the implementation.
+   In every other file include it without the define. Needs jsmn.h (Debian: libjsmn-dev) to
+   build the implementation; build/dist/opensandbox.h, made by `make dist`, has it inside.
+
+      unsigned char memory[2048];
+      osb_posix     tcp;
+      osb_client    client;
+      osb_sandbox   box;
+      osb_execution run;
+      osb_config    config = {.port = osb_posix_port(&tcp), .memory = memory, .memory_size = sizeof memory};
+      osb_create_options options = {.image = "python:3.12"};
+      osb_command        command = {.command = "echo hello"};
+      osb_handlers       output  = {.on_output = print};
+
+      osb_client_init(&client, &config);
+      osb_sandbox_create(&client, &options, &box);
+      osb_command_run(&box, &command, &output, &run);
+      osb_sandbox_kill(&box);
+
+   LICENSE: Apache-2.0, see the end of this file.
+
+   WHAT IT IS
+      OpenSandbox runs untrusted code in remote sandboxes. A lifecycle server creates them; inside
+      each one execd runs commands. This file is a client for both, with its own HTTP/1.1: it asks
+      a *port* (a table of a few functions that you give it) for connect, send, receive and time,
+      and needs nothing else from the machine. No heap, no static state, no stdio, no float.
+
+   THE TWO STRUCTS AND THE ONE BUFFER
+      osb_client is one connection and one call at a time. Everything that it needs besides itself
+      is the working buffer that you give it in osb_config: 1 KB is enough to create, run and kill
+      with output of any length, 2 KB for every call; 2 to 4 KB are recommended. osb_sandbox is a
+      sandbox's id and the way to its execd. Both are yours to place; they must not move while a
+      call is pending. Clients share nothing: use one per thread, task or concurrent stream.
+
+      Nothing on the wire is bounded by the buffer. Headers stream past, lists are handed out one
+      element at a time, long text comes in pieces ("more follows"), requests are written through
+      a window. What must fit is one member of an object: if it does not, you get OSB_E_BUFFER,
+      and osb_last_error() names the member and the buffer size that would have been enough.
+
+      Inputs are C strings. Outputs are views (osb_str: pointer and size, and a NUL behind it for
+      your convenience) into the working buffer, good until the next call on that client. What
+      must outlive a call (ids, endpoints) is copied into your struct.
+
+   BLOCKING MODE AND POLL MODE
+      If the port has `wait`, every call blocks until it is done and returns its status. If it has
+      none, or osb_config.poll_mode is set, the same call returns OSB_PENDING, and what you passed
+      in (options, handlers, output structs: no compound literals) must live until the call has
+      ended. Then call osb_poll() until it returns something else than OSB_PENDING: that is the
+      call's status. osb_want() tells what osb_poll() waits for (read, write, a time), so that you
+      can sleep or use epoll. osb_poll() does a bounded amount of work.
+
+      Another call while one is pending, or from inside a handler, gives OSB_E_BUSY and changes
+      nothing. Handlers end the call by returning non-zero: it ends with OSB_E_CANCELLED, and the
+      remote command is interrupted too, unless osb_command.keep_running is set. osb_cancel() does
+      the same from outside.
+
+   ERRORS
+      Every call returns an osb_status: 0 is good, OSB_PENDING is 1, errors are negative. Details
+      stand in osb_last_error(); osb_error_text() makes one line of them. A response that ended
+      early is never a success: a command's stream that ends without its last event gives
+      OSB_E_TRUNCATED, not exit code 0. No call can hang: each phase has a deadline. After any
+      error the client is usable again.
+
+      A request on a reused connection that dies before any answer is sent again, once, but only
+      if that cannot run anything twice. Otherwise the error says `maybe_applied`.
+
+   SECURITY
+      The API key goes only to the lifecycle server's origin, an endpoint's headers only to that
+      endpoint. Redirects are refused. CR, LF and NUL cannot get into a request line or header.
+      The request is wiped from the working buffer as soon as it is sent. https on a port without
+      TLS is an error, never a downgrade.
+
+   PORTS
+      port/osb_posix.h is the port for POSIX sockets. A port of your own is a const osb_port_ops
+      and a context of yours: examples/port_skeleton.c is the commented skeleton.
+
+   LIMITS, HONESTLY
+      One call at a time on a client. HTTP/1.1 only, no compression (no OpenSandbox server has
+      any), no redirects. A text piece's size depends on the buffer and on how the network cuts
+      the stream. Deadlines are at most 2^31-1 ms. Years 1970 to 2105 in renew. Text is handed out
+      as the server sent it; lone surrogates in JSON become U+FFFD. An event whose text is larger
+      than the buffer must name its type before its text (execd does).
+*/
+#ifndef OPENSANDBOX_H
+#define OPENSANDBOX_H
+
+#define OSB_VERSION "0.1.0"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- configuration macros: define them before the include, alike in every file ---------------
+
+   OSB_STATIC                  make every public function static (with the implementation only)
+   OSB_DEF                     or say yourself how public functions are declared
+   OSB_NO_ADMIN                leave out list, get, pause, resume, renew, metadata, snapshots' use
+                               of them: what only a manager of sandboxes needs
+   OSB_NO_CREATE_EXTRAS        leave out volumes, network policy, platform, image login and
+                               resource requests of osb_create_options
+   OSB_NO_BACKGROUND           leave out command status, logs and interrupt
+   OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
+   OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
+   OSB_MEMCPY, OSB_MEMMOVE,    what to use instead of <string.h>'s
+   OSB_MEMSET, OSB_MEMCMP
+
+   Sizes inside the structs. osb_client_init() notices when two files disagree about them. */
+#ifndef OSB_ID_SIZE
+#define OSB_ID_SIZE 64 /* a sandbox's or command's id with its NUL */
+#endif
+#ifndef OSB_ENDPOINT_SIZE
+#define OSB_ENDPOINT_SIZE 192 /* an endpoint's address with its NUL */
+#endif
+#ifndef OSB_ENDPOINT_HEADERS_SIZE
+#define OSB_ENDPOINT_HEADERS_SIZE 256 /* an endpoint's header names and values, NUL after each */
+#endif
+
+#ifndef OSB_DEF
+#ifdef OSB_STATIC
+#define OSB_DEF static
+#else
+#define OSB_DEF extern
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- values ----------------------------------------------------------------------------------*/
+
+/* A view of bytes that somebody else owns; text unless said otherwise. data is NULL if absent. */
+typedef struct osb_str {
+    const char *data;
+    size_t size;
+} osb_str;
+
+/* Whether a view holds exactly this C string. */
+OSB_DEF bool osb_str_equal(osb_str view, const char *text);
+
+/* A name and a value: headers, environment, metadata. A NULL value is JSON null where the API
+   knows null (metadata patch, env); elsewhere such a pair is left out. */
+typedef struct osb_pair {
+    const char *name;
+    const char *value;
+} osb_pair;
+
+/* Numbers for which zero is a value and absence is another: uid, gid, exit codes. */
+typedef struct osb_u32 {
+    bool set;
+    uint32_t value;
+} osb_u32;
+
+typedef struct osb_i32 {
+    bool set;
+    int32_t value;
+} osb_i32;
+
+/* ---- status ----------------------------------------------------------------------------------*/
+
+/* name, value, one line. "Any call" means each call that talks to a server. */
+#define OSB_STATUS_LIST(X)                                                                         \
+    X(OSB_OK, 0, "ok")                                                                             \
+    /* Poll mode, any call and osb_poll: not done yet, call osb_poll again. */                     \
+    X(OSB_PENDING, 1, "pending")                                                                   \
+    /* Any call: an argument is missing or cannot be sent; error.message says which. */            \
+    X(OSB_E_INVALID, -1, "invalid argument")                                                       \
+    /* Any call: another call is pending on this client, or a handler is running. */               \
+    X(OSB_E_BUSY, -2, "client is busy with another call")                                          \
+    /* Any call: error.member does not fit into error.buffer; error.needed bytes would do. */      \
+    X(OSB_E_BUFFER, -3, "buffer too small")                                                        \
+    /* Any call with an https address: the port has no TLS. */                                     \
+    X(OSB_E_NO_TLS, -4, "https needs a port with TLS")                                             \
+    /* Any call: name not found, port closed, no route, TLS refused; see error.port_text. */       \
+    X(OSB_E_CONNECT, -5, "cannot connect")                                                         \
+    /* Any call: the connection broke, or was closed before the answer was whole. */               \
+    X(OSB_E_CLOSED, -6, "connection closed before the answer was complete")                        \
+    /* Any call: a deadline passed: connect, request, or silence on a stream. */                   \
+    X(OSB_E_TIMEOUT, -7, "timed out")                                                              \
+    /* Any call: a handler returned non-zero, or osb_cancel was called. */                         \
+    X(OSB_E_CANCELLED, -8, "cancelled")                                                            \
+    /* Any call: what came is not HTTP/1.1, or its framing is ambiguous. */                        \
+    X(OSB_E_PROTOCOL, -9, "not valid HTTP")                                                        \
+    /* Any call: a 3xx answer; error.message is its Location. Never followed. */                   \
+    X(OSB_E_REDIRECT, -10, "redirect refused")                                                     \
+    /* Any call with a JSON answer or events: not JSON, or not of the API's shape. */              \
+    X(OSB_E_JSON, -11, "answer is not the JSON that the API promises")                             \
+    /* Any call: 401 or 403: the API key or an endpoint's token is wrong or missing. */            \
+    X(OSB_E_AUTH, -12, "not authorized")                                                           \
+    /* Any call: 404: no such sandbox, command, route. */                                          \
+    X(OSB_E_NOT_FOUND, -13, "not found")                                                           \
+    /* Any call: another status that is not 2xx; see error.http_status and error.code. */          \
+    X(OSB_E_API, -14, "refused by the server")                                                     \
+    /* osb_command_run: execd reported a failure of its own inside the stream. */                  \
+    X(OSB_E_STREAM, -15, "execution failed in the server")                                         \
+    /* osb_command_run: the stream ended without its last event; the exit code is unknown. */      \
+    X(OSB_E_TRUNCATED, -16, "stream ended before the execution's end")                             \
+    /* osb_sandbox_create, _connect, _resume: not ready in time; error.cause is the last try's. */ \
+    X(OSB_E_NOT_READY, -17, "sandbox not ready in time")                                           \
+    /* osb_sandbox_create, _connect, _resume: Failed, Terminated, ...; error.code: the state. */   \
+    X(OSB_E_STATE, -18, "sandbox is in a state that it does not leave")                            \
+    /* osb_sandbox_renew: nobody knows the time: no Date from the server, no clock in the port. */ \
+    X(OSB_E_CLOCK, -19, "no clock")
+
+typedef enum osb_status {
+#define OSB__STATUS_ENUM(name, value, text) name = (value),
+    OSB_STATUS_LIST(OSB__STATUS_ENUM)
+#undef OSB__STATUS_ENUM
+} osb_status;
+
+/* The status as its name, e.g. "OSB_E_TIMEOUT". Static text. */
+OSB_DEF const char *osb_status_name(osb_status status);
+
+/* What went wrong in the last call. Views last until the next call on the client. */
+typedef struct osb_error {
+    osb_status status;
+    osb_status cause;       /* OSB_E_NOT_READY: the last try's own status; else the status */
+    const char *operation;  /* "POST /sandboxes/{id}/pause"; static text */
+    osb_str target;         /* the host and port it was meant for */
+    uint16_t http_status;   /* 0: no answer came */
+    bool maybe_applied;     /* the request went out, and no answer says whether it had its effect */
+    bool message_cut;       /* message is only the beginning of what the server wrote */
+    osb_str code;           /* server's code, e.g. "DOCKER::SANDBOX_NOT_FOUND", or the state */
+    osb_str message;        /* server's message, or what the library has to say */
+    osb_str request_id;     /* X-Request-ID of the answer */
+    uint32_t retry_after_s; /* Retry-After in seconds; 0: none was sent */
+    int32_t port_code;      /* the platform's own code: errno, a TLS code */
+    const char *port_text;  /* and its text, from the port; NULL: none */
+    const char *member;     /* OSB_E_BUFFER, OSB_E_JSON: the JSON member; NULL: none. Static text */
+    const char *buffer;     /* OSB_E_BUFFER: which buffer or array is too small. Static text */
+    size_t needed;          /* OSB_E_BUFFER: its size in bytes that would have been enough */
+} osb_error;
+
+/* ---- the port: what the library asks of the machine ------------------------------------------*/
+
+/* Answers of connect, send and recv that are not a count of bytes. */
+#define OSB_IO_WANT_READ (-1)  /* not now: ask again when the connection is readable */
+#define OSB_IO_WANT_WRITE (-2) /* not now: ask again when the connection is writable */
+#define OSB_IO_CLOSED (-3)     /* the peer closed its side in good order */
+#define OSB_IO_FAILED (-4)     /* broken; `error` has the reason */
+
+#define OSB_WANT_READ 1u  /* bits for `wait` */
+#define OSB_WANT_WRITE 2u
+
+/* One connection at a time. No function but `wait` (and a name look-up in `connect`, if the
+   platform has no other) may block. */
+typedef struct osb_port_ops {
+    /* Begins or continues a connect. Called again, with the same arguments, while it answers
+       OSB_IO_WANT_...; 0: connected. host is a name or a literal address without brackets.
+       tls: wrap it in TLS and verify the host; only asked of ports whose `tls` is set. */
+    int (*connect)(void *ctx, const char *host, uint16_t port, bool tls);
+    /* Sends up to size bytes (1 or more); returns how many, or OSB_IO_.... After OSB_IO_WANT_...
+       the same bytes come again. */
+    int (*send)(void *ctx, const void *data, size_t size);
+    /* Receives 1 to size bytes; returns how many, or OSB_IO_.... Never 0. */
+    int (*recv)(void *ctx, void *data, size_t size);
+    /* Ends the connection, whatever its state. Called also when there is none. */
+    void (*close)(void *ctx);
+    /* Milliseconds of a monotonic clock; may wrap. */
+    uint32_t (*now_ms)(void *ctx);
+    /* Blocks until the connection is ready for one of `want` (OSB_WANT_ bits; 0: just sleep) or
+       timeout_ms have passed; may return early. NULL: the port is for poll mode only. */
+    void (*wait)(void *ctx, unsigned want, uint32_t timeout_ms);
+    /* The last failure: the platform's code into *code, and a text that lives as long as ctx or
+       NULL. NULL: the port has nothing to tell. */
+    const char *(*error)(void *ctx, int32_t *code);
+    /* Fills data with random bytes; 0 on success. NULL: none (only WebSocket needs it). */
+    int (*random)(void *ctx, void *data, size_t size);
+    /* Seconds since 1970, or 0 if unknown. NULL: no such clock. */
+    uint32_t (*unix_time)(void *ctx);
+    /* Whether connect can do TLS. */
+    bool tls;
+} osb_port_ops;
+
+typedef struct osb_port {
+    const osb_port_ops *ops;
+    void *ctx;
+} osb_port;
+
+/* ---- client ----------------------------------------------------------------------------------*/
+
+typedef struct osb_client osb_client;
+typedef struct osb_sandbox osb_sandbox;
+
+/* Where the lifecycle server is and how to reach it. Copied by osb_client_init; what its
+   pointers point at must live as long as the client. */
+typedef struct osb_config {
+    osb_port port;
+    void *memory;       /* the working buffer: 1 KB or more */
+    size_t memory_size; /* its size in bytes */
+    const char *domain; /* host[:port], scheme and trailing /v1 allowed; default localhost:8080 */
+    const char *api_key;       /* sent to the domain's origin only; default: none */
+    const osb_pair *headers;   /* extra headers for every request to every server; default: none */
+    size_t header_count;
+    const char *user_agent;      /* default opensandbox.h/VERSION */
+    uint32_t connect_timeout_ms; /* default 10000 */
+    uint32_t request_timeout_ms; /* send a request and get its whole answer; default 30000 */
+    uint32_t idle_timeout_ms; /* silence on a stream (execd pings each 3 s); default 30000 */
+    bool https;               /* the protocol if the domain names none; default http */
+    bool use_server_proxy;    /* reach sandboxes through the lifecycle server; default false */
+    bool poll_mode;           /* calls return OSB_PENDING even if the port can wait */
+} osb_config;
+
+/* Prepares a client; no traffic. Returns OSB_E_INVALID if the port or the memory is missing or
+   too small, or if a file was compiled with other sizes than the implementation. */
+#define osb_client_init(client, config)                                                            \
+    osb_client_init_checked((client), (config),                                                    \
+                            (uint32_t)(sizeof(osb_client) + 65536u * sizeof(osb_sandbox)))
+OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
+                                           uint32_t struct_sizes);
+
+/* Ends a pending call and the connection; wipes the working buffer. The client may be used
+   again after osb_client_init. */
+OSB_DEF void osb_client_close(osb_client *client);
+
+/* Poll mode: moves the pending call on by a bounded amount of work. OSB_PENDING: not done yet;
+   anything else: the call's status. Without a pending call: the last call's status. */
+OSB_DEF osb_status osb_poll(osb_client *client);
+
+/* What osb_poll waits for. `now`: call it at once; else when the port's connection is readable
+   (or writable), and after timeout_ms at the latest. */
+typedef struct osb_wait {
+    bool now;
+    bool read;
+    bool write;
+    uint32_t timeout_ms;
+} osb_wait;
+OSB_DEF void osb_want(const osb_client *client, osb_wait *wait);
+
+/* Asks the pending call to end with OSB_E_CANCELLED; takes effect in the next osb_poll, or within
+   100 ms in blocking mode. The only call that another thread or an interrupt may make. */
+OSB_DEF void osb_cancel(osb_client *client);
+
+/* Details of the last call that failed; valid until the next call on the client. */
+OSB_DEF const osb_error *osb_last_error(const osb_client *client);
+
+#ifndef OSB_NO_ERROR_TEXT
+/* The last error as one line of text: "POST /sandboxes (localhost:8080): not authorized: HTTP 401
+   MISSING_API_KEY: ...". Writes at most size bytes with a NUL; returns the length of the whole
+   line, so that a result >= size means that it was cut. */
+OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size);
+#endif
+
+/* The most bytes of the working buffer that any call so far needed at once. */
+OSB_DEF size_t osb_buffer_peak(const osb_client *client);
+
+/* ---- lifecycle: sandboxes by id --------------------------------------------------------------*/
+
+/* A way into a sandbox: an address and the headers that go with each request to it. */
+typedef struct osb_endpoint {
+    char address[OSB_ENDPOINT_SIZE];         /* host[:port][/prefix], no scheme */
+    char headers[OSB_ENDPOINT_HEADERS_SIZE]; /* name NUL value NUL ..., ends with an empty name */
+    bool https;
+} osb_endpoint;
+
+typedef struct osb_endpoint_options {
+    uint32_t expires_unix_s;  /* a signed address, good until then; 0: not signed */
+    bool use_server_proxy;    /* through the lifecycle server, whatever osb_config says */
+    bool no_server_proxy;     /* directly, whatever osb_config says */
+} osb_endpoint_options;
+
+#ifndef OSB_NO_CREATE_EXTRAS
+/* An outbound rule: action "allow" or "deny", target a host name or "*.example.com". */
+typedef struct osb_network_rule {
+    const char *action;
+    const char *target;
+} osb_network_rule;
+
+typedef struct osb_network_policy {
+    const char *default_action; /* "allow" or "deny"; default: the server's (deny) */
+    const osb_network_rule *egress;
+    size_t egress_count;
+} osb_network_policy;
+
+/* Storage mounted into a sandbox: exactly one of host, pvc and ossfs. */
+typedef struct osb_host_volume {
+    const char *path;
+} osb_host_volume;
+
+typedef struct osb_pvc_volume {
+    const char *claim_name;
+    const char *storage_class;
+    const char *storage; /* "10Gi" */
+    const char *const *access_modes;
+    size_t access_mode_count;
+    bool must_exist; /* createIfNotExists: false */
+    bool delete_on_sandbox_termination;
+} osb_pvc_volume;
+
+typedef struct osb_ossfs_volume {
+    const char *bucket;
+    const char *endpoint;
+    const char *version; /* "1.0" or "2.0" */
+    const char *const *options;
+    size_t option_count;
+    const char *access_key_id;
+    const char *access_key_secret;
+} osb_ossfs_volume;
+
+typedef struct osb_volume {
+    const char *name;
+    const char *mount_path;
+    const char *sub_path;
+    const osb_host_volume *host;
+    const osb_pvc_volume *pvc;
+    const osb_ossfs_volume *ossfs;
+    bool read_only;
+} osb_volume;
+#endif
+
+/* The caller's own test of readiness instead of execd's ping. The client is idle while it runs:
+   it may make one call on it. Returns OSB_OK (ready), OSB_PENDING (ask me again) or an error,
+   which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
+   and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise. */
+typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status last);
+
+/* How osb_sandbox_create, _connect and _resume wait until the sandbox is ready. */
+typedef struct osb_ready_options {
+    uint32_t timeout_ms;     /* default 30000 */
+    uint32_t interval_ms;    /* between two tries; default 200 */
+    osb_ready_check check;   /* instead of GET {execd}/ping; default: ping */
+    void *user;              /* for check */
+    uint16_t execd_port;     /* default 44772 */
+    bool skip_health_check;  /* only resolve execd's endpoint: no waiting for Running, no ping */
+} osb_ready_options;
+
+/* What to create: an image or a snapshot, and how. Absent is NULL or 0. */
+typedef struct osb_create_options {
+    const char *image;       /* "python:3.12"; this or snapshot_id (or a poolRef extension) */
+    const char *snapshot_id;
+    const char *const *entrypoint; /* default {"tail", "-f", "/dev/null"} */
+    size_t entrypoint_count;
+    uint32_t ttl_s;  /* the sandbox ends by itself after so long; 60 or more; default 600 */
+    bool no_expiry;  /* it lives until it is killed; ttl_s is ignored */
+    bool credential_proxy; /* let the egress sidecar inject credentials; needs network_policy */
+    bool secure_access;    /* endpoints need headers that the server makes up */
+    bool keep_on_failure;  /* osb_sandbox_create: do not kill a sandbox that did not get ready */
+    const osb_pair *resource; /* default {"cpu","1"}, {"memory","2Gi"} */
+    size_t resource_count;
+    const osb_pair *env; /* a NULL value is sent as null */
+    size_t env_count;
+    const osb_pair *metadata; /* give one pair a value of your own making to find the sandbox */
+    size_t metadata_count;    /* again if the answer is lost: osb_sandbox_find */
+    const osb_pair *extensions;
+    size_t extension_count;
+#ifndef OSB_NO_CREATE_EXTRAS
+    const char *image_username; /* for a private registry, with image_password */
+    const char *image_password;
+    const char *platform_os;   /* "linux", "windows"; with platform_arch */
+    const char *platform_arch; /* "amd64", "arm64" */
+    const osb_pair *resource_requests;
+    size_t resource_request_count;
+    const osb_network_policy *network_policy;
+    const osb_volume *volumes;
+    size_t volume_count;
+#endif
+    uint32_t create_timeout_ms; /* servers pull the image before they answer; default 300000 */
+    osb_ready_options ready;    /* osb_sandbox_create only */
+} osb_create_options;
+
+/* One sandbox as the server describes it. Views; absent members have data NULL. Times are
+   RFC 3339. States are open text: Pending, Running, Pausing, Paused, Resuming, Stopping,
+   Terminated, Failed and others. */
+typedef struct osb_sandbox_info {
+    osb_str id;
+    osb_str image;
+    osb_str snapshot_id;
+    osb_str platform_os;
+    osb_str platform_arch;
+    osb_str state;
+    osb_str reason;
+    osb_str message;
+    osb_str last_transition_at;
+    osb_str created_at;
+    osb_str expires_at; /* absent: it does not expire */
+} osb_sandbox_info;
+
+/* An entry of one of an answer's maps or arrays, handed out as it arrives. */
+typedef struct osb_entry {
+    const char *member; /* "metadata", "extensions", "entrypoint"; static text */
+    osb_str key;        /* empty in arrays */
+    osb_str value;
+} osb_entry;
+
+/* Called while a description streams in: first each entry of its maps and arrays, then the
+   sandbox that they belong to. Views last until the handler returns. Non-zero cancels. */
+typedef struct osb_info_handlers {
+    void *user;
+    int (*on_entry)(void *user, const osb_entry *entry);
+    int (*on_sandbox)(void *user, const osb_sandbox_info *info);
+} osb_info_handlers;
+
+/* Asks for the server's own health. GET /health (no /v1, no key needed) */
+OSB_DEF osb_status osb_server_health(osb_client *client);
+
+/* Ends a sandbox. DELETE /sandboxes/{id} */
+OSB_DEF osb_status osb_lifecycle_kill(osb_client *client, const char *id);
+
+/* The address of a port inside a sandbox, with the headers that it wants. options may be NULL.
+   OSB_E_BUFFER: address or headers are longer than OSB_ENDPOINT_SIZE, OSB_ENDPOINT_HEADERS_SIZE.
+   GET /sandboxes/{id}/endpoints/{port} */
+OSB_DEF osb_status osb_lifecycle_endpoint(osb_client *client, const char *id, uint16_t port,
+                                          const osb_endpoint_options *options,
+                                          osb_endpoint *endpoint);
+
+#ifndef OSB_NO_ADMIN
+/* Creates a sandbox and returns as soon as the server answers: not ready yet, see
+   osb_sandbox_create for that. handlers may be NULL. POST /sandboxes */
+OSB_DEF osb_status osb_lifecycle_create(osb_client *client, const osb_create_options *options,
+                                        const osb_info_handlers *handlers, osb_sandbox_info *info);
+
+/* Describes a sandbox. handlers may be NULL. GET /sandboxes/{id} */
+OSB_DEF osb_status osb_lifecycle_get(osb_client *client, const char *id,
+                                     const osb_info_handlers *handlers, osb_sandbox_info *info);
+
+typedef struct osb_sandbox_filter {
+    const char *const *states; /* any of these; default: all */
+    size_t state_count;
+    const osb_pair *metadata; /* all of these */
+    size_t metadata_count;
+    uint32_t page;      /* 1 is the first; default 1 */
+    uint32_t page_size; /* 1 to 200; default: the server's, 20 */
+} osb_sandbox_filter;
+
+typedef struct osb_sandbox_page {
+    uint32_t page;
+    uint32_t page_size;
+    uint32_t total_items;
+    uint32_t total_pages;
+    bool has_next_page;
+    osb_sandbox_info item; /* the sandbox being handed out */
+} osb_sandbox_page;
+
+/* Lists one page of sandboxes, newest first, each through handlers->on_sandbox. filter may be
+   NULL. However long the list, the buffer holds one sandbox at a time. GET /sandboxes */
+OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filter *filter,
+                                      const osb_info_handlers *handlers, osb_sandbox_page *page);
+
+/* Stops a sandbox's processes and keeps its state. May go on after the answer (Pausing).
+   POST /sandboxes/{id}/pause */
+OSB_DEF osb_status osb_lifecycle_pause(osb_client *client, const char *id);
+
+/* Lets a paused sandbox run again; not ready yet, see osb_sandbox_resume for that.
+   POST /sandboxes/{id}/resume */
+OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id);
+
+/* Sets the end of a sandbox to ttl_s from now (the server's now: its last Date header). The new
+   end (RFC 3339) goes to expires_at, which may be NULL. POST /sandboxes/{id}/renew-expiration */
+OSB_DEF osb_status osb_lifecycle_renew(osb_client *client, const char *id, uint32_t ttl_s,
+                                       osb_str *expires_at);
+
+/* Changes metadata: a value sets, a NULL value deletes. handlers and info may be NULL.
+   PATCH /sandboxes/{id}/metadata */
+OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *id,
+                                                const osb_pair *metadata, size_t count,
+                                                const osb_info_handlers *handlers,
+                                                osb_sandbox_info *info);
+#endif
+
+/* ---- sandbox: create, connect, use, kill -----------------------------------------------------*/
+
+/* A sandbox to work with. Must not move while a call on it is pending. */
+struct osb_sandbox {
+    osb_client *client;
+    char id[OSB_ID_SIZE];
+    osb_endpoint execd;
+    /* private: the multi-step call that is under way */
+    const osb_ready_options *ready;
+    osb_str state, reason, message;
+    uint32_t deadline_ms;
+    uint8_t step;
+    bool kill_on_failure, resuming;
+};
+
+/* Creates a sandbox, waits until it is Running, resolves execd's endpoint, and waits until execd
+   answers (or ready.check says so). If that fails, the sandbox is killed again unless
+   keep_on_failure is set; the error is the first one. OSB_E_NOT_READY: not in ready.timeout_ms;
+   the error tells the last try's failure and address. OSB_E_AUTH and OSB_E_STATE come at once.
+   error.maybe_applied without an id in box: the server may have made it; see osb_sandbox_find.
+   POST /sandboxes, GET /sandboxes/{id}, GET /sandboxes/{id}/endpoints/44772, GET {execd}/ping */
+OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_options *options,
+                                      osb_sandbox *box);
+
+/* Takes up an existing sandbox: waits until it is ready as osb_sandbox_create does; never kills.
+   ready may be NULL. */
+OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
+                                       const osb_ready_options *ready, osb_sandbox *box);
+
+#ifndef OSB_NO_ADMIN
+/* Resumes a paused sandbox, resolves its endpoint anew, and waits until it is ready. ready may be
+   NULL. POST /sandboxes/{id}/resume, then as osb_sandbox_connect */
+OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
+                                      const osb_ready_options *ready, osb_sandbox *box);
+
+/* Finds the newest sandbox with this metadata pair, e.g. one whose create lost its answer, and
+   puts its id into box (then osb_sandbox_connect or _kill it). OSB_E_NOT_FOUND: there is none.
+   GET /sandboxes?metadata=... */
+OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box);
+
+/* osb_lifecycle_get, _pause and _renew for a sandbox at hand. */
+OSB_DEF osb_status osb_sandbox_get_info(osb_sandbox *box, const osb_info_handlers *handlers,
+                                        osb_sandbox_info *info);
+OSB_DEF osb_status osb_sandbox_pause(osb_sandbox *box);
+OSB_DEF osb_status osb_sandbox_renew(osb_sandbox *box, uint32_t ttl_s, osb_str *expires_at);
+#endif
+
+/* osb_lifecycle_kill and _endpoint for a sandbox at hand. */
+OSB_DEF osb_status osb_sandbox_kill(osb_sandbox *box);
+OSB_DEF osb_status osb_sandbox_endpoint(osb_sandbox *box, uint16_t port,
+                                        const osb_endpoint_options *options,
+                                        osb_endpoint *endpoint);
+
+/* An endpoint as a URL: "http://host:port/prefix". Writes at most size bytes with a NUL; returns
+   the whole length. */
+OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t size);
+
+#ifndef OSB_NO_RAW_REQUEST
+/* A request of your own to a port in a sandbox, e.g. a health check. */
+typedef struct osb_request {
+    const char *method;      /* default GET */
+    const char *path;        /* begins with "/", percent-encoded by you; default "/" */
+    const osb_pair *headers; /* beside the endpoint's own */
+    size_t header_count;
+    const void *body;
+    size_t body_size;
+    void *user;
+    int (*on_data)(void *user, const void *data, size_t size); /* the answer's body; may be NULL */
+} osb_request;
+
+/* Sends it; *http_status gets the answer's status, which is no error whatever it is. The
+   endpoint's headers are sent, the API key only if the endpoint is on the lifecycle server. */
+OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *endpoint,
+                                        const osb_request *request, uint16_t *http_status);
+#endif
+
+/* ---- execd: commands -------------------------------------------------------------------------*/
+
+typedef enum osb_event_type {
+    OSB_EVENT_UNKNOWN = 0, /* a type that this version does not know */
+    OSB_EVENT_INIT,        /* text: the execution's id */
+    OSB_EVENT_STATUS,      /* text: a status of the kernel */
+    OSB_EVENT_STDOUT,      /* text: output, see osb_handlers.on_output */
+    OSB_EVENT_STDERR,
+    OSB_EVENT_RESULT,   /* key: a MIME type, text: its value; one call for each */
+    OSB_EVENT_ERROR,    /* error_name, and in text the value: an exit code or a message */
+    OSB_EVENT_COMPLETE, /* execution_time_ms */
+    OSB_EVENT_COUNT,    /* execution_count */
+    OSB_EVENT_PING      /* each 3 s: the server is alive */
+} osb_event_type;
+
+/* One event of an execution's stream, or a piece of one. Views last until the handler returns. */
+typedef struct osb_event {
+    osb_event_type type;
+    bool more;           /* text is a piece, and the same event's next one follows */
+    osb_str text;        /* never ends inside a UTF-8 character */
+    osb_str key;         /* OSB_EVENT_RESULT: the MIME type; else the error's name */
+    int64_t timestamp_ms;       /* server's clock; 0 while more follows */
+    uint64_t execution_time_ms; /* OSB_EVENT_COMPLETE */
+    uint32_t execution_count;   /* OSB_EVENT_COUNT */
+} osb_event;
+
+typedef enum osb_stream { OSB_STDOUT = 1, OSB_STDERR = 2 } osb_stream;
+
+/* An array of yours that collects output. Zero `length` and `more` before the call. */
+typedef struct osb_capture {
+    char *data;
+    size_t size;
+    size_t length; /* bytes in data; a NUL follows if there is room */
+    bool more;     /* there was more than fitted */
+} osb_capture;
+
+/* What to do with a stream's events; any may be NULL. Non-zero ends the call with
+   OSB_E_CANCELLED and interrupts the command. Order: on_event first, then the event's own. */
+typedef struct osb_handlers {
+    void *user;
+    int (*on_event)(void *user, const osb_event *event); /* every event */
+    int (*on_init)(void *user, const osb_event *event);
+    int (*on_status)(void *user, const osb_event *event);
+    int (*on_stdout)(void *user, const osb_event *event); /* as execd sends it: no line ends */
+    int (*on_stderr)(void *user, const osb_event *event);
+    int (*on_result)(void *user, const osb_event *event);
+    int (*on_error)(void *user, const osb_event *event);
+    int (*on_complete)(void *user, const osb_event *event);
+    int (*on_count)(void *user, const osb_event *event);
+    int (*on_ping)(void *user, const osb_event *event);
+    /* A line of an error's traceback, or a piece of one; comes before its on_error. */
+    int (*on_traceback)(void *user, osb_str line, bool more);
+    /* Output as text again, with the line ends that execd takes off put back: what the command
+       wrote, but for CRs, invalid UTF-8 (U+FFFD), and a last newline that may be too many. */
+    int (*on_output)(void *user, osb_stream stream, const char *data, size_t size);
+    osb_capture *capture_stdout; /* the same text, collected */
+    osb_capture *capture_stderr;
+} osb_handlers;
+
+/* What became of an execution. */
+typedef struct osb_execution {
+    char id[OSB_ID_SIZE];
+    osb_i32 exit_code;   /* set only if known; -1: killed by a signal, time-out among them */
+    bool timed_out;      /* osb_command.timeout_ms ended it */
+    bool ended;          /* its last event came */
+    osb_str error_name;  /* an error's name and value; views until the next call */
+    osb_str error_value;
+    uint32_t execution_count;
+    uint64_t execution_time_ms;
+    int64_t started_ms; /* server's clock: of the init event, and of the last one */
+    int64_t last_ms;
+} osb_execution;
+
+/* A shell command. */
+typedef struct osb_command {
+    const char *command;           /* for the shell; or */
+    const char *const *argv;       /* program and arguments, NULL at the end: quoted for the shell */
+    const char *cwd;               /* must exist; ~ and $VAR are expanded; default: execd's own */
+    const osb_pair *envs;
+    size_t env_count;
+    uint32_t timeout_ms; /* execd kills it after so long; 0: never */
+    osb_u32 uid, gid;    /* gid only with uid */
+    bool background;     /* return at once; see osb_command_status and _logs */
+    bool keep_running;   /* do not interrupt it when the call is cancelled */
+} osb_command;
+
+/* Asks execd whether it is there. GET {execd}/ping */
+OSB_DEF osb_status osb_ping(osb_sandbox *box);
+
+/* Runs a command and hands out its events until its last one. OSB_OK means that the outcome is
+   known, not that the command succeeded: see execution->exit_code. handlers may be NULL;
+   execution may not. OSB_E_TRUNCATED, OSB_E_STREAM: see there. POST {execd}/command */
+OSB_DEF osb_status osb_command_run(osb_sandbox *box, const osb_command *command,
+                                   const osb_handlers *handlers, osb_execution *execution);
+
+#ifndef OSB_NO_BACKGROUND
+/* A command's state. Views; times are RFC 3339. */
+typedef struct osb_command_state {
+    osb_str id;
+    bool running;
+    osb_i32 exit_code; /* set once it has ended */
+    osb_str error;
+    osb_str content; /* the command's text, or its last piece if it is larger than the buffer */
+    osb_str started_at;
+    osb_str finished_at;
+} osb_command_state;
+
+/* State of a command, in the background or not. on_content, which may be NULL, gets the command's
+   text in pieces. Just after a background start a 404 (OSB_E_NOT_FOUND) is possible for a few
+   milliseconds: ask again. GET {execd}/command/status/{id} */
+OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
+                                      int (*on_content)(void *user, const void *data, size_t size),
+                                      void *user, osb_command_state *state);
+
+/* Output of a background command from byte `cursor` on, stdout and stderr as they came, byte for
+   byte, up to what there is now. *next is the cursor for the next call.
+   GET {execd}/command/{id}/logs */
+OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t cursor,
+                                    int (*on_data)(void *user, const void *data, size_t size),
+                                    void *user, uint64_t *next);
+
+/* Interrupts a command: SIGTERM to its process group, after 3 s SIGKILL.
+   DELETE {execd}/command */
+OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id);
+#endif
+
+/* Program and arguments (NULL at the end) as one shell word list. Writes at most size bytes with
+   a NUL; returns the whole length. */
+OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size);
+
+/* ---- private: here only so that the structs have a size --------------------------------------*/
+
+#define OSB__LEVELS 6
+
+typedef struct osb__json {
+    const struct osb__field *frame[OSB__LEVELS]; /* what each open container is for; NULL: skip */
+    const struct osb__field *field;              /* what the value at hand is for; NULL: skip */
+    void *base;                                  /* the struct that the tables' offsets refer to */
+    size_t value;                                /* where in the unit the text begins */
+    size_t escape;                               /* where in the unit the last escape begins */
+    size_t dropped;                              /* bytes of the unit that did not fit */
+    uint32_t arrays;                             /* bit n: container n is an array */
+    uint8_t depth, state;
+    bool key, escaping, escaped;
+} osb__json;
+
+typedef struct osb__http {
+    uint64_t left; /* of the body, or of the chunk */
+    uint16_t status;
+    uint8_t framing, chunk, digits;
+    bool status_line, has_length, keep_alive, cut, framing_header;
+} osb__http;
+
+typedef struct osb__call {
+    const struct osb__op *op;
+    const osb_endpoint *endpoint; /* NULL: the lifecycle server */
+    const char *id;               /* {id} in the path */
+    const void *query, *body;
+    void *answer;
+    const void *handlers;
+    void *user;
+    int (*on_data)(void *user, const void *data, size_t size);
+    osb_execution *execution;
+    uint32_t timeout_ms;
+    uint32_t ttl_s; /* of a renewal */
+    uint16_t port;  /* {port} in the path */
+} osb__call;
+
+struct osb_client {
+    osb_config config;
+    osb_error error;
+    osb__call call;
+    osb__json json;
+    osb__http http;
+    /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
+       [unit, unit_end) the member at hand, [in, in_end) received and not looked at yet,
+       [limit, ...) the origin's host, and behind it a failed call's texts. */
+    unsigned char *buffer;
+    size_t base, kept, unit, unit_end, in, in_end, limit, pinned, peak;
+    uint32_t request_size, body_size, sent, window_from, window_size;
+    uint32_t deadline_ms, used_ms, date_s, date_at_ms;
+    osb_status (*next)(osb_client *client, osb_status status);
+    osb_sandbox *box, *suspended;
+    uint16_t origin_port;
+    uint8_t state, consumer, line, want, drained;
+    volatile uint8_t cancel;
+    bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole, ended;
+    bool keep_error, ready_now, typed, pieced, carriage_return;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* OPENSANDBOX_H */
+
+/* ==== implementation ==========================================================================*/
+
+#ifdef OPENSANDBOX_IMPLEMENTATION
+#ifndef OSB__IMPLEMENTED
+#define OSB__IMPLEMENTED
+
+#if !defined(OSB_MEMCPY) || !defined(OSB_MEMMOVE) || !defined(OSB_MEMSET) || !defined(OSB_MEMCMP)
+#include <string.h>
+#endif
+#ifndef OSB_MEMCPY
+#define OSB_MEMCPY memcpy
+#endif
+#ifndef OSB_MEMMOVE
+#define OSB_MEMMOVE memmove
+#endif
+#ifndef OSB_MEMSET
+#define OSB_MEMSET memset
+#endif
+#ifndef OSB_MEMCMP
+#define OSB_MEMCMP memcmp
+#endif
+
+/* jsmn under private names and with our settings, whatever the including program does with jsmn
+   itself, before or after this. */
+#ifdef JSMN_H
+#define OSB__HAD_JSMN
+#undef JSMN_H
+#endif
+#ifdef JSMN_HEADER
+#define OSB__HAD_JSMN_HEADER
+#undef JSMN_HEADER
+#endif
+#ifdef JSMN_STATIC
+#define OSB__HAD_JSMN_STATIC
+#else
+#define JSMN_STATIC
+#endif
+#ifdef JSMN_STRICT
+#define OSB__HAD_JSMN_STRICT
+#else
+#define JSMN_STRICT
+#endif
+#ifdef JSMN_PARENT_LINKS
+#define OSB__HAD_JSMN_PARENT_LINKS
+#else
+#define JSMN_PARENT_LINKS
+#endif
+#undef JSMN_API
+#define jsmntype_t osb__jsmntype_t
+#define jsmnerr osb__jsmnerr
+#define jsmntok_t osb__jsmntok_t
+#define jsmn_parser osb__jsmn_parser
+#define jsmn_init osb__jsmn_init
+#define jsmn_parse osb__jsmn_parse
+#define jsmn_alloc_token osb__jsmn_alloc_token
+#define jsmn_fill_token osb__jsmn_fill_token
+#define jsmn_parse_primitive osb__jsmn_parse_primitive
+#define jsmn_parse_string osb__jsmn_parse_string
+#define JSMN_UNDEFINED OSB__JSMN_UNDEFINED
+#define JSMN_OBJECT OSB__JSMN_OBJECT
+#define JSMN_ARRAY OSB__JSMN_ARRAY
+#define JSMN_STRING OSB__JSMN_STRING
+#define JSMN_PRIMITIVE OSB__JSMN_PRIMITIVE
+#define JSMN_ERROR_NOMEM OSB__JSMN_ERROR_NOMEM
+#define JSMN_ERROR_INVAL OSB__JSMN_ERROR_INVAL
+#define JSMN_ERROR_PART OSB__JSMN_ERROR_PART
+#include <jsmn.h>
+#undef jsmntype_t
+#undef jsmnerr
+#undef jsmntok_t
+#undef jsmn_parser
+#undef jsmn_init
+#undef jsmn_parse
+#undef jsmn_alloc_token
+#undef jsmn_fill_token
+#undef jsmn_parse_primitive
+#undef jsmn_parse_string
+#undef JSMN_UNDEFINED
+#undef JSMN_OBJECT
+#undef JSMN_ARRAY
+#undef JSMN_STRING
+#undef JSMN_PRIMITIVE
+#undef JSMN_ERROR_NOMEM
+#undef JSMN_ERROR_INVAL
+#undef JSMN_ERROR_PART
+#undef JSMN_API
+#ifndef OSB__HAD_JSMN
+#undef JSMN_H
+#endif
+#ifdef OSB__HAD_JSMN_HEADER
+#define JSMN_HEADER
+#endif
+#ifndef OSB__HAD_JSMN_STATIC
+#undef JSMN_STATIC
+#endif
+#ifndef OSB__HAD_JSMN_STRICT
+#undef JSMN_STRICT
+#endif
+#ifndef OSB__HAD_JSMN_PARENT_LINKS
+#undef JSMN_PARENT_LINKS
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ==== text ====================================================================================*/
+
+/* Writes through a window: of everything that is put, bytes [from, from + room) land in out.
+   A window of no room counts. */
+typedef struct osb__writer {
+    unsigned char *out;
+    uint32_t from, room, at;
+    bool comma; /* the next JSON member needs one */
+    bool bad;   /* something was put that must not go into a request head */
+} osb__writer;
+
+static size_t osb__length(const char *text)
+{
+    size_t n = 0;
+    if (text != NULL)
+        while (text[n] != '\0') n++;
+    return n;
+}
+
+static void osb__put(osb__writer *w, const void *data, size_t size)
+{
+    uint32_t at = w->at, n = (uint32_t)size, skip = 0;
+    w->at += n;
+    if (w->at <= w->from) return;
+    if (at < w->from) skip = w->from - at;
+    at = at + skip - w->from;
+    if (at >= w->room) return;
+    n -= skip;
+    if (n > w->room - at) n = w->room - at;
+    OSB_MEMCPY(w->out + at, (const unsigned char *)data + skip, n);
+}
+
+static void osb__put_text(osb__writer *w, const char *text)
+{
+    osb__put(w, text, osb__length(text));
+}
+
+/* By limbs of 16 bits, since a 64-bit division would pull in a library function. */
+static void osb__put_number(osb__writer *w, uint64_t value)
+{
+    char digits[20];
+    uint32_t limb[4];
+    size_t at = sizeof digits;
+    unsigned i;
+    for (i = 0; i < 4; i++) limb[i] = (uint32_t)(value >> (48 - 16 * i)) & 0xffffu;
+    do {
+        uint32_t rest = 0;
+        for (i = 0; i < 4; i++) {
+            uint32_t part = (rest << 16) | limb[i];
+            limb[i] = part / 10u;
+            rest = part % 10u;
+        }
+        digits[--at] = (char)('0' + rest);
+    } while ((limb[0] | limb[1] | limb[2] | limb[3]) != 0);
+    osb__put(w, digits + at, sizeof digits - at);
+}
+
+static void osb__put_hex(osb__writer *w, unsigned byte)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char text[2];
+    text[0] = digits[(byte >> 4) & 15u];
+    text[1] = digits[byte & 15u];
+    osb__put(w, text, 2);
+}
+
+/* The inside of a JSON string. */
+static void osb__put_escaped(osb__writer *w, const char *text, size_t size)
+{
+    size_t i, from = 0;
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        osb__put(w, text + from, i - from);
+        from = i + 1;
+        if (c < 0x20) {
+            osb__put(w, "\\u00", 4);
+            osb__put_hex(w, c);
+        } else {
+            osb__put(w, "\\", 1);
+            osb__put(w, text + i, 1);
+        }
+    }
+    osb__put(w, text + from, size - from);
+}
+
+static void osb__put_string(osb__writer *w, const char *text)
+{
+    osb__put(w, "\"", 1);
+    osb__put_escaped(w, text, osb__length(text));
+    osb__put(w, "\"", 1);
+}
+
+/* Each argument in single quotes; quote is how a quote inside of one is written. */
+static void osb__put_shell(osb__writer *w, const char *const *argv, bool json)
+{
+    const char *quote = json ? "'\\\\''" : "'\\''";
+    size_t i;
+    for (i = 0; argv[i] != NULL; i++) {
+        const char *text = argv[i];
+        osb__put_text(w, i == 0 ? "'" : " '");
+        for (;;) {
+            size_t n = 0;
+            while (text[n] != '\0' && text[n] != '\'') n++;
+            if (json) osb__put_escaped(w, text, n);
+            else osb__put(w, text, n);
+            if (text[n] == '\0') break;
+            osb__put_text(w, quote);
+            text += n + 1;
+        }
+        osb__put(w, "'", 1);
+    }
+}
+
+static bool osb__is_digit(unsigned c)
+{
+    return c - '0' < 10u;
+}
+
+static bool osb__is_unreserved(unsigned c)
+{
+    return osb__is_digit(c) || (c | 0x20u) - 'a' < 26u || c == '-' || c == '.' || c == '_' ||
+           c == '~';
+}
+
+/* percent is what stands for the percent sign: "%25" encodes what is encoded once more. */
+static void osb__put_encoded(osb__writer *w, const char *text, const char *percent)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (osb__is_unreserved(c)) {
+            osb__put(w, text, 1);
+        } else {
+            osb__put_text(w, percent);
+            osb__put_hex(w, c);
+        }
+    }
+}
+
+/* Text of a request head; anything below `lowest`, or DEL, spoils the request. */
+static void osb__put_head(osb__writer *w, const char *text, size_t size, unsigned lowest)
+{
+    size_t i;
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < lowest && c != '\t') || c == 0x7f || (c == '\t' && lowest > 0x20)) w->bad = true;
+    }
+    osb__put(w, text, size);
+}
+
+static unsigned osb__lower(unsigned c)
+{
+    return c - 'A' < 26u ? c + 0x20u : c;
+}
+
+static bool osb__equal_nocase(const char *a, const char *b, size_t size)
+{
+    size_t i;
+    for (i = 0; i < size; i++)
+        if (osb__lower((unsigned char)a[i]) != osb__lower((unsigned char)b[i])) return false;
+    return true;
+}
+
+/* Whether size bytes are this C string, upper and lower case alike. */
+static bool osb__is(const char *data, size_t size, const char *text)
+{
+    return osb__length(text) == size && osb__equal_nocase(data, text, size);
+}
+
+OSB_DEF bool osb_str_equal(osb_str view, const char *text)
+{
+    return view.data != NULL && osb__length(text) == view.size &&
+           OSB_MEMCMP(view.data, text, view.size) == 0;
+}
+
+static osb_str osb__view(const char *text)
+{
+    osb_str view;
+    view.data = text;
+    view.size = osb__length(text);
+    return view;
+}
+
+/* Digits only; false if there is none, something else, or more than 64 bits. */
+static bool osb__number(const char *text, size_t size, uint64_t *value)
+{
+    size_t i;
+    uint64_t sum = 0;
+    for (i = 0; i < size; i++) {
+        unsigned digit = (unsigned)(unsigned char)text[i] - '0';
+        if (digit > 9 || sum > UINT64_MAX / 10u) return false;
+        sum *= 10u;
+        if (sum > UINT64_MAX - digit) return false;
+        sum += digit;
+    }
+    *value = sum;
+    return size > 0;
+}
+
+/* A JSON integer between -2^63 and 2^63-1. */
+static bool osb__integer(const char *text, size_t size, int64_t *value)
+{
+    uint64_t magnitude;
+    bool negative = size > 0 && text[0] == '-';
+    if (negative) {
+        text++;
+        size--;
+    }
+    if (!osb__number(text, size, &magnitude)) return false;
+    if (magnitude > (uint64_t)INT64_MAX + (negative ? 1u : 0u)) return false;
+    *value = negative ? -(int64_t)(magnitude - 1u) - 1 : (int64_t)magnitude;
+    if (negative && magnitude == 0) *value = 0;
+    return true;
+}
+
+static uint32_t osb__days_from_civil(uint32_t year, uint32_t month, uint32_t day)
+{
+    /* Years begin in March here, so that the leap day is the last of its year. */
+    uint32_t y = month <= 2 ? year - 1 : year;
+    uint32_t m = month <= 2 ? month + 9 : month - 3;
+    return y * 365u + y / 4u - y / 100u + y / 400u + (m * 153u + 2u) / 5u + day - 1u - 719468u;
+}
+
+static uint32_t osb__two_digits(const char *text)
+{
+    unsigned tens = (unsigned char)text[0], ones = (unsigned char)text[1];
+    if (tens == ' ') tens = '0';
+    return osb__is_digit(tens) && osb__is_digit(ones) ? (tens - '0') * 10u + (ones - '0') : 100u;
+}
+
+/* "Mon, 15 Jun 2026 10:00:00 GMT" as seconds since 1970; 0 if it is not that. */
+static uint32_t osb__http_date(const char *text, size_t size)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    uint32_t month = 0, day, year, hour, minute, second;
+    if (size != 29) return 0;
+    while (month < 12 && OSB_MEMCMP(text + 8, months + 3 * month, 3) != 0) month++;
+    day = osb__two_digits(text + 5);
+    year = osb__two_digits(text + 12) * 100u + osb__two_digits(text + 14);
+    hour = osb__two_digits(text + 17);
+    minute = osb__two_digits(text + 20);
+    second = osb__two_digits(text + 23);
+    if (month == 12 || day < 1 || day > 31 || year < 1970 || year > 2105) return 0;
+    if (hour > 23 || minute > 59 || second > 60) return 0;
+    return ((osb__days_from_civil(year, month + 1, day) * 24u + hour) * 60u + minute) * 60u + second;
+}
+
+#ifndef OSB_NO_ADMIN
+static void osb__put_two(osb__writer *w, uint32_t value, const char *after)
+{
+    char text[2];
+    text[0] = (char)('0' + value / 10u);
+    text[1] = (char)('0' + value % 10u);
+    osb__put(w, text, 2);
+    osb__put_text(w, after);
+}
+
+/* Seconds since 1970 as RFC 3339, e.g. 2026-06-15T12:00:00Z. */
+static void osb__put_time(osb__writer *w, uint32_t unix_s)
+{
+    uint32_t days = unix_s / 86400u, rest = unix_s % 86400u, year = 1970, month = 1;
+    while (osb__days_from_civil(year + 1, 1, 1) <= days) year++;
+    while (month < 12 && osb__days_from_civil(year, month + 1, 1) <= days) month++;
+    osb__put_number(w, year);
+    osb__put(w, "-", 1);
+    osb__put_two(w, month, "-");
+    osb__put_two(w, days - osb__days_from_civil(year, month, 1) + 1, "T");
+    osb__put_two(w, rest / 3600u, ":");
+    osb__put_two(w, rest / 60u % 60u, ":");
+    osb__put_two(w, rest % 60u, "Z");
+}
+#endif
+
+static size_t osb__put_utf8(unsigned char *out, uint32_t code)
+{
+    if (code < 0x80) {
+        out[0] = (unsigned char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (unsigned char)(0xc0u | code >> 6);
+        out[1] = (unsigned char)(0x80u | (code & 0x3fu));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (unsigned char)(0xe0u | code >> 12);
+        out[1] = (unsigned char)(0x80u | (code >> 6 & 0x3fu));
+        out[2] = (unsigned char)(0x80u | (code & 0x3fu));
+        return 3;
+    }
+    out[0] = (unsigned char)(0xf0u | code >> 18);
+    out[1] = (unsigned char)(0x80u | (code >> 12 & 0x3fu));
+    out[2] = (unsigned char)(0x80u | (code >> 6 & 0x3fu));
+    out[3] = (unsigned char)(0x80u | (code & 0x3fu));
+    return 4;
+}
+
+static uint32_t osb__hex_digit(unsigned c)
+{
+    if (osb__is_digit(c)) return c - '0';
+    c |= 0x20u;
+    return c - 'a' < 6u ? c - 'a' + 10u : 16u;
+}
+
+static uint32_t osb__hex4(const unsigned char *text)
+{
+    return osb__hex_digit(text[0]) << 12 | osb__hex_digit(text[1]) << 8 |
+           osb__hex_digit(text[2]) << 4 | osb__hex_digit(text[3]);
+}
+
+/* The character of a \u escape whose digits begin at s[*at]; takes a second escape in if the two
+   are a surrogate pair. A surrogate without its other half is U+FFFD. */
+static uint32_t osb__unescape_u(const unsigned char *s, size_t size, size_t *at)
+{
+    uint32_t code = osb__hex4(s + *at);
+    *at += 4;
+    if (code - 0xd800u >= 0x800u) return code;
+    if (code < 0xdc00u && size - *at >= 6 && s[*at] == '\\' && s[*at + 1] == 'u') {
+        uint32_t low = osb__hex4(s + *at + 2);
+        if (low - 0xdc00u < 0x400u) {
+            *at += 6;
+            return 0x10000u + ((code - 0xd800u) << 10) + (low - 0xdc00u);
+        }
+    }
+    return 0xfffdu;
+}
+
+/* Resolves the escapes of a JSON string in place, jsmn having checked them; returns the new size. */
+static size_t osb__unescape(unsigned char *s, size_t size)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    size_t in = 0, out = 0, i;
+    while (in < size) {
+        unsigned char c = s[in++];
+        if (c != '\\') {
+            s[out++] = c;
+            continue;
+        }
+        c = s[in++];
+        if (c == 'u') {
+            out += osb__put_utf8(s + out, osb__unescape_u(s, size, &in));
+            continue;
+        }
+        for (i = 0; i < 5; i++)
+            if (c == (unsigned char)from[i]) {
+                c = (unsigned char)to[i];
+                break;
+            }
+        s[out++] = c;
+    }
+    return out;
+}
+
+/* The size of text without an incomplete UTF-8 character at its end. */
+static size_t osb__whole_characters(const unsigned char *text, size_t size)
+{
+    size_t back = 1;
+    while (back <= 3 && back <= size) {
+        unsigned char c = text[size - back];
+        if (c < 0x80) return size;
+        if (c >= 0xc0) {
+            size_t need = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+            return need > back ? size - back : size;
+        }
+        back++;
+    }
+    return size;
+}
+
+/* ==== json ====================================================================================*/
+
+/* One member of a request or response: where it stands in the C struct, and how. */
+typedef struct osb__field {
+    const char *name;
+    const struct osb__field *sub; /* the members of an object */
+    uint16_t offset;
+    uint8_t kind;
+    uint8_t half_size; /* of an array element, a char array: its size / 2 */
+} osb__field;
+
+#define OSB__END                                                                                   \
+    {                                                                                              \
+        NULL, NULL, 0, 0, 0                                                                        \
+    }
+#define OSB__AT(type, member) ((uint16_t)offsetof(type, member))
+#define OSB__HALF(type) ((uint8_t)(sizeof(type) / 2))
+
+enum {
+    /* What requests are made of. */
+    OSB__STRING = 1, /* const char * */
+    OSB__FLAG,       /* bool: true, or absent */
+    OSB__NOT,        /* bool: false, or absent */
+    OSB__U32,        /* uint32_t; absent if 0 */
+    OSB__CURSOR,     /* uint64_t; never absent */
+    OSB__OPT_U32,    /* osb_u32 */
+    OSB__STRINGS,    /* const char *const *, size_t */
+    OSB__PAIRS,      /* const osb_pair *, size_t; NULL values left out */
+    OSB__NULLABLE,   /* the same, NULL values as null */
+    OSB__ARGV,       /* const char *const *, to NULL, quoted for the shell */
+    OSB__GROUP,      /* an object out of members of the same struct; absent if its pointer is NULL */
+    OSB__POINTER,    /* pointer to a struct */
+    OSB__STRUCTS,    /* pointer to structs, size_t */
+    /* What responses are made of. */
+    OSB__VIEW,    /* osb_str */
+    OSB__TEXT,    /* osb_str; handed out in pieces if it is larger than the buffer */
+    OSB__CUT,     /* osb_str; only its beginning if it is larger than the buffer */
+    OSB__COPY,    /* char array */
+    OSB__BOOL,    /* bool */
+    OSB__UINT,    /* uint32_t */
+    OSB__U64,     /* uint64_t */
+    OSB__I64,     /* int64_t */
+    OSB__OPT_I32, /* osb_i32 */
+    OSB__MILLI,   /* int64_t: a decimal in thousandths */
+    OSB__TYPE,    /* osb_event_type */
+    OSB__OBJECT,  /* members of the same struct */
+    OSB__EITHER,  /* an object, an array of them, or text: then as OSB__CUT */
+    OSB__LIST,    /* array of objects, each handed out through the same member of the struct */
+    OSB__MAP,     /* object of texts, each entry handed out */
+    OSB__ARRAY,   /* array of texts, each one handed out */
+    OSB__KIND = 0x3f,
+    OSB__REQUIRED = 0x80
+};
+
+#ifndef OSB_NO_CREATE_EXTRAS
+#define OSB__ENCODE_LEVELS 4
+#else
+#define OSB__ENCODE_LEVELS 2
+#endif
+
+typedef struct osb__frame {
+    const osb__field *table, *next;
+    const unsigned char *base;
+    size_t left; /* elements of an array, this one among them; 0: not in an array */
+    size_t step;
+} osb__frame;
+
+/* A pointer member, whatever it points at. */
+static const void *osb__pointer(const unsigned char *member)
+{
+    const void *pointer;
+    OSB_MEMCPY(&pointer, member, sizeof pointer);
+    return pointer;
+}
+
+/* The count that stands behind a pointer member. */
+static size_t osb__count(const unsigned char *member)
+{
+    size_t count;
+    OSB_MEMCPY(&count, member + sizeof(void *), sizeof count);
+    return osb__pointer(member) == NULL ? 0 : count;
+}
+
+static bool osb__present(const osb__field *field, const unsigned char *member)
+{
+    switch (field->kind) {
+    case OSB__FLAG:
+    case OSB__NOT:
+        return *(const bool *)(const void *)member;
+    case OSB__U32: {
+        uint32_t value;
+        OSB_MEMCPY(&value, member, sizeof value);
+        return value != 0;
+    }
+    case OSB__OPT_U32:
+        return ((const osb_u32 *)(const void *)member)->set;
+    case OSB__CURSOR:
+        return true;
+    case OSB__STRINGS:
+    case OSB__PAIRS:
+    case OSB__NULLABLE:
+    case OSB__STRUCTS:
+        return osb__count(member) > 0;
+    default:
+        return osb__pointer(member) != NULL;
+    }
+}
+
+static void osb__put_comma(osb__writer *w)
+{
+    if (w->comma) osb__put(w, ",", 1);
+    w->comma = true;
+}
+
+static void osb__encode_pairs(osb__writer *w, const osb_pair *pairs, size_t count, bool nullable)
+{
+    size_t i;
+    osb__put(w, "{", 1);
+    w->comma = false;
+    for (i = 0; i < count; i++) {
+        if (pairs[i].name == NULL || (pairs[i].value == NULL && !nullable)) continue;
+        osb__put_comma(w);
+        osb__put_string(w, pairs[i].name);
+        osb__put(w, ":", 1);
+        if (pairs[i].value != NULL) osb__put_string(w, pairs[i].value);
+        else osb__put(w, "null", 4);
+    }
+    osb__put(w, "}", 1);
+}
+
+static void osb__encode_value(osb__writer *w, const osb__field *field, const unsigned char *member)
+{
+    size_t i;
+    switch (field->kind) {
+    case OSB__FLAG:
+        osb__put(w, "true", 4);
+        break;
+    case OSB__NOT:
+        osb__put(w, "false", 5);
+        break;
+    case OSB__U32:
+    case OSB__OPT_U32: {
+        uint32_t value;
+        if (field->kind == OSB__OPT_U32) member += offsetof(osb_u32, value);
+        OSB_MEMCPY(&value, member, sizeof value);
+        osb__put_number(w, value);
+        break;
+    }
+    case OSB__STRINGS: {
+        const char *const *texts = (const char *const *)osb__pointer(member);
+        for (i = 0; i < osb__count(member); i++) {
+            osb__put(w, i == 0 ? "[" : ",", 1);
+            osb__put_string(w, texts[i]);
+        }
+        osb__put(w, "]", 1);
+        break;
+    }
+    case OSB__PAIRS:
+    case OSB__NULLABLE:
+        osb__encode_pairs(w, (const osb_pair *)osb__pointer(member), osb__count(member),
+                          field->kind == OSB__NULLABLE);
+        break;
+    case OSB__ARGV:
+        osb__put(w, "\"", 1);
+        osb__put_shell(w, (const char *const *)osb__pointer(member), true);
+        osb__put(w, "\"", 1);
+        break;
+    default:
+        osb__put_string(w, (const char *)osb__pointer(member));
+        break;
+    }
+    w->comma = true;
+}
+
+/* Opens the object or array of objects that a member stands for. */
+static void osb__encode_open(osb__writer *w, osb__frame *frame, const osb__field *field,
+                             const unsigned char *base)
+{
+    const unsigned char *member = base + field->offset;
+    frame->table = frame->next = field->sub;
+    frame->left = 0;
+    frame->step = (size_t)field->half_size * 2u;
+    frame->base = base;
+    if (field->kind == OSB__POINTER) frame->base = (const unsigned char *)osb__pointer(member);
+    if (field->kind == OSB__STRUCTS) {
+        frame->base = (const unsigned char *)osb__pointer(member);
+        frame->left = osb__count(member);
+        osb__put(w, "[", 1);
+    }
+    osb__put(w, "{", 1);
+    w->comma = false;
+}
+
+/* Closes an object; true if another one of the same array has been opened. */
+static bool osb__encode_close(osb__writer *w, osb__frame *frame)
+{
+    osb__put(w, "}", 1);
+    w->comma = true;
+    if (frame->left == 0) return false;
+    if (--frame->left == 0) {
+        osb__put(w, "]", 1);
+        return false;
+    }
+    osb__put(w, ",{", 2);
+    w->comma = false;
+    frame->base += frame->step;
+    frame->next = frame->table;
+    return true;
+}
+
+/* Writes a struct as a JSON object. A table whose only member has no name is that member's value. */
+static void osb__encode(osb__writer *w, const osb__field *table, const void *object)
+{
+    static const osb__field root = {"", NULL, 0, OSB__GROUP, 0};
+    osb__frame stack[OSB__ENCODE_LEVELS], *top = stack;
+    const unsigned char *base = (const unsigned char *)object;
+    if (table->name[0] == '\0') {
+        osb__encode_value(w, table, base + table->offset);
+        return;
+    }
+    osb__encode_open(w, top, &root, base);
+    top->table = top->next = table;
+    for (;;) {
+        const osb__field *field = top->next++;
+        if (field->name == NULL) {
+            if (osb__encode_close(w, top)) continue;
+            if (top == stack) return;
+            top--;
+        } else if (osb__present(field, top->base + field->offset)) {
+            osb__put_comma(w);
+            osb__put_string(w, field->name);
+            osb__put(w, ":", 1);
+            if (field->sub == NULL) {
+                osb__encode_value(w, field, top->base + field->offset);
+            } else {
+                osb__encode_open(w, top + 1, field, top->base);
+                top++;
+            }
+        }
+    }
+}
+
+/* A struct as a query. Pairs are a query within the query, encoded twice. */
+static void osb__put_query(osb__writer *w, const osb__field *field, const void *object)
+{
+    const char *mark = "?";
+    size_t i;
+    for (; field->name != NULL; field++) {
+        const unsigned char *member = (const unsigned char *)object + field->offset;
+        size_t count = field->kind == OSB__STRINGS ? osb__count(member) : 1;
+        if (!osb__present(field, member)) continue;
+        for (i = 0; i < count; i++) {
+            osb__put_text(w, mark);
+            osb__put_text(w, field->name);
+            osb__put(w, "=", 1);
+            mark = "&";
+            if (field->kind == OSB__STRINGS) {
+                osb__put_encoded(w, ((const char *const *)osb__pointer(member))[i], "%");
+            } else if (field->kind == OSB__STRING) {
+                osb__put_encoded(w, (const char *)osb__pointer(member), "%");
+            } else if (field->kind == OSB__CURSOR) {
+                uint64_t value;
+                OSB_MEMCPY(&value, member, sizeof value);
+                osb__put_number(w, value);
+            } else if (field->kind == OSB__PAIRS) {
+                const osb_pair *pairs = (const osb_pair *)osb__pointer(member);
+                size_t j;
+                for (j = 0; j < osb__count(member); j++) {
+                    if (j > 0) osb__put(w, "%26", 3);
+                    osb__put_encoded(w, pairs[j].name, "%25");
+                    osb__put(w, "%3D", 3);
+                    osb__put_encoded(w, pairs[j].value != NULL ? pairs[j].value : "", "%25");
+                }
+            } else {
+                osb__encode_value(w, field, member);
+            }
+        }
+    }
+}
+
+/* The buffer's three regions: text that outputs point at, the unit (the member at hand), and what
+   has been received; see osb_client. */
+
+static osb_status osb__fail(osb_client *c, osb_status status, const char *message)
+{
+    if (c->keep_error) return status;
+    c->error.status = c->error.cause = status;
+    if (message != NULL) c->error.message = osb__view(message);
+    return status;
+}
+
+static osb_status osb__too_big(osb_client *c, const char *buffer, const char *member, size_t needed)
+{
+    if (!c->keep_error) {
+        c->error.buffer = buffer;
+        c->error.member = member;
+        c->error.needed = needed;
+    }
+    return osb__fail(c, OSB_E_BUFFER, NULL);
+}
+
+static osb_status osb__bad_json(osb_client *c, const char *message)
+{
+    if (c->json.field != NULL && !c->keep_error) c->error.member = c->json.field->name;
+    return osb__fail(c, OSB_E_JSON, message);
+}
+
+static size_t osb__unit_size(const osb_client *c)
+{
+    return c->unit_end - c->unit;
+}
+
+/* Moves n received bytes to the unit; nothing is copied while the two regions touch. */
+static void osb__take(osb_client *c, size_t n)
+{
+    if (c->unit_end == c->unit) c->unit = c->unit_end = c->in;
+    if (c->unit_end != c->in) OSB_MEMMOVE(c->buffer + c->unit_end, c->buffer + c->in, n);
+    c->unit_end += n;
+    c->in += n;
+}
+
+static void osb__drop_unit(osb_client *c)
+{
+    size_t used = c->kept + osb__unit_size(c);
+    if (used > c->peak) c->peak = used;
+    c->unit_end = c->unit;
+}
+
+/* Keeps text of the unit for the outputs to point at, with a NUL behind it. The unit always has a
+   byte more than its text: a quote, a line's end. */
+static osb_str osb__keep(osb_client *c, const void *text, size_t size)
+{
+    osb_str view;
+    OSB_MEMMOVE(c->buffer + c->kept, text, size);
+    c->buffer[c->kept + size] = '\0';
+    view.data = (const char *)c->buffer + c->kept;
+    view.size = size;
+    c->kept += size + 1;
+    if (c->kept > c->peak) c->peak = c->kept;
+    return view;
+}
+
+/* Room at the buffer's start that lives until the call's end, for structs; NULL: none. */
+static void *osb__alloc(osb_client *c, size_t size)
+{
+    size_t at = (c->base + sizeof(uint64_t) - 1u) & ~(sizeof(uint64_t) - 1u);
+    if (at + size > c->limit) {
+        (void)osb__too_big(c, "osb_config.memory", NULL, c->config.memory_size + at + size - c->limit);
+        return NULL;
+    }
+    c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = at + size;
+    OSB_MEMSET(c->buffer + at, 0, size);
+    return c->buffer + at;
+}
+
+/* The decoder reads a stream of bytes and holds one member of an object (or one element of an
+   array of texts) at a time: the unit. Containers are opened and closed as their brackets pass;
+   what no table asks for passes unbuffered. jsmn splits the unit into its tokens and checks their
+   insides; the order of tokens is checked here, since jsmn does not. */
+enum {
+    OSB__J_VALUE,
+    OSB__J_VALUE_OR_END,
+    OSB__J_KEY,
+    OSB__J_KEY_OR_END,
+    OSB__J_COLON,
+    OSB__J_NEXT,
+    OSB__J_STRING,
+    OSB__J_PRIMITIVE,
+    OSB__J_DONE
+};
+
+/* Beside OSB_PENDING: an end of line outside of a string, in an event stream. */
+#define OSB__END_OF_LINE ((osb_status)2)
+
+enum { /* who gets the body */
+    OSB__TO_NOBODY,
+    OSB__TO_JSON,
+    OSB__TO_EVENTS,
+    OSB__TO_DATA,
+    OSB__TO_ERROR,     /* not known yet whether JSON or text */
+    OSB__TO_ERROR_JSON,
+    OSB__TO_ERROR_TEXT
+};
+
+/* What containers of a kind hand out; the layers below in this file define it. */
+static osb_status osb__on_entry(osb_client *c, const osb__field *field, osb_str key, osb_str value);
+static osb_status osb__on_item(osb_client *c);
+static osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key, osb_str text);
+static osb_status osb__on_event_end(osb_client *c);
+static bool osb__in_event(const osb_client *c);
+static osb_event_type osb__event_type(osb_client *c, const char *name, size_t size);
+
+/* Prepares for one JSON value whose members go into base by a table; NULL: they are skipped. */
+static void osb__json_begin(osb_client *c, const osb__field *root, void *base)
+{
+    OSB_MEMSET(&c->json, 0, sizeof c->json);
+    c->json.frame[0] = c->json.field = root;
+    c->json.base = base;
+    osb__drop_unit(c);
+}
+
+static const osb__field *osb__json_frame(const osb__json *j)
+{
+    return j->depth < OSB__LEVELS ? j->frame[j->depth] : NULL;
+}
+
+static bool osb__json_in_array(const osb__json *j)
+{
+    return j->depth > 0 && (j->arrays >> (j->depth - 1) & 1u) != 0;
+}
+
+/* How many bytes at p are neither a quote, nor a backslash, nor a control character. */
+static size_t osb__plain(const unsigned char *p, size_t size)
+{
+    size_t n = 0;
+#if UINTPTR_MAX > 0xffffffffu
+    /* Eight at a time: a byte of x - 0x01... & ~x has its top bit set if it was zero or, which only
+       costs a closer look, if a lower one was. */
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    while (size - n >= 8) {
+        uint64_t x, quote, slash;
+        OSB_MEMCPY(&x, p + n, 8);
+        quote = x ^ (ones * '"');
+        slash = x ^ (ones * '\\');
+        if ((((x - ones * 0x20u) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
+            break;
+        n += 8;
+    }
+#endif
+    while (n < size && p[n] >= 0x20 && p[n] != '"' && p[n] != '\\') n++;
+    return n;
+}
+
+/* Takes n bytes into the unit if they belong to something wanted, else passes over them. */
+static void osb__json_pass(osb_client *c, size_t n)
+{
+    osb__json *j = &c->json;
+    if (j->field == NULL) {
+        c->in += n;
+    } else if (j->dropped > 0) {
+        j->dropped += n;
+        c->in += n;
+    } else {
+        osb__take(c, n);
+    }
+}
+
+/* Compares a key as it stands in the JSON with a member's name, which is plain ASCII. */
+static bool osb__json_key_is(const unsigned char *key, size_t size, const char *name)
+{
+    size_t at = 0;
+    while (at < size && *name != '\0') {
+        uint32_t c = key[at++];
+        if (c == '\\' && size - at >= 5 && key[at] == 'u') {
+            at++;
+            c = osb__unescape_u(key, size, &at);
+        }
+        if (c != (unsigned char)*name++) return false;
+    }
+    return at == size && *name == '\0';
+}
+
+/* The key in the unit is complete: finds out what its value is for. */
+static void osb__json_key(osb_client *c)
+{
+    osb__json *j = &c->json;
+    const osb__field *frame = osb__json_frame(j), *field;
+    const unsigned char *key = c->buffer + c->unit + 1;
+    j->key = false;
+    j->state = OSB__J_COLON;
+    if ((frame->kind & OSB__KIND) == OSB__MAP) return;
+    field = frame->sub;
+    if (j->dropped > 0) field = NULL;
+    while (field != NULL && field->name != NULL &&
+           !osb__json_key_is(key, osb__unit_size(c) - 2, field->name))
+        field++;
+    j->field = field != NULL && field->name != NULL ? field : NULL;
+    if (j->field == NULL) {
+        j->dropped = 0;
+        osb__drop_unit(c);
+    }
+}
+
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? */
+static bool osb__json_is_number(const char *text, size_t size)
+{
+    size_t i = 0, from;
+    if (i < size && text[i] == '-') i++;
+    from = i;
+    while (i < size && osb__is_digit((unsigned char)text[i])) i++;
+    if (i == from || (text[from] == '0' && i - from > 1)) return false;
+    if (i < size && text[i] == '.') {
+        from = ++i;
+        while (i < size && osb__is_digit((unsigned char)text[i])) i++;
+        if (i == from) return false;
+    }
+    if (i < size && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        if (i < size && (text[i] == '+' || text[i] == '-')) i++;
+        from = i;
+        while (i < size && osb__is_digit((unsigned char)text[i])) i++;
+        if (i == from) return false;
+    }
+    return i == size;
+}
+
+#ifndef OSB_NO_METRICS
+/* A JSON number in thousandths, rounded toward zero; false if that needs more than 64 bits. */
+static bool osb__milli(const char *text, size_t size, int64_t *value)
+{
+    uint64_t sum = 0;
+    int32_t exponent = 3, shown = 0;
+    size_t i = 0;
+    bool negative = text[0] == '-', point = false, down;
+    for (i = negative ? 1 : 0; i < size && (text[i] | 0x20) != 'e'; i++) {
+        unsigned digit = (unsigned)(unsigned char)text[i] - '0';
+        if (text[i] == '.') {
+            point = true;
+        } else if (sum > (uint64_t)INT64_MAX / 10u - 1u) {
+            if (!point) exponent++; /* digits beyond what 64 bits hold */
+        } else {
+            sum = sum * 10u + digit;
+            if (point) exponent--;
+        }
+    }
+    if (i < size) {
+        i++;
+        down = text[i] == '-';
+        if (down || text[i] == '+') i++;
+        for (; i < size; i++)
+            if (shown < 10000) shown = shown * 10 + (text[i] - '0');
+        exponent += down ? -shown : shown;
+    }
+    for (; exponent < 0 && sum != 0; exponent++) sum /= 10u;
+    for (; exponent > 0 && sum != 0; exponent--) {
+        if (sum > (uint64_t)INT64_MAX / 10u) return false;
+        sum *= 10u;
+    }
+    *value = negative ? -(int64_t)sum : (int64_t)sum;
+    return true;
+}
+#endif
+
+/* Text into a char array of the caller's; it must be fit to stand in a request again. */
+static osb_status osb__json_copy(osb_client *c, char *out, const char *text, size_t size)
+{
+    size_t room = (size_t)c->json.field->half_size * 2u, i;
+    for (i = 0; i < size; i++)
+        if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
+            return osb__bad_json(c, "a control character or space where none may be");
+    if (size + 1 > room)
+        return osb__too_big(c, "a struct's array (OSB_..._SIZE)", c->json.field->name, size + 1);
+    OSB_MEMCPY(out, text, size);
+    out[size] = '\0';
+    return OSB_OK;
+}
+
+static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str key,
+                                 unsigned char *text, size_t size)
+{
+    unsigned char *out = (unsigned char *)c->json.base + field->offset;
+    osb_str view;
+    switch (field->kind & OSB__KIND) {
+    case OSB__VIEW:
+    case OSB__TEXT:
+    case OSB__CUT:
+    case OSB__EITHER:
+        if (c->consumer == OSB__TO_ERROR_JSON && osb__pointer(out) != NULL) return OSB_OK; /* one is enough */
+        view = osb__keep(c, text, size);
+        OSB_MEMCPY(out, &view, sizeof view);
+        return OSB_OK;
+    case OSB__COPY:
+        return osb__json_copy(c, (char *)out, (const char *)text, size);
+    case OSB__TYPE: {
+        osb_event_type type = osb__event_type(c, (const char *)text, size);
+        OSB_MEMCPY(out, &type, sizeof type);
+        return OSB_OK;
+    }
+    case OSB__MAP:
+    case OSB__ARRAY:
+        text[size] = '\0';
+        view.data = (const char *)text;
+        view.size = size;
+        return osb__on_entry(c, field, key, view);
+    default:
+        return osb__bad_json(c, "text where something else belongs");
+    }
+}
+
+static osb_status osb__json_primitive_value(osb_client *c, const char *text, size_t size)
+{
+    const osb__field *field = c->json.field;
+    unsigned char *out = (unsigned char *)c->json.base + field->offset;
+    unsigned kind = field->kind & OSB__KIND;
+    bool yes = size == 4 && OSB_MEMCMP(text, "true", 4) == 0;
+    bool no = size == 5 && OSB_MEMCMP(text, "false", 5) == 0;
+    int64_t number = 0;
+    uint64_t big = 0;
+    if (size == 4 && OSB_MEMCMP(text, "null", 4) == 0) return OSB_OK;
+    if (kind == OSB__BOOL && (yes || no)) {
+        *(bool *)(void *)out = yes;
+        return OSB_OK;
+    }
+    if (yes || no || !osb__json_is_number(text, size))
+        return osb__bad_json(c, "a value of another kind than the API's");
+    switch (kind) {
+#ifndef OSB_NO_METRICS
+    case OSB__MILLI:
+        if (!osb__milli(text, size, &number)) break;
+        OSB_MEMCPY(out, &number, sizeof number);
+        return OSB_OK;
+#endif
+    case OSB__U64:
+        if (!osb__number(text, size, &big)) break;
+        OSB_MEMCPY(out, &big, sizeof big);
+        return OSB_OK;
+    case OSB__I64:
+        if (!osb__integer(text, size, &number)) break;
+        OSB_MEMCPY(out, &number, sizeof number);
+        return OSB_OK;
+    case OSB__UINT: {
+        uint32_t value;
+        if (!osb__number(text, size, &big) || big > UINT32_MAX) break;
+        value = (uint32_t)big;
+        OSB_MEMCPY(out, &value, sizeof value);
+        return OSB_OK;
+    }
+    case OSB__OPT_I32: {
+        osb_i32 value;
+        if (!osb__integer(text, size, &number) || number < INT32_MIN || number > INT32_MAX) break;
+        value.set = true;
+        value.value = (int32_t)number;
+        OSB_MEMCPY(out, &value, sizeof value);
+        return OSB_OK;
+    }
+    default:
+        return osb__bad_json(c, "a number where something else belongs");
+    }
+    return osb__bad_json(c, "a number out of range, or not an integer");
+}
+
+/* jsmn on the unit: finds the key (if there is one) and the value; false if it is not JSON. */
+static bool osb__json_split(const osb_client *c, size_t size, osb__jsmntok_t token[2])
+{
+    osb__jsmn_parser parser;
+    int count, want = osb__json_in_array(&c->json) ? 1 : 2;
+    osb__jsmn_init(&parser);
+    count = osb__jsmn_parse(&parser, (const char *)c->buffer + c->unit, size, token, 2);
+    if (count != want) return false;
+    if (want == 1) token[1] = token[0];
+    return true;
+}
+
+static osb_str osb__json_token(const osb_client *c, const osb__jsmntok_t *token)
+{
+    osb_str view;
+    view.data = (const char *)c->buffer + c->unit + token->start;
+    view.size = (size_t)(token->end - token->start);
+    return view;
+}
+
+/* The value in the unit is complete; size may count one byte behind the unit. */
+static osb_status osb__json_value(osb_client *c, size_t size, bool text)
+{
+    osb__json *j = &c->json;
+    osb__jsmntok_t token[2];
+    osb_str key, value;
+    osb_status status;
+    j->state = OSB__J_NEXT;
+    if (j->field == NULL) return OSB_OK;
+    if (j->dropped > 0)
+        return osb__too_big(c, "osb_config.memory", j->field->name,
+                            c->config.memory_size + j->dropped);
+    if (!osb__json_split(c, size, token)) return osb__bad_json(c, "malformed value");
+    value = osb__json_token(c, &token[1]);
+    if (!text && (j->field->kind & OSB__KIND) != OSB__MAP &&
+        (j->field->kind & OSB__KIND) != OSB__ARRAY) {
+        status = osb__json_primitive_value(c, value.data, value.size);
+    } else {
+        unsigned char *start = c->buffer + (size_t)((const unsigned char *)value.data - c->buffer);
+        key.data = "";
+        key.size = 0;
+        if ((j->field->kind & OSB__KIND) == OSB__MAP) {
+            unsigned char *name = c->buffer + c->unit + token[0].start;
+            key = osb__json_token(c, &token[0]);
+            key.size = osb__unescape(name, key.size);
+            name[key.size] = '\0';
+        }
+        if (j->escaped) value.size = osb__unescape(start, value.size);
+        status = osb__json_text(c, j->field, key, start, value.size);
+    }
+    osb__drop_unit(c);
+    return status;
+}
+
+/* The unit fills the buffer. If it is text that may be handed out in pieces, hands out the most of
+   it that ends at the end of a character; else goes on counting how large it would have been. */
+static osb_status osb__json_overflow(osb_client *c)
+{
+    osb__json *j = &c->json;
+    osb__jsmntok_t token[2];
+    unsigned char *unit = c->buffer + c->unit, saved;
+    size_t size = osb__unit_size(c), cut = size;
+    unsigned kind = j->field != NULL ? j->field->kind & OSB__KIND : 0u;
+    bool pieces = kind == OSB__TEXT || kind == OSB__CUT || kind == OSB__EITHER ||
+                  ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
+    osb_str key, text;
+    osb_status status;
+    if (j->escaped && size - j->escape < 12) cut = j->escape; /* it may go on, or be half a pair */
+    else cut = j->value + osb__whole_characters(unit + j->value, size - j->value);
+    if (j->state != OSB__J_STRING || j->key || !pieces || cut <= j->value) {
+        j->dropped += size;
+        osb__drop_unit(c);
+        return OSB_OK;
+    }
+    saved = unit[cut];
+    unit[cut] = '"';
+    if (!osb__json_split(c, cut + 1, token)) return osb__bad_json(c, "malformed text");
+    key = osb__json_token(c, &token[0]);
+    text = osb__json_token(c, &token[1]);
+    if (j->escaped) text.size = osb__unescape(unit + j->value, text.size);
+    status = osb__on_piece(c, j->field, key, text);
+    if (j->field == NULL) { /* the rest is not wanted */
+        osb__drop_unit(c);
+        return status;
+    }
+    unit[cut] = saved;
+    OSB_MEMMOVE(unit + j->value, unit + cut, size - cut);
+    c->unit_end -= cut - j->value;
+    j->escaped = cut < size && unit[j->value] == '\\';
+    j->escape = j->value;
+    return status;
+}
+
+/* Whether a container of this sort may stand for the field; one that stands for an element of a
+   list may not be an array again. */
+static bool osb__json_fits(const osb__field *field, bool array, bool inside)
+{
+    switch (field->kind & OSB__KIND) {
+    case OSB__LIST:
+        return array != inside;
+    case OSB__ARRAY:
+        return array;
+    case OSB__OBJECT:
+    case OSB__MAP:
+        return !array;
+    default:
+        return (field->kind & OSB__KIND) == OSB__EITHER;
+    }
+}
+
+static osb_status osb__json_open(osb_client *c, bool array)
+{
+    osb__json *j = &c->json;
+    const osb__field *field = j->field;
+    unsigned kind = field != NULL ? field->kind & OSB__KIND : 0u;
+    bool inside = j->depth > 0 && field != NULL && osb__json_frame(j) == field;
+    if (j->depth == 32) return osb__bad_json(c, "nested too deeply");
+    if (inside && (kind == OSB__MAP || kind == OSB__ARRAY)) field = NULL; /* only texts are wanted */
+    if (field != NULL && !osb__json_fits(field, array, inside))
+        return osb__bad_json(c, "an object or array where something else belongs");
+    if (inside && kind == OSB__LIST) {
+        c->kept = c->base;
+        OSB_MEMSET((unsigned char *)j->base + field->offset, 0, (size_t)field->half_size * 2u);
+    }
+    osb__drop_unit(c);
+    j->dropped = 0;
+    j->depth++;
+    if (j->depth < OSB__LEVELS) j->frame[j->depth] = field;
+    j->arrays &= ~(UINT32_C(1) << (j->depth - 1));
+    if (array) j->arrays |= UINT32_C(1) << (j->depth - 1);
+    j->state = array ? OSB__J_VALUE_OR_END : OSB__J_KEY_OR_END;
+    j->field = NULL;
+    return OSB_OK;
+}
+
+/* Whether all members that must be there were there. */
+static osb_status osb__json_check_required(osb_client *c, const osb__field *object)
+{
+    static const char nothing[sizeof(char *)] = {0};
+    const osb__field *field = object->sub;
+    for (; field != NULL && field->name != NULL; field++) {
+        const unsigned char *out = (const unsigned char *)c->json.base + field->offset;
+        size_t size = (field->kind & OSB__KIND) == OSB__COPY ? 1 : sizeof nothing;
+        if ((field->kind & OSB__REQUIRED) == 0 || OSB_MEMCMP(out, nothing, size) != 0) continue;
+        c->json.field = field;
+        return osb__bad_json(c, "a member is missing");
+    }
+    return OSB_OK;
+}
+
+static osb_status osb__json_close(osb_client *c, bool array)
+{
+    osb__json *j = &c->json;
+    const osb__field *closed = osb__json_frame(j);
+    osb_status status = OSB_OK;
+    if (j->depth == 0 || osb__json_in_array(j) != array) return osb__bad_json(c, "wrong bracket");
+    j->depth--;
+    j->state = j->depth == 0 ? OSB__J_DONE : OSB__J_NEXT;
+    j->field = closed;
+    if (closed != NULL && !array) {
+        status = osb__json_check_required(c, closed);
+        if (status == OSB_OK && (closed->kind & OSB__KIND) == OSB__LIST) {
+            status = osb__on_item(c);
+            c->kept = c->base;
+        }
+    }
+    if (status == OSB_OK && j->depth == 0 && osb__in_event(c)) status = osb__on_event_end(c);
+    return status;
+}
+
+/* A value begins: what is it for, and where does it end? */
+static osb_status osb__json_start(osb_client *c, unsigned char byte)
+{
+    osb__json *j = &c->json;
+    if (osb__json_in_array(j)) j->field = osb__json_frame(j);
+    if (byte == '{' || byte == '[') {
+        c->in++;
+        return osb__json_open(c, byte == '[');
+    }
+    if (j->depth == 0) return osb__bad_json(c, "not an object");
+    if (byte == '"') {
+        osb__json_pass(c, 1);
+        j->value = osb__unit_size(c);
+        j->escaped = false;
+        j->state = OSB__J_STRING;
+        return OSB_OK;
+    }
+    if (byte != '-' && !osb__is_digit(byte) && byte != 't' && byte != 'f' && byte != 'n')
+        return osb__bad_json(c, "no value where one belongs");
+    j->state = OSB__J_PRIMITIVE;
+    return OSB_OK;
+}
+
+/* Everything outside of strings and primitives; one byte. */
+static osb_status osb__json_structure(osb_client *c)
+{
+    osb__json *j = &c->json;
+    unsigned char byte = c->buffer[c->in];
+    if (byte == '\n' || byte == '\r') {
+        if (osb__in_event(c)) return OSB__END_OF_LINE;
+        byte = ' ';
+    }
+    if (byte == ' ' || byte == '\t') {
+        c->in++;
+        return OSB_OK;
+    }
+    switch (j->state) {
+    case OSB__J_KEY:
+    case OSB__J_KEY_OR_END:
+        if (byte == '"') {
+            j->field = osb__json_frame(j);
+            j->key = true;
+            j->dropped = 0;
+            j->state = OSB__J_STRING;
+            osb__json_pass(c, 1);
+            return OSB_OK;
+        }
+        break;
+    case OSB__J_COLON:
+        if (byte == ':') {
+            osb__json_pass(c, 1);
+            j->state = OSB__J_VALUE;
+            return OSB_OK;
+        }
+        break;
+    case OSB__J_NEXT:
+        if (byte == ',') {
+            c->in++;
+            j->state = osb__json_in_array(j) ? OSB__J_VALUE : OSB__J_KEY;
+            return OSB_OK;
+        }
+        break;
+    default: /* a value */
+        if (byte != ']' || j->state != OSB__J_VALUE_OR_END) return osb__json_start(c, byte);
+        break;
+    }
+    if ((byte == '}' && (j->state == OSB__J_KEY_OR_END || j->state == OSB__J_NEXT)) ||
+        (byte == ']' && (j->state == OSB__J_VALUE_OR_END || j->state == OSB__J_NEXT))) {
+        c->in++;
+        return osb__json_close(c, byte == ']');
+    }
+    return osb__bad_json(c, "not JSON");
+}
+
+/* Notes where an escape begins, so that no piece ends inside one, or between the two halves of a
+   surrogate pair. */
+static void osb__json_escape(osb_client *c)
+{
+    osb__json *j = &c->json;
+    size_t size = osb__unit_size(c);
+    const unsigned char *last = c->buffer + c->unit + j->escape;
+    bool second_half = j->escaped && j->escape + 6 == size && last[1] == 'u' &&
+                       (osb__hex4(last + 2) & 0xfc00u) == 0xd800u;
+    if (!second_half) j->escape = size;
+    j->escaped = true;
+    j->escaping = true;
+}
+
+static osb_status osb__json_string(osb_client *c, size_t end)
+{
+    osb__json *j = &c->json;
+    unsigned char byte;
+    if (!j->escaping) osb__json_pass(c, osb__plain(c->buffer + c->in, end - c->in));
+    if (c->in == end) return OSB_OK;
+    byte = c->buffer[c->in];
+    if (byte < 0x20) return osb__bad_json(c, "a control character in a text");
+    if (j->escaping) {
+        j->escaping = false;
+        osb__json_pass(c, 1);
+        return OSB_OK;
+    }
+    if (byte == '\\') {
+        osb__json_escape(c);
+        osb__json_pass(c, 1);
+        return OSB_OK;
+    }
+    if (byte != '"') return OSB_OK;
+    osb__json_pass(c, 1);
+    if (!j->key) return osb__json_value(c, osb__unit_size(c), true);
+    if (j->field != NULL) {
+        osb__json_key(c);
+    } else {
+        j->key = false;
+        j->state = OSB__J_COLON;
+    }
+    return OSB_OK;
+}
+
+static osb_status osb__json_primitive(osb_client *c, size_t end)
+{
+    size_t n = c->in;
+    unsigned char saved;
+    osb_status status;
+    while (n < end && (osb__is_unreserved(c->buffer[n]) || c->buffer[n] == '+')) n++;
+    osb__json_pass(c, n - c->in);
+    if (c->in == end) return OSB_OK;
+    /* jsmn takes a primitive as complete only if something follows it. */
+    n = c->unit_end;
+    saved = c->buffer[n];
+    c->buffer[n] = ' ';
+    status = osb__json_value(c, osb__unit_size(c) + 1, false);
+    c->buffer[n] = saved;
+    return status;
+}
+
+/* Consumes received bytes up to end, or up to the end of the value, or of a line of events. */
+static osb_status osb__json_feed(osb_client *c, size_t end)
+{
+    osb__json *j = &c->json;
+    osb_status status = OSB_OK;
+    while (c->in < end && status == OSB_OK && j->state != OSB__J_DONE) {
+        if (j->state == OSB__J_STRING) status = osb__json_string(c, end);
+        else if (j->state == OSB__J_PRIMITIVE) status = osb__json_primitive(c, end);
+        else status = osb__json_structure(c);
+    }
+    return status;
+}
+
+/* ==== http ====================================================================================*/
+
+enum { OSB__GET, OSB__POST, OSB__DELETE, OSB__PATCH, OSB__PUT };
+
+/* What an operation's answer is, and how it behaves. */
+enum {
+    OSB__EVENTS = 1,      /* a stream of events */
+    OSB__DATA = 2,        /* bytes for on_data */
+    OSB__ERROR_ENDS = 4,  /* the stream ends with its error event */
+    OSB__LINES = 8,       /* each output event is a line without its end */
+    OSB__UNVERSIONED = 16 /* lifecycle, but not below /v1 */
+};
+
+typedef struct osb__op {
+    const char *name; /* method and path, as in the API's documents */
+    const osb__field *query, *body, *answer;
+    uint8_t method, flags;
+} osb__op;
+
+typedef struct osb__address {
+    const char *host, *path; /* host without brackets; path without a slash at its end */
+    size_t host_size, path_size;
+    uint16_t port;
+    bool https, bracketed, port_given;
+} osb__address;
+
+static bool osb__starts(const char *text, const char *with)
+{
+    size_t n = osb__length(with), i;
+    for (i = 0; i < n; i++)
+        if (osb__lower((unsigned char)text[i]) != (unsigned char)with[i]) return false;
+    return true;
+}
+
+/* host[:port][/path] with or without a scheme; https is what holds without one. */
+static bool osb__parse_address(const char *text, bool https, osb__address *a)
+{
+    size_t n = 0;
+    a->https = https;
+    if (osb__starts(text, "http://")) {
+        a->https = false;
+        text += 7;
+    } else if (osb__starts(text, "https://")) {
+        a->https = true;
+        text += 8;
+    }
+    a->bracketed = text[0] == '[';
+    if (a->bracketed) text++;
+    a->host = text;
+    while (osb__is_unreserved((unsigned char)text[n]) ||
+           (a->bracketed && (text[n] == ':' || text[n] == '%')))
+        n++;
+    a->host_size = n;
+    text += n;
+    if (n == 0 || (a->bracketed && *text++ != ']')) return false;
+    a->port = a->https ? 443 : 80;
+    a->port_given = *text == ':';
+    if (a->port_given) {
+        uint32_t port = 0;
+        for (text++; osb__is_digit((unsigned char)*text); text++) {
+            port = port * 10u + (uint32_t)(*text - '0');
+            if (port > 65535u) return false;
+        }
+        if (port == 0) return false;
+        a->port = (uint16_t)port;
+    }
+    if (*text != '\0' && *text != '/') return false;
+    a->path = text;
+    a->path_size = osb__length(text);
+    while (a->path_size > 0 && text[a->path_size - 1] == '/') a->path_size--;
+    for (n = 0; n < a->path_size; n++)
+        if ((unsigned char)text[n] <= 0x20 || (unsigned char)text[n] >= 0x7f) return false;
+    return true;
+}
+
+static bool osb__lifecycle_address(const osb_client *c, osb__address *a)
+{
+    const char *domain = c->config.domain;
+    if (!osb__parse_address(domain, c->config.https, a)) return false;
+    if (a->path_size >= 3 && OSB_MEMCMP(a->path + a->path_size - 3, "/v1", 3) == 0) a->path_size -= 3;
+    return true;
+}
+
+/* Where the call at hand goes. */
+static bool osb__call_address(const osb_client *c, osb__address *a)
+{
+    const osb_endpoint *endpoint = c->call.endpoint;
+    if (endpoint == NULL) return osb__lifecycle_address(c, a);
+    return osb__parse_address(endpoint->address, endpoint->https, a);
+}
+
+static bool osb__same_origin(const osb__address *a, const osb__address *b)
+{
+    return a->https == b->https && a->port == b->port && a->host_size == b->host_size &&
+           osb__equal_nocase(a->host, b->host, a->host_size);
+}
+
+static void osb__put_header(osb__writer *w, const char *name, const char *value)
+{
+    if (name == NULL || value == NULL || *name == '\0') return;
+    osb__put_head(w, name, osb__length(name), 0x21);
+    osb__put(w, ": ", 2);
+    osb__put_head(w, value, osb__length(value), 0x20);
+    osb__put(w, "\r\n", 2);
+}
+
+static void osb__put_headers(osb__writer *w, const osb_pair *headers, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++) osb__put_header(w, headers[i].name, headers[i].value);
+}
+
+static void osb__put_body(const osb_client *c, osb__writer *w)
+{
+    const osb__call *call = &c->call;
+#ifndef OSB_NO_RAW_REQUEST
+    if (call->op->name == NULL) {
+        const osb_request *request = (const osb_request *)call->body;
+        osb__put(w, request->body, request->body_size);
+        return;
+    }
+#endif
+    if (call->op->body != NULL) osb__encode(w, call->op->body, call->body);
+}
+
+/* The path of an operation: its name's, with {...} replaced. */
+static void osb__put_path(const osb_client *c, osb__writer *w)
+{
+    const char *text = c->call.op->name;
+    bool first = true;
+    while (*text != '/') text++;
+    for (; *text != '\0'; text++) {
+        if (*text != '{') {
+            osb__put(w, text, 1);
+            continue;
+        }
+        if (first) osb__put_encoded(w, c->call.id, "%");
+        else osb__put_number(w, c->call.port);
+        first = false;
+        while (*text != '}') text++;
+    }
+    if (c->call.op->query != NULL) osb__put_query(w, c->call.op->query, c->call.query);
+}
+
+static void osb__put_request_line(const osb_client *c, osb__writer *w, const osb__address *a)
+{
+    static const char methods[][7] = {"GET", "POST", "DELETE", "PATCH", "PUT"};
+    const osb__op *op = c->call.op;
+    const char *method = methods[op->method], *raw_path = NULL;
+#ifndef OSB_NO_RAW_REQUEST
+    if (op->name == NULL) {
+        const osb_request *request = (const osb_request *)c->call.body;
+        method = request->method != NULL ? request->method : "GET";
+        raw_path = request->path != NULL ? request->path : "/";
+    }
+#endif
+    osb__put_head(w, method, osb__length(method), 0x21);
+    osb__put(w, " ", 1);
+    osb__put(w, a->path, a->path_size);
+    if (c->call.endpoint == NULL && (op->flags & OSB__UNVERSIONED) == 0) osb__put(w, "/v1", 3);
+    if (raw_path != NULL) osb__put_head(w, raw_path, osb__length(raw_path), 0x21);
+    else osb__put_path(c, w);
+    osb__put_text(w, " HTTP/1.1\r\nHost: ");
+    if (a->bracketed) osb__put(w, "[", 1);
+    osb__put(w, a->host, a->host_size);
+    if (a->bracketed) osb__put(w, "]", 1);
+    if (a->port != (a->https ? 443 : 80)) {
+        osb__put(w, ":", 1);
+        osb__put_number(w, a->port);
+    }
+    osb__put(w, "\r\n", 2);
+}
+
+/* The whole request, through the writer's window. */
+static void osb__put_request(const osb_client *c, osb__writer *w)
+{
+    const osb__call *call = &c->call;
+    const osb_config *config = &c->config;
+    osb__address to, home;
+    if (!osb__call_address(c, &to) || !osb__lifecycle_address(c, &home)) {
+        w->bad = true;
+        return;
+    }
+    osb__put_request_line(c, w, &to);
+    osb__put_header(w, "User-Agent", config->user_agent);
+    if (osb__same_origin(&to, &home)) osb__put_header(w, "OPEN-SANDBOX-API-KEY", config->api_key);
+    if (call->endpoint != NULL) {
+        const char *name = call->endpoint->headers;
+        while (*name != '\0') {
+            const char *value = name + osb__length(name) + 1;
+            osb__put_header(w, name, value);
+            name = value + osb__length(value) + 1;
+        }
+    }
+    osb__put_headers(w, config->headers, config->header_count);
+#ifndef OSB_NO_RAW_REQUEST
+    if (call->op->name == NULL) {
+        const osb_request *request = (const osb_request *)call->body;
+        osb__put_headers(w, request->headers, request->header_count);
+    }
+#endif
+    if (call->op->body != NULL) osb__put_text(w, "Content-Type: application/json\r\n");
+    if (c->body_size > 0 || call->op->method != OSB__GET) {
+        osb__put_text(w, "Content-Length: ");
+        osb__put_number(w, c->body_size);
+        osb__put(w, "\r\n", 2);
+    }
+    osb__put(w, "\r\n", 2);
+    osb__put_body(c, w);
+}
+
+/* A dry run: the sizes of the request, and whether it may be sent at all. */
+static osb_status osb__measure_request(osb_client *c)
+{
+    osb__writer w;
+    OSB_MEMSET(&w, 0, sizeof w);
+    osb__put_body(c, &w);
+    c->body_size = w.at;
+    OSB_MEMSET(&w, 0, sizeof w);
+    osb__put_request(c, &w);
+    c->request_size = w.at;
+    if (w.bad)
+        return osb__fail(c, OSB_E_INVALID, "a control character, or an address that is none");
+    return OSB_OK;
+}
+
+/* Room that stays free behind a window, for an answer that comes while it is being sent. */
+#define OSB__EARLY 64u
+
+/* Puts the request's next window at the start of the buffer's free part. */
+static void osb__fill_window(osb_client *c)
+{
+    osb__writer w;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = c->buffer + c->base;
+    w.from = c->sent;
+    w.room = (uint32_t)(c->limit - c->base - OSB__EARLY);
+    osb__put_request(c, &w);
+    c->window_from = c->sent;
+    c->window_size = c->request_size - c->sent;
+    if (c->window_size > w.room) c->window_size = w.room;
+}
+
+enum { OSB__BY_LENGTH, OSB__CHUNKED, OSB__UNTIL_CLOSE };
+
+enum { /* where in a chunked body */
+    OSB__C_SIZE,
+    OSB__C_SPACE,
+    OSB__C_EXTENSION,
+    OSB__C_SIZE_LF,
+    OSB__C_DATA,
+    OSB__C_DATA_CR,
+    OSB__C_DATA_LF,
+    OSB__C_TRAILER,
+    OSB__C_TRAILER_REST,
+    OSB__C_END_LF
+};
+
+static osb_status osb__bad_http(osb_client *c, const char *message)
+{
+    return osb__fail(c, OSB_E_PROTOCOL, message);
+}
+
+/* One byte of a chunked body's framing. OSB_PENDING: go on; OSB_OK: that was the body's last. */
+static osb_status osb__chunk(osb_client *c, unsigned char byte)
+{
+    osb__http *h = &c->http;
+    switch (h->chunk) {
+    case OSB__C_SIZE:
+        if (osb__hex_digit(byte) < 16) {
+            if (++h->digits > 16) return osb__bad_http(c, "chunk size of too many digits");
+            h->left = h->left << 4 | osb__hex_digit(byte);
+            return OSB_PENDING;
+        }
+        if (h->digits == 0) return osb__bad_http(c, "chunk size that is no number");
+        h->chunk = OSB__C_SPACE;
+        /* fall through */
+    case OSB__C_SPACE:
+        if (byte == ' ' || byte == '\t') return OSB_PENDING;
+        if (byte != ';' && byte != '\r') return osb__bad_http(c, "chunk size that is no number");
+        h->chunk = byte == ';' ? OSB__C_EXTENSION : OSB__C_SIZE_LF;
+        return OSB_PENDING;
+    case OSB__C_EXTENSION:
+        if (byte == '\n') return osb__bad_http(c, "chunk size without CR LF");
+        if (byte == '\r') h->chunk = OSB__C_SIZE_LF;
+        return OSB_PENDING;
+    case OSB__C_SIZE_LF:
+        if (byte != '\n') return osb__bad_http(c, "chunk size without CR LF");
+        h->chunk = h->left > 0 ? OSB__C_DATA : OSB__C_TRAILER;
+        return OSB_PENDING;
+    case OSB__C_DATA_CR:
+        if (byte != '\r') return osb__bad_http(c, "chunk longer than its size");
+        h->chunk = OSB__C_DATA_LF;
+        return OSB_PENDING;
+    case OSB__C_DATA_LF:
+        if (byte != '\n') return osb__bad_http(c, "chunk longer than its size");
+        h->chunk = OSB__C_SIZE;
+        h->digits = 0;
+        return OSB_PENDING;
+    case OSB__C_TRAILER:
+        h->chunk = byte == '\r' ? OSB__C_END_LF : OSB__C_TRAILER_REST;
+        if (byte == '\n') return osb__bad_http(c, "trailer without CR LF");
+        return OSB_PENDING;
+    case OSB__C_TRAILER_REST:
+        if (byte == '\n') h->chunk = OSB__C_TRAILER;
+        return OSB_PENDING;
+    default: /* OSB__C_END_LF */
+        return byte == '\n' ? OSB_OK : osb__bad_http(c, "trailer without CR LF");
+    }
+}
+
+/* "HTTP/1.1 200 OK" */
+static osb_status osb__status_line(osb_client *c, const char *line, size_t size)
+{
+    osb__http *h = &c->http;
+    bool valid = size >= 12 && OSB_MEMCMP(line, "HTTP/1.", 7) == 0 &&
+                 (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
+                 (size == 12 || line[12] == ' ') && osb__is_digit((unsigned char)line[9]) &&
+                 osb__two_digits(line + 10) < 100u && line[10] != ' ';
+    if (!valid || line[9] == '0') return osb__bad_http(c, "no HTTP/1.1 status line");
+    h->status = (uint16_t)((line[9] - '0') * 100 + (int)osb__two_digits(line + 10));
+    h->keep_alive = line[7] == '1';
+    h->framing = OSB__UNTIL_CLOSE;
+    h->has_length = false;
+    h->status_line = true;
+    h->left = 0;
+    return OSB_OK;
+}
+
+static osb_status osb__content_length(osb_client *c, const char *value, size_t size)
+{
+    osb__http *h = &c->http;
+    uint64_t length;
+    if (!osb__number(value, size, &length)) return osb__bad_http(c, "Content-Length is no number");
+    if (h->framing == OSB__CHUNKED)
+        return osb__bad_http(c, "both Content-Length and Transfer-Encoding");
+    if (h->has_length && h->left != length) return osb__bad_http(c, "two different Content-Lengths");
+    h->has_length = true;
+    h->framing = OSB__BY_LENGTH;
+    h->left = length;
+    return OSB_OK;
+}
+
+/* Whether a comma-separated list has this token. */
+static bool osb__has_token(const char *list, size_t size, const char *token)
+{
+    while (size > 0) {
+        size_t n = 0, end;
+        while (n < size && list[n] != ',') n++;
+        for (end = n; end > 0 && (list[end - 1] == ' ' || list[end - 1] == '\t'); end--) {}
+        if (osb__is(list, end, token)) return true;
+        if (n < size) n++;
+        while (n < size && (list[n] == ' ' || list[n] == '\t')) n++;
+        list += n;
+        size -= n;
+    }
+    return false;
+}
+
+enum {
+    OSB__H_LENGTH,
+    OSB__H_ENCODING,
+    OSB__H_CONNECTION,
+    OSB__H_DATE,
+    OSB__H_REQUEST_ID,
+    OSB__H_RETRY_AFTER,
+    OSB__H_LOCATION,
+    OSB__H_CURSOR,
+    OSB__H_COUNT
+};
+
+static const char *const osb__header_names[OSB__H_COUNT] = {
+    "Content-Length", "Transfer-Encoding", "Connection", "Date",
+    "X-Request-ID",   "Retry-After",       "Location",   "EXECD-COMMANDS-TAIL-CURSOR",
+};
+
+/* Headers that only matter when something went wrong. */
+static void osb__error_header(osb_client *c, int header, const char *value, size_t size)
+{
+    uint64_t seconds;
+    if (c->http.status < 300 || c->keep_error) return;
+    if (header == OSB__H_REQUEST_ID && c->error.request_id.data == NULL)
+        c->error.request_id = osb__keep(c, value, size);
+    if (header == OSB__H_LOCATION && c->error.message.data == NULL)
+        c->error.message = osb__keep(c, value, size);
+    if (header == OSB__H_RETRY_AFTER && osb__number(value, size, &seconds))
+        c->error.retry_after_s = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+static osb_status osb__framing_header(osb_client *c, int header, const char *value, size_t size)
+{
+    osb__http *h = &c->http;
+    if (header == OSB__H_LENGTH) return osb__content_length(c, value, size);
+    if (!osb__is(value, size, "chunked"))
+        return osb__bad_http(c, "a Transfer-Encoding that is not chunked");
+    if (h->has_length) return osb__bad_http(c, "both Content-Length and Transfer-Encoding");
+    if (h->framing == OSB__CHUNKED) return osb__bad_http(c, "two Transfer-Encodings");
+    h->framing = OSB__CHUNKED;
+    return OSB_OK;
+}
+
+static osb_status osb__header(osb_client *c, int header, const char *value, size_t size)
+{
+    switch (header) {
+    case OSB__H_LENGTH:
+    case OSB__H_ENCODING:
+        return osb__framing_header(c, header, value, size);
+    case OSB__H_CONNECTION:
+        if (osb__has_token(value, size, "close")) c->http.keep_alive = false;
+        return OSB_OK;
+    case OSB__H_DATE:
+        if (c->call.endpoint == NULL && osb__http_date(value, size) != 0) {
+            c->date_s = osb__http_date(value, size);
+            c->date_at_ms = c->config.port.ops->now_ms(c->config.port.ctx);
+        }
+        return OSB_OK;
+    case OSB__H_CURSOR:
+        if ((c->call.op->flags & OSB__DATA) != 0 && c->call.op->query != NULL &&
+            !osb__number(value, size, (uint64_t *)c->call.answer))
+            return osb__bad_http(c, "EXECD-COMMANDS-TAIL-CURSOR is no number");
+        return OSB_OK;
+    default:
+        osb__error_header(c, header, value, size);
+        return OSB_OK;
+    }
+}
+
+/* One line of the head, without its end; cut: only its beginning is there. */
+static osb_status osb__head_line(osb_client *c, const char *line, size_t size)
+{
+    osb__http *h = &c->http;
+    size_t name = 0, i;
+    int header = 0;
+    for (i = 0; i < size; i++)
+        if (line[i] == '\0' || line[i] == '\r') return osb__bad_http(c, "NUL or CR in the head");
+    if (!h->status_line) return osb__status_line(c, line, size);
+    if (line[0] == ' ' || line[0] == '\t') /* a folded header's second line */
+        return h->framing_header ? osb__bad_http(c, "a folded framing header") : OSB_OK;
+    while (name < size && line[name] != ':') name++;
+    if (name == size && h->cut) return OSB_OK;
+    if (name == size || name == 0 || line[name - 1] == ' ' || line[name - 1] == '\t')
+        return osb__bad_http(c, "a header without a name or colon");
+    while (header < OSB__H_COUNT && !osb__is(line, name, osb__header_names[header])) header++;
+    h->framing_header = header <= OSB__H_CONNECTION;
+    if (h->cut && header <= OSB__H_ENCODING) return osb__bad_http(c, "a framing header too long");
+    if (header == OSB__H_COUNT || h->cut) return OSB_OK;
+    for (i = name + 1; i < size && (line[i] == ' ' || line[i] == '\t');) i++;
+    while (size > i && (line[size - 1] == ' ' || line[size - 1] == '\t')) size--;
+    return osb__header(c, header, line + i, size - i);
+}
+
+/* Consumes the received part of the head. OSB_PENDING: more is needed; OSB_OK: it is complete. */
+static osb_status osb__head(osb_client *c)
+{
+    osb__http *h = &c->http;
+    while (c->in < c->in_end) {
+        size_t n = c->in, size;
+        osb_status status;
+        const char *line;
+        bool end;
+        while (n < c->in_end && c->buffer[n] != '\n') n++;
+        end = n < c->in_end;
+        if (h->cut) c->in = end ? n + 1 : n;
+        else osb__take(c, (end ? n + 1 : n) - c->in);
+        if (!end) return OSB_PENDING;
+        line = (const char *)c->buffer + c->unit;
+        size = osb__unit_size(c);
+        if (!h->cut) size--;
+        if (!h->cut && size > 0 && line[size - 1] == '\r') size--;
+        if (size == 0) {
+            osb__drop_unit(c);
+            if (!h->status_line) return osb__bad_http(c, "no HTTP/1.1 status line");
+            return OSB_OK;
+        }
+        status = osb__head_line(c, line, size);
+        h->cut = false;
+        osb__drop_unit(c);
+        if (status != OSB_OK) return status;
+    }
+    return OSB_PENDING;
+}
+
+/* A header line fills the buffer: only its name is of use now. */
+static void osb__head_overflow(osb_client *c)
+{
+    c->http.cut = true;
+    if (osb__unit_size(c) > 40) c->unit_end = c->unit + 40;
+}
+
+/* ==== events ==================================================================================*/
+
+static const osb__field osb__failure_fields[] = {
+    {"ename", NULL, OSB__AT(osb_event, key), OSB__VIEW, 0},
+    {"evalue", NULL, OSB__AT(osb_event, text), OSB__TEXT, 0},
+    {"traceback", NULL, 0, OSB__ARRAY, 0},
+    OSB__END};
+static const osb__field osb__event_fields[] = {
+    {"type", NULL, OSB__AT(osb_event, type), OSB__TYPE, 0},
+    {"text", NULL, OSB__AT(osb_event, text), OSB__TEXT, 0},
+    {"timestamp", NULL, OSB__AT(osb_event, timestamp_ms), OSB__I64, 0},
+    {"execution_time", NULL, OSB__AT(osb_event, execution_time_ms), OSB__U64, 0},
+    {"execution_count", NULL, OSB__AT(osb_event, execution_count), OSB__UINT, 0},
+    {"error", osb__failure_fields, OSB__AT(osb_event, text), OSB__EITHER, 0},
+    {"results", NULL, 0, OSB__MAP, 0},
+    {"code", NULL, OSB__AT(osb_event, key), OSB__VIEW, 0}, /* these two: a failure of execd's own */
+    {"message", NULL, OSB__AT(osb_event, text), OSB__CUT, 0},
+    OSB__END};
+static const osb__field osb__event_root = {"event", osb__event_fields, 0, OSB__OBJECT, 0};
+
+enum { /* where in a line */
+    OSB__L_START,
+    OSB__L_JSON, /* a line that is one event */
+    OSB__L_NAME, /* "d", "da", "dat", "data": one state each */
+    OSB__L_COLON = OSB__L_NAME + 3,
+    OSB__L_SPACE,
+    OSB__L_DATA,
+    OSB__L_SKIP,
+    OSB__L_BOM
+};
+
+static bool osb__in_event(const osb_client *c)
+{
+    return c->consumer == OSB__TO_EVENTS;
+}
+
+static osb_event_type osb__event_type(osb_client *c, const char *name, size_t size)
+{
+    static const char names[][19] = {"init",   "status", "stdout",             "stderr",
+                                     "result", "error",  "execution_complete", "execution_count",
+                                     "ping"};
+    unsigned i;
+    c->typed = true;
+    for (i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (osb__length(names[i]) == size && OSB_MEMCMP(names[i], name, size) == 0)
+            return (osb_event_type)(i + 1);
+    return OSB_EVENT_UNKNOWN;
+}
+
+static void osb__event_begin(osb_client *c)
+{
+    osb_event *event = (osb_event *)c->json.base;
+    OSB_MEMSET(event, 0, sizeof *event);
+    c->typed = c->pieced = false;
+    c->kept = c->base;
+    osb__json_begin(c, &osb__event_root, event);
+}
+
+static void osb__capture(osb_capture *capture, const char *data, size_t size)
+{
+    size_t room;
+    if (capture == NULL) return;
+    room = capture->size - capture->length;
+    if (size > room) {
+        capture->more = true;
+        size = room;
+    }
+    OSB_MEMCPY(capture->data + capture->length, data, size);
+    capture->length += size;
+    if (capture->length < capture->size) capture->data[capture->length] = '\0';
+}
+
+/* Output as the command wrote it: a line's end goes where the view's NUL stands. */
+static bool osb__event_output(osb_client *c, const osb_event *event)
+{
+    const osb_handlers *handlers = (const osb_handlers *)c->call.handlers;
+    bool err = event->type == OSB_EVENT_STDERR, stop = false;
+    char *end = (char *)c->buffer + (event->text.data - (const char *)c->buffer) + event->text.size;
+    size_t size = event->text.size;
+    bool blank_line = size == 1 && end[-1] == '\n' && !c->pieced;
+    bool line = (c->call.op->flags & OSB__LINES) != 0 && !event->more && !blank_line;
+    char saved = *end;
+    if (line) {
+        *end = '\n';
+        size++;
+    }
+    osb__capture(err ? handlers->capture_stderr : handlers->capture_stdout, event->text.data, size);
+    if (handlers->on_output != NULL)
+        stop = handlers->on_output(handlers->user, err ? OSB_STDERR : OSB_STDOUT, event->text.data,
+                                   size) != 0;
+    *end = saved;
+    return stop;
+}
+
+/* Gives an event, or a piece of one, to the handlers. */
+static osb_status osb__event_out(osb_client *c, const osb_event *event)
+{
+    const osb_handlers *h = (const osb_handlers *)c->call.handlers;
+    int (*handler)(void *, const osb_event *) = NULL;
+    if (h == NULL) return OSB_OK;
+    switch (event->type) {
+    case OSB_EVENT_INIT: handler = h->on_init; break;
+    case OSB_EVENT_STATUS: handler = h->on_status; break;
+    case OSB_EVENT_STDOUT: handler = h->on_stdout; break;
+    case OSB_EVENT_STDERR: handler = h->on_stderr; break;
+    case OSB_EVENT_RESULT: handler = h->on_result; break;
+    case OSB_EVENT_ERROR: handler = h->on_error; break;
+    case OSB_EVENT_COMPLETE: handler = h->on_complete; break;
+    case OSB_EVENT_COUNT: handler = h->on_count; break;
+    case OSB_EVENT_PING: handler = h->on_ping; break;
+    case OSB_EVENT_UNKNOWN:
+    default: break;
+    }
+    if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
+        (handler != NULL && handler(h->user, event) != 0))
+        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+    if ((event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
+        event->text.data != NULL && osb__event_output(c, event))
+        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+    return OSB_OK;
+}
+
+/* One text of an event's map or array. */
+static osb_status osb__event_entry(osb_client *c, unsigned kind, osb_str key, osb_str text, bool more)
+{
+    const osb_handlers *h = (const osb_handlers *)c->call.handlers;
+    osb_event piece;
+    if (kind == OSB__ARRAY) {
+        if (h != NULL && h->on_traceback != NULL && h->on_traceback(h->user, text, more) != 0)
+            return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+        return OSB_OK;
+    }
+    OSB_MEMSET(&piece, 0, sizeof piece);
+    piece.type = OSB_EVENT_RESULT;
+    piece.more = more;
+    piece.key = key;
+    piece.text = text;
+    return osb__event_out(c, &piece);
+}
+
+/* A piece of a text that is larger than the buffer. */
+static osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key, osb_str text)
+{
+    unsigned kind = field->kind & OSB__KIND;
+    osb_event *event = (osb_event *)c->json.base;
+    if (kind == OSB__CUT || kind == OSB__EITHER) {
+        osb_str view;
+        if (text.size > c->limit / 2)
+            text.size = osb__whole_characters((const unsigned char *)text.data, c->limit / 2);
+        view = osb__keep(c, text.data, text.size);
+        OSB_MEMCPY((unsigned char *)c->json.base + field->offset, &view, sizeof view);
+        if (!c->keep_error) c->error.message_cut = true;
+        c->json.field = NULL;
+        return OSB_OK;
+    }
+    if (!osb__in_event(c)) {
+        if (c->call.on_data != NULL && c->call.on_data(c->call.user, text.data, text.size) != 0)
+            return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+        return OSB_OK;
+    }
+    if (kind != OSB__TEXT) return osb__event_entry(c, kind, key, text, true);
+    if (!c->typed)
+        return osb__too_big(c, "osb_config.memory", "text before its event's type",
+                            c->config.memory_size * 2);
+    {
+        osb_event piece = *event;
+        osb_status status;
+        piece.text = text;
+        piece.more = true;
+        status = osb__event_out(c, &piece);
+        c->pieced = true;
+        return status;
+    }
+}
+
+/* What the execution's summary takes from an event. */
+static osb_status osb__event_summary(osb_client *c, const osb_event *event)
+{
+    osb_execution *run = c->call.execution;
+    int64_t code;
+    if (event->type != OSB_EVENT_PING) run->last_ms = event->timestamp_ms;
+    switch (event->type) {
+    case OSB_EVENT_INIT:
+        if (event->text.size >= sizeof run->id)
+            return osb__too_big(c, "OSB_ID_SIZE", "text", event->text.size + 1);
+        OSB_MEMCPY(run->id, event->text.data, event->text.size);
+        run->id[event->text.size] = '\0';
+        run->started_ms = event->timestamp_ms;
+        break;
+    case OSB_EVENT_COUNT:
+        run->execution_count = event->execution_count;
+        break;
+    case OSB_EVENT_ERROR:
+        run->error_name = event->key;
+        run->error_value = event->text;
+        c->base = c->kept; /* later events must not overwrite it */
+        if (!c->pieced && event->text.data != NULL &&
+            osb__integer(event->text.data, event->text.size, &code) && code >= INT32_MIN &&
+            code <= INT32_MAX) {
+            run->exit_code.set = true;
+            run->exit_code.value = (int32_t)code;
+        }
+        break;
+    case OSB_EVENT_COMPLETE:
+        run->execution_time_ms = event->execution_time_ms;
+        break;
+    default:
+        break;
+    }
+    return OSB_OK;
+}
+
+/* The JSON object of an event is complete. */
+static osb_status osb__on_event_end(osb_client *c)
+{
+    osb_event *event = (osb_event *)c->json.base;
+    bool last = event->type == OSB_EVENT_COMPLETE ||
+                (event->type == OSB_EVENT_ERROR && (c->call.op->flags & OSB__ERROR_ENDS) != 0);
+    osb_status status;
+    if (!c->typed) { /* only failures have no type */
+        c->ended = true;
+        if (!c->keep_error) {
+            c->error.code = event->key;
+            c->error.message = event->text;
+        }
+        return osb__fail(c, OSB_E_STREAM, NULL);
+    }
+    if (c->ended || c->consumer != OSB__TO_EVENTS) return OSB_OK;
+    if (event->type == OSB_EVENT_INIT && event->text.data == NULL)
+        return osb__bad_json(c, "init event without an id");
+    status = osb__event_summary(c, event);
+    if (status == OSB_OK && event->type != OSB_EVENT_RESULT) status = osb__event_out(c, event);
+    if (last) c->ended = c->call.execution->ended = true;
+    return status;
+}
+
+/* One byte outside of an event's JSON. */
+static osb_status osb__event_line(osb_client *c, unsigned char byte)
+{
+    static const char name[] = "data";
+    bool after_cr = c->carriage_return;
+    c->carriage_return = byte == '\r';
+    if (byte == '\n' && after_cr) return OSB_OK;
+    if (byte == '\n' || byte == '\r') {
+        c->line = OSB__L_START;
+        return OSB_OK;
+    }
+    switch (c->line) {
+    case OSB__L_BOM:
+        if (byte == 0xef || byte == 0xbb || byte == 0xbf) return OSB_OK;
+        /* fall through */
+    case OSB__L_START:
+        if (byte == '{') { /* the JSON layer takes it */
+            if (c->json.depth > 0) return osb__bad_json(c, "event in the middle of another one");
+            osb__event_begin(c);
+            c->line = OSB__L_JSON;
+            c->in--;
+            return OSB_OK;
+        }
+        if (byte == '<') return osb__bad_json(c, "HTML instead of events");
+        c->line = byte == 'd' ? OSB__L_NAME : OSB__L_SKIP;
+        return OSB_OK;
+    case OSB__L_SKIP:
+        return OSB_OK;
+    case OSB__L_JSON:
+    case OSB__L_DATA: /* behind the object's end */
+        return byte == ' ' || byte == '\t' ? OSB_OK : osb__bad_json(c, "text behind an event");
+    case OSB__L_COLON:
+        c->line = byte == ':' ? OSB__L_SPACE : OSB__L_SKIP;
+        if (c->line == OSB__L_SPACE && c->json.state == OSB__J_DONE) osb__event_begin(c);
+        return OSB_OK;
+    case OSB__L_SPACE:
+        c->line = OSB__L_DATA;
+        if (byte != ' ') c->in--;
+        return OSB_OK;
+    default:
+        c->line = byte == (unsigned char)name[c->line - OSB__L_NAME + 1] ? c->line + 1 : OSB__L_SKIP;
+        return OSB_OK;
+    }
+}
+
+/* Consumes received bytes of a stream of events up to end. */
+static osb_status osb__events(osb_client *c, size_t end)
+{
+    osb_status status = OSB_OK;
+    while (c->in < end && status == OSB_OK && !c->ended) {
+        bool json = (c->line == OSB__L_JSON || c->line == OSB__L_DATA) &&
+                    c->json.state != OSB__J_DONE;
+        if (json) status = osb__json_feed(c, end);
+        else status = osb__event_line(c, c->buffer[c->in++]);
+        if (status != OSB__END_OF_LINE) continue;
+        if (c->line == OSB__L_JSON) return osb__bad_json(c, "event cut off by its line's end");
+        status = osb__event_line(c, c->buffer[c->in++]);
+    }
+    if (c->ended) c->in = end;
+    return status;
+}
+
+/* ==== call ====================================================================================*/
+
+static const osb__field osb__detail_fields[] = {
+    {"loc", NULL, 0, OSB__ARRAY, 0},
+    {"msg", NULL, OSB__AT(osb_error, message), OSB__CUT, 0},
+    OSB__END};
+static const osb__field osb__error_fields[] = {
+    {"code", NULL, OSB__AT(osb_error, code), OSB__VIEW, 0},
+    {"message", NULL, OSB__AT(osb_error, message), OSB__CUT, 0},
+    {"error", NULL, OSB__AT(osb_error, message), OSB__EITHER, 0},
+    {"detail", osb__detail_fields, OSB__AT(osb_error, message), OSB__EITHER, 0},
+    OSB__END};
+static const osb__field osb__error_root = {"error", osb__error_fields, 0, OSB__OBJECT, 0};
+
+enum { OSB__IDLE, OSB__CONNECTING, OSB__SENDING, OSB__RECEIVING, OSB__SLEEPING };
+
+#define OSB__REUSE_MS 20000u /* lifecycle servers close an idle connection at 30 s */
+
+static uint32_t osb__now(const osb_client *c)
+{
+    return c->config.port.ops->now_ms(c->config.port.ctx);
+}
+
+/* Milliseconds until a time on a clock that may wrap; 0: it has passed. */
+static uint32_t osb__until(const osb_client *c, uint32_t time_ms)
+{
+    uint32_t left = time_ms - osb__now(c);
+    return left > 0x7fffffffu ? 0 : left;
+}
+
+static uint32_t osb__default(uint32_t value, uint32_t otherwise)
+{
+    if (value == 0) value = otherwise;
+    return value > 0x7fffffffu ? 0x7fffffffu : value;
+}
+
+/* How long the call at hand may take, or be silent. */
+static uint32_t osb__timeout(const osb_client *c)
+{
+    if ((c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0)
+        return osb__default(c->call.timeout_ms, c->config.idle_timeout_ms);
+    return osb__default(c->call.timeout_ms, c->config.request_timeout_ms);
+}
+
+static void osb__disconnect(osb_client *c)
+{
+    c->config.port.ops->close(c->config.port.ctx);
+    c->alive = c->connecting = false;
+}
+
+static void osb__port_error(osb_client *c)
+{
+    const osb_port_ops *ops = c->config.port.ops;
+    if (c->keep_error || ops->error == NULL) return;
+    c->error.port_text = ops->error(c->config.port.ctx, &c->error.port_code);
+}
+
+/* What the next poll waits for, from a port's answer. */
+static void osb__want_io(osb_client *c, int io)
+{
+    c->want = io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ;
+}
+
+/* The host of the origin stands at the buffer's end, before the pinned texts. */
+static osb_status osb__place_origin(osb_client *c, const osb__address *a)
+{
+    size_t end = c->config.memory_size - c->pinned;
+    if (a->host_size + 1 + c->base + 256 > end)
+        return osb__too_big(c, "osb_config.memory", NULL, a->host_size + 1 + c->base + 256 + c->pinned);
+    c->limit = end - a->host_size - 1;
+    OSB_MEMCPY(c->buffer + c->limit, a->host, a->host_size);
+    c->buffer[end - 1] = '\0';
+    c->origin_port = a->port;
+    c->origin_https = a->https;
+    return OSB_OK;
+}
+
+static bool osb__connected_to(const osb_client *c, const osb__address *a)
+{
+    size_t end = c->config.memory_size - c->pinned;
+    return c->alive && a->port == c->origin_port && a->https == c->origin_https &&
+           end - c->limit == a->host_size + 1 &&
+           osb__equal_nocase((const char *)c->buffer + c->limit, a->host, a->host_size);
+}
+
+static void osb__begin_sending(osb_client *c)
+{
+    c->state = OSB__SENDING;
+    c->sent = c->window_from = c->window_size = 0;
+    c->accepted = c->answered = false;
+    c->deadline_ms = osb__now(c) + osb__timeout(c);
+}
+
+/* OSB_PENDING: waiting; OSB_OK: connected. */
+static osb_status osb__connect(osb_client *c)
+{
+    const osb_port_ops *ops = c->config.port.ops;
+    int io;
+    if (!c->connecting) {
+        osb__address a;
+        osb_status status;
+        if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, "no valid address");
+        c->reused = osb__connected_to(c, &a) && osb__now(c) - c->used_ms < OSB__REUSE_MS;
+        if (c->reused) {
+            osb__begin_sending(c);
+            return OSB_OK;
+        }
+        osb__disconnect(c);
+        if (a.https && !ops->tls) return osb__fail(c, OSB_E_NO_TLS, NULL);
+        status = osb__place_origin(c, &a);
+        if (status != OSB_OK) return status;
+        c->connecting = true;
+        c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
+    }
+    io = ops->connect(c->config.port.ctx, (const char *)c->buffer + c->limit, c->origin_port,
+                      c->origin_https);
+    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) {
+        osb__want_io(c, io);
+        return OSB_PENDING;
+    }
+    if (io < 0) {
+        osb__port_error(c);
+        return osb__fail(c, OSB_E_CONNECT, NULL);
+    }
+    c->connecting = false;
+    c->alive = true;
+    osb__begin_sending(c);
+    return OSB_OK;
+}
+
+static void osb__begin_receiving(osb_client *c)
+{
+    OSB_MEMSET(&c->http, 0, sizeof c->http);
+    c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
+    c->state = OSB__RECEIVING;
+    c->consumer = OSB__TO_NOBODY;
+    c->ended = false;
+    c->drained = 0;
+}
+
+/* The window has been sent, or will never be: what stood in it may be secret. */
+static void osb__wipe_window(osb_client *c)
+{
+    OSB_MEMSET(c->buffer + c->base, 0, c->limit - c->base);
+}
+
+/* A server may answer before it has the whole request (413, 401, or just 100): sending blocks or
+   fails then, and the answer is there to be read. io is what `send` said. */
+static osb_status osb__early_answer(osb_client *c, int io)
+{
+    const osb_port *port = &c->config.port;
+    size_t at = c->limit - OSB__EARLY;
+    int n;
+    if (!c->accepted) n = OSB_IO_FAILED;
+    else n = port->ops->recv(port->ctx, c->buffer + at, OSB__EARLY);
+    if (n > 0) {
+        OSB_MEMMOVE(c->buffer + c->base, c->buffer + at, (size_t)n);
+        OSB_MEMSET(c->buffer + c->base + n, 0, c->limit - c->base - (size_t)n);
+        osb__begin_receiving(c);
+        c->received = true;
+        c->in_end = c->base + (size_t)n;
+        return OSB_OK;
+    }
+    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) {
+        osb__want_io(c, io);
+        if (c->accepted) c->want |= OSB_WANT_READ;
+        return OSB_PENDING;
+    }
+    osb__wipe_window(c);
+    return osb__fail(c, OSB_E_CLOSED, NULL);
+}
+
+static osb_status osb__send(osb_client *c)
+{
+    uint32_t offset;
+    int io;
+    if (c->sent == c->window_from + c->window_size) {
+        osb__wipe_window(c);
+        if (c->sent == c->request_size) {
+            osb__begin_receiving(c);
+            return OSB_OK;
+        }
+        osb__fill_window(c);
+    }
+    offset = c->sent - c->window_from;
+    io = c->config.port.ops->send(c->config.port.ctx, c->buffer + c->base + offset,
+                                  c->window_size - offset);
+    if (io > 0) {
+        c->sent += (uint32_t)io;
+        c->accepted = true;
+        if ((c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0)
+            c->deadline_ms = osb__now(c) + osb__timeout(c);
+        return OSB_OK;
+    }
+    if (io < 0 && io != OSB_IO_WANT_READ && io != OSB_IO_WANT_WRITE) osb__port_error(c);
+    return osb__early_answer(c, io);
+}
+
+static osb_status osb__status_of(uint16_t http_status)
+{
+    if (http_status < 300) return OSB_OK;
+    if (http_status < 400) return OSB_E_REDIRECT;
+    if (http_status == 401 || http_status == 403) return OSB_E_AUTH;
+    if (http_status == 404) return OSB_E_NOT_FOUND;
+    return OSB_E_API;
+}
+
+/* The head is complete: who gets the body, and how long is it? OSB_OK: there is none. */
+static osb_status osb__head_end(osb_client *c)
+{
+    osb__http *h = &c->http;
+    const osb__op *op = c->call.op;
+    uint16_t status = h->status;
+    if (status == 101) return osb__bad_http(c, "101 to a request that asked for no upgrade");
+    if (status < 200) { /* the real answer is still to come */
+        OSB_MEMSET(h, 0, sizeof *h);
+        return OSB_PENDING;
+    }
+    c->answered = true;
+    if (!c->keep_error) c->error.http_status = status;
+    if (op->name == NULL) c->consumer = OSB__TO_DATA;
+    else if (status >= 400) c->consumer = c->keep_error ? OSB__TO_NOBODY : OSB__TO_ERROR;
+    else if (status >= 300) c->consumer = OSB__TO_NOBODY;
+    else if ((op->flags & OSB__EVENTS) != 0) c->consumer = OSB__TO_EVENTS;
+    else if ((op->flags & OSB__DATA) != 0) c->consumer = OSB__TO_DATA;
+    else if (op->answer != NULL) c->consumer = OSB__TO_JSON;
+    if (c->consumer == OSB__TO_EVENTS) {
+        void *event = osb__alloc(c, sizeof(osb_event));
+        if (event == NULL) return OSB_E_BUFFER;
+        osb__json_begin(c, &osb__event_root, event);
+        c->json.state = OSB__J_DONE;
+        c->line = OSB__L_BOM;
+        c->carriage_return = false;
+    }
+    if (c->consumer == OSB__TO_JSON) osb__json_begin(c, op->answer, c->call.answer);
+    if (status == 204 || status == 304) return OSB_OK;
+    return h->framing == OSB__BY_LENGTH && h->left == 0 ? OSB_OK : OSB_PENDING;
+}
+
+/* An error's body: JSON, or text of which the beginning is kept. */
+static osb_status osb__error_body(osb_client *c, size_t end)
+{
+    if (c->consumer == OSB__TO_ERROR) {
+        unsigned char byte = c->buffer[c->in];
+        if (byte <= 0x20) {
+            c->in++;
+            return OSB_OK;
+        }
+        c->consumer = byte == '{' ? OSB__TO_ERROR_JSON : OSB__TO_ERROR_TEXT;
+        if (byte == '{') osb__json_begin(c, &osb__error_root, &c->error);
+    }
+    if (c->consumer == OSB__TO_ERROR_JSON) {
+        if (c->json.state == OSB__J_DONE) c->in = end;
+        else if (osb__json_feed(c, end) != OSB_OK) c->consumer = OSB__TO_NOBODY;
+    } else if (osb__unit_size(c) + (end - c->in) > c->limit / 2) {
+        size_t room = c->limit / 2 - osb__unit_size(c);
+        osb__take(c, room < end - c->in ? room : end - c->in);
+        c->error.message_cut = true;
+        c->in = end;
+    } else {
+        osb__take(c, end - c->in);
+    }
+    return OSB_OK;
+}
+
+/* Gives body bytes up to end to whoever wants them. */
+static osb_status osb__deliver(osb_client *c, size_t end)
+{
+    osb_status status = OSB_OK;
+    while (c->in < end && status == OSB_OK) {
+        switch (c->consumer) {
+        case OSB__TO_JSON:
+            status = c->json.state == OSB__J_DONE ? OSB_OK : osb__json_feed(c, end);
+            if (c->json.state == OSB__J_DONE) c->in = end; /* only the first value counts */
+            break;
+        case OSB__TO_EVENTS:
+            status = osb__events(c, end);
+            if (c->ended) c->consumer = OSB__TO_NOBODY;
+            break;
+        case OSB__TO_DATA: {
+            size_t from = c->in;
+            c->in = end;
+            if (c->call.on_data != NULL &&
+                c->call.on_data(c->call.user, c->buffer + from, end - from) != 0)
+                status = osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+            break;
+        }
+        case OSB__TO_ERROR:
+        case OSB__TO_ERROR_JSON:
+        case OSB__TO_ERROR_TEXT:
+            status = osb__error_body(c, end);
+            break;
+        default:
+            c->in = end;
+            break;
+        }
+    }
+    return status;
+}
+
+/* The body came to its end in good order: is the answer whole, and what does it say? */
+static osb_status osb__body_end(osb_client *c)
+{
+    osb_status status = osb__status_of(c->http.status);
+    c->whole = true;
+    if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS) return osb__fail(c, OSB_E_TRUNCATED, NULL);
+    if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE &&
+        !(c->json.state == OSB__J_VALUE && c->json.depth == 0))
+        return osb__bad_json(c, "the JSON ends in its middle");
+    if (c->consumer == OSB__TO_ERROR_TEXT) {
+        size_t size = osb__unit_size(c);
+        const unsigned char *text = c->buffer + c->unit;
+        while (size > 0 && text[size - 1] <= 0x20) size--;
+        c->error.message = osb__keep(c, text, osb__whole_characters(text, size));
+        osb__drop_unit(c);
+    }
+    if (c->call.op->name == NULL || status == OSB_OK) return OSB_OK;
+    return osb__fail(c, status, NULL);
+}
+
+/* Consumes what has been received of the body. OSB_PENDING: more is needed. */
+static osb_status osb__body(osb_client *c)
+{
+    osb__http *h = &c->http;
+    while (c->in < c->in_end) {
+        osb_status status;
+        size_t n = c->in_end - c->in;
+        if (h->framing == OSB__CHUNKED && h->chunk != OSB__C_DATA) {
+            status = osb__chunk(c, c->buffer[c->in++]);
+            if (status != OSB_PENDING) return status;
+            continue;
+        }
+        if (h->framing != OSB__UNTIL_CLOSE && n > h->left) n = (size_t)h->left;
+        if (h->framing != OSB__UNTIL_CLOSE) h->left -= n;
+        status = osb__deliver(c, c->in + n);
+        if (status != OSB_OK) return status;
+        if (h->framing == OSB__BY_LENGTH && h->left == 0) return OSB_OK;
+        if (h->framing == OSB__CHUNKED && h->left == 0) h->chunk = OSB__C_DATA_CR;
+    }
+    return OSB_PENDING;
+}
+
+/* Makes room behind what has been received; false if the unit fills the buffer. */
+static bool osb__make_room(osb_client *c)
+{
+    size_t size = osb__unit_size(c);
+    if (c->unit > c->kept || size == 0) {
+        OSB_MEMMOVE(c->buffer + c->kept, c->buffer + c->unit, size);
+        c->unit = c->kept;
+        c->unit_end = c->unit + size;
+    }
+    c->in = c->in_end = c->unit_end;
+    return c->in_end + 2 <= c->limit; /* one byte stays free: see osb__json_overflow */
+}
+
+static osb_status osb__overflow(osb_client *c)
+{
+    if (!c->answered) {
+        osb__head_overflow(c);
+        return OSB_OK;
+    }
+    return osb__json_overflow(c);
+}
+
+/* The connection has no more bytes for us. */
+static osb_status osb__receive_end(osb_client *c, int io)
+{
+    c->http.keep_alive = false;
+    if (io == OSB_IO_FAILED) osb__port_error(c);
+    if (c->ended) return OSB_OK;
+    if (c->answered && c->http.framing == OSB__UNTIL_CLOSE && io == OSB_IO_CLOSED)
+        return osb__body_end(c);
+    if (c->consumer == OSB__TO_EVENTS) return osb__fail(c, OSB_E_TRUNCATED, NULL);
+    return osb__fail(c, OSB_E_CLOSED, NULL);
+}
+
+/* Looks at what has been received. OSB_PENDING: more is needed; OSB_OK: the exchange is over. */
+static osb_status osb__consume(osb_client *c)
+{
+    osb_status status;
+    while (!c->answered) {
+        status = osb__head(c);
+        if (status != OSB_OK) return status;
+        status = osb__head_end(c);
+        if (c->answered && status == OSB_OK) return osb__body_end(c);
+        if (status != OSB_PENDING) return status;
+    }
+    status = osb__body(c);
+    return status == OSB_OK ? osb__body_end(c) : status;
+}
+
+/* One receive. OSB_PENDING: waiting; OSB_OK with the exchange over: the answer's own status. */
+static osb_status osb__receive(osb_client *c, bool *over)
+{
+    const osb_port *port = &c->config.port;
+    osb_status status = OSB_PENDING;
+    int io;
+    if (c->in < c->in_end) { /* came while the request was being sent */
+        status = osb__consume(c);
+        *over = status != OSB_PENDING;
+        return *over ? status : OSB_OK;
+    }
+    if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 && c->sent < c->request_size) {
+        c->state = OSB__SENDING; /* that was only a 1xx */
+        c->window_from = c->sent;
+        c->window_size = 0;
+        return OSB_OK;
+    }
+    if (!osb__make_room(c)) {
+        status = osb__overflow(c);
+        *over = status != OSB_OK;
+        return status;
+    }
+    io = port->ops->recv(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
+    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) {
+        osb__want_io(c, io);
+        *over = c->ended; /* the rest of an ended stream is not waited for */
+        return *over ? OSB_OK : OSB_PENDING;
+    }
+    *over = true;
+    if (io <= 0) return osb__receive_end(c, io);
+    c->in_end += (size_t)io;
+    c->received = true;
+    if ((c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0)
+        c->deadline_ms = osb__now(c) + osb__timeout(c);
+    status = osb__consume(c);
+    if (c->ended && status == OSB_PENDING && c->drained++ == 8) return OSB_OK;
+    *over = status != OSB_PENDING;
+    return *over ? status : OSB_OK;
+}
+
+/* Moves the error's texts to the buffer's end, where the calls that clean up cannot reach them. */
+static void osb__pin_error(osb_client *c)
+{
+    osb_str *texts[3];
+    size_t origin = c->config.memory_size - c->pinned - c->limit, size = c->kept, i;
+    char *low = (char *)c->buffer;
+    if (c->keep_error) return;
+    c->keep_error = true;
+    texts[0] = &c->error.code;
+    texts[1] = &c->error.message;
+    texts[2] = &c->error.request_id;
+    if (size == 0 || size + origin + 512 > c->config.memory_size) {
+        for (i = 0; i < 3; i++) /* no room for them */
+            if (texts[i]->data >= low && texts[i]->data < low + c->config.memory_size) {
+                texts[i]->data = "";
+                texts[i]->size = 0;
+            }
+        return;
+    }
+    OSB_MEMMOVE(c->buffer + c->limit - size, c->buffer + c->limit, origin);
+    c->limit -= size;
+    c->pinned = size;
+    OSB_MEMMOVE(c->buffer + c->config.memory_size - size, c->buffer, size);
+    for (i = 0; i < 3; i++)
+        if (texts[i]->data >= low && texts[i]->data < low + size)
+            texts[i]->data += c->config.memory_size - size;
+}
+
+/* A new call begins: the texts of the last one's error go, the origin moves back to the end. */
+static void osb__unpin_error(osb_client *c)
+{
+    size_t origin = c->config.memory_size - c->pinned - c->limit;
+    if (c->pinned > 0) {
+        OSB_MEMMOVE(c->buffer + c->limit + c->pinned, c->buffer + c->limit, origin);
+        c->limit += c->pinned;
+        c->pinned = 0;
+    }
+    c->keep_error = false;
+}
+
+/* An exchange is over: keeps the connection or closes it. True: it is to be done once more, on a
+   new connection, since the reused one died before any byte of an answer came. */
+static bool osb__exchange_over(osb_client *c, osb_status status)
+{
+    const osb__op *op = c->call.op;
+    bool idempotent = op->name != NULL && op->method != OSB__POST && op->method != OSB__PATCH;
+    bool silent = status == OSB_E_CLOSED && !c->received;
+    if (c->whole && c->http.keep_alive && c->in == c->in_end && c->sent == c->request_size) {
+        c->used_ms = osb__now(c);
+        return false;
+    }
+    osb__disconnect(c);
+    if (silent && c->reused && !c->repeated && (idempotent || !c->accepted)) {
+        c->repeated = true;
+        c->state = OSB__CONNECTING;
+        return true;
+    }
+    if (!c->keep_error && status != OSB_OK && op->method != OSB__GET)
+        c->error.maybe_applied = c->accepted && !c->answered;
+    return false;
+}
+
+/* The call, or this step of it, has its status: what comes next? */
+static osb_status osb__finish(osb_client *c, osb_status status)
+{
+    osb_status (*next)(osb_client *, osb_status) = c->next;
+    c->next = NULL;
+    if (next != NULL) status = next(c, status);
+    if (status == OSB_PENDING) return status;
+    c->state = OSB__IDLE;
+    if (status == OSB_OK) OSB_MEMSET(&c->error, 0, sizeof c->error);
+    return status;
+}
+
+static osb_status osb__timed_out(osb_client *c)
+{
+    static const char *const phase[] = {"", "while connecting", "while sending the request",
+                                        "while waiting for the answer"};
+    bool stream = c->answered && c->state == OSB__RECEIVING &&
+                  (c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0;
+    return osb__fail(c, OSB_E_TIMEOUT, stream ? "silence on the stream" : phase[c->state]);
+}
+
+/* Moves the pending call on until it has to wait or is done. Bounded: sixteen pieces of work. */
+static osb_status osb__step(osb_client *c)
+{
+    unsigned work;
+    c->ready_now = false;
+    for (work = 0; work < 16; work++) {
+        osb_status status = OSB_OK;
+        bool over = false;
+        c->want = 0;
+        if (c->cancel != 0) {
+            c->cancel = 0;
+            status = osb__fail(c, OSB_E_CANCELLED, "ended by osb_cancel");
+        } else if (c->state == OSB__SLEEPING) {
+            if (osb__until(c, c->deadline_ms) > 0) return OSB_PENDING;
+            over = true;
+        } else if (c->state == OSB__CONNECTING) {
+            status = osb__connect(c);
+        } else if (c->state == OSB__SENDING) {
+            status = osb__send(c);
+        } else {
+            status = osb__receive(c, &over);
+        }
+        if (!over && status >= 0 && osb__until(c, c->deadline_ms) == 0) status = osb__timed_out(c);
+        if (!over && status == OSB_PENDING) return OSB_PENDING;
+        if (!over && status == OSB_OK) continue;
+        if (c->state != OSB__SLEEPING && osb__exchange_over(c, status)) continue;
+        status = osb__finish(c, status);
+        if (status != OSB_PENDING) return status;
+    }
+    c->ready_now = true;
+    return OSB_PENDING;
+}
+
+/* Blocking mode: to the call's end. Poll mode: the first step. */
+static osb_status osb__drive(osb_client *c)
+{
+    for (;;) {
+        osb_status status = osb__step(c);
+        uint32_t left;
+        if (status != OSB_PENDING || c->config.poll_mode) return status;
+        if (c->ready_now) continue;
+        left = osb__until(c, c->deadline_ms);
+        c->config.port.ops->wait(c->config.port.ctx, c->want, left > 100u ? 100u : left);
+    }
+}
+
+/* Clears the way for a call of this client, or for a further step of one. */
+static osb__call *osb__prepare(osb_client *c, const osb__op *op)
+{
+    if (!c->keep_error) OSB_MEMSET(&c->error, 0, sizeof c->error);
+    OSB_MEMSET(&c->call, 0, sizeof c->call);
+    c->call.op = op;
+    c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = 0;
+    return &c->call;
+}
+
+/* The call struct for a public call to fill in; NULL: the client is busy. */
+static osb__call *osb__begin(osb_client *c, const osb__op *op)
+{
+    if (c->state != OSB__IDLE) return NULL;
+    osb__unpin_error(c);
+    c->cancel = 0;
+    c->next = NULL;
+    return osb__prepare(c, op);
+}
+
+/* Whether a text may stand as one segment of a path. */
+static bool osb__is_segment(const char *text)
+{
+    size_t n = osb__length(text);
+    return n > 0 && !(text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')));
+}
+
+/* Begins the exchange that `call` describes. OSB_PENDING: osb__step does the rest. */
+static osb_status osb__start(osb_client *c)
+{
+    const osb__op *op = c->call.op;
+    const char *hole = op->name;
+    osb__address a;
+    osb_status status;
+    while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
+    if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
+        return osb__fail(c, OSB_E_INVALID, "no id, or one that is no path segment");
+    if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, "an address that is none");
+    if (!c->keep_error) {
+        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
+        c->error.target.data = a.host - (a.bracketed ? 1 : 0);
+        c->error.target.size = (size_t)(a.path - c->error.target.data);
+    }
+    status = osb__measure_request(c);
+    if (status != OSB_OK) return status;
+    c->repeated = c->accepted = c->answered = c->received = c->whole = false;
+    c->connecting = false;
+    c->state = OSB__CONNECTING;
+    return OSB_PENDING;
+}
+
+/* Ends a public call: starts it, and drives it as far as the mode allows. */
+static osb_status osb__run(osb_client *c)
+{
+    osb_status status = osb__start(c);
+    if (status == OSB_PENDING) return osb__drive(c);
+    c->next = NULL;
+    return status;
+}
+
+static void osb__sleep(osb_client *c, uint32_t ms)
+{
+    c->state = OSB__SLEEPING;
+    c->deadline_ms = osb__now(c) + ms;
+}
+
+static osb_status osb__resume_suspended(osb_client *c, osb_status last);
+
+OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
+                                           uint32_t struct_sizes)
+{
+    const osb_port_ops *ops = config->port.ops;
+    OSB_MEMSET(client, 0, sizeof *client);
+    client->error.status = OSB_E_INVALID;
+    if (struct_sizes != (uint32_t)(sizeof(osb_client) + 65536u * sizeof(osb_sandbox)))
+        return osb__fail(client, OSB_E_INVALID, "files were compiled with different OSB_..._SIZE");
+    if (ops == NULL || ops->connect == NULL || ops->send == NULL || ops->recv == NULL ||
+        ops->close == NULL || ops->now_ms == NULL)
+        return osb__fail(client, OSB_E_INVALID, "the port lacks a function");
+    if (config->memory == NULL || config->memory_size < 1024)
+        return osb__fail(client, OSB_E_INVALID, "osb_config.memory has less than 1024 bytes");
+    client->config = *config;
+    client->buffer = (unsigned char *)config->memory;
+    client->limit = config->memory_size;
+    if (config->domain == NULL) client->config.domain = "localhost:8080";
+    if (config->user_agent == NULL) client->config.user_agent = "opensandbox.h/" OSB_VERSION;
+    client->config.connect_timeout_ms = osb__default(config->connect_timeout_ms, 10000);
+    client->config.request_timeout_ms = osb__default(config->request_timeout_ms, 30000);
+    client->config.idle_timeout_ms = osb__default(config->idle_timeout_ms, 30000);
+    client->config.poll_mode = config->poll_mode || ops->wait == NULL;
+    client->error.status = OSB_OK;
+    return OSB_OK;
+}
+
+OSB_DEF void osb_client_close(osb_client *client)
+{
+    if (client->buffer == NULL) return;
+    osb__disconnect(client);
+    client->state = OSB__IDLE;
+    client->next = NULL;
+    client->suspended = NULL;
+    OSB_MEMSET(client->buffer, 0, client->config.memory_size);
+}
+
+OSB_DEF osb_status osb_poll(osb_client *client)
+{
+    osb_status status;
+    if (client->state == OSB__IDLE) return client->error.status;
+    status = osb__step(client);
+    while (status != OSB_PENDING && client->suspended != NULL)
+        status = osb__resume_suspended(client, status);
+    return status;
+}
+
+OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
+{
+    wait->now = client->ready_now || client->cancel != 0;
+    wait->read = (client->want & OSB_WANT_READ) != 0;
+    wait->write = (client->want & OSB_WANT_WRITE) != 0;
+    wait->timeout_ms = 0;
+    if (client->state != OSB__IDLE && !wait->now)
+        wait->timeout_ms = osb__until(client, client->deadline_ms);
+}
+
+OSB_DEF void osb_cancel(osb_client *client)
+{
+    client->cancel = 1;
+}
+
+OSB_DEF const osb_error *osb_last_error(const osb_client *client)
+{
+    return &client->error;
+}
+
+OSB_DEF size_t osb_buffer_peak(const osb_client *client)
+{
+    return client->peak;
+}
+
+OSB_DEF const char *osb_status_name(osb_status status)
+{
+    switch (status) {
+#define OSB__STATUS_NAME(name, value, text) \
+    case name: \
+        return #name;
+        OSB_STATUS_LIST(OSB__STATUS_NAME)
+#undef OSB__STATUS_NAME
+    default:
+        return "unknown osb_status";
+    }
+}
+
+#ifndef OSB_NO_ERROR_TEXT
+static const char *osb__status_text(osb_status status)
+{
+    switch (status) {
+#define OSB__STATUS_TEXT(name, value, text) \
+    case name: \
+        return text;
+        OSB_STATUS_LIST(OSB__STATUS_TEXT)
+#undef OSB__STATUS_TEXT
+    default:
+        return "unknown status";
+    }
+}
+
+/* A part of the error's line, if there is something to say. */
+static void osb__put_part(osb__writer *w, const char *before, osb_str text)
+{
+    if (text.size == 0) return;
+    osb__put_text(w, before);
+    osb__put(w, text.data, text.size);
+}
+
+static void osb__put_count(osb__writer *w, const char *before, uint64_t value, const char *after)
+{
+    if (value == 0) return;
+    osb__put_text(w, before);
+    osb__put_number(w, value);
+    osb__put_text(w, after);
+}
+
+OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
+{
+    const osb_error *e = &client->error;
+    osb__writer w;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)out;
+    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    osb__put_part(&w, "", osb__view(e->operation));
+    osb__put_part(&w, " at ", e->target);
+    if (e->operation != NULL) osb__put(&w, ": ", 2);
+    osb__put_text(&w, osb__status_text(e->status));
+    if (e->cause != e->status) osb__put_part(&w, ": ", osb__view(osb__status_text(e->cause)));
+    osb__put_count(&w, ": HTTP ", e->http_status, "");
+    osb__put_part(&w, ": ", e->code);
+    osb__put_part(&w, ": ", e->message);
+    if (e->message_cut) osb__put(&w, "...", 3);
+    osb__put_part(&w, ": ", osb__view(e->port_text));
+    osb__put_part(&w, ": member ", osb__view(e->member));
+    osb__put_part(&w, ": ", osb__view(e->buffer));
+    osb__put_count(&w, " needs ", e->needed, " bytes");
+    osb__put_count(&w, ", retry after ", e->retry_after_s, " s");
+    osb__put_part(&w, ", request ", e->request_id);
+    if (e->maybe_applied) osb__put_text(&w, " (it may have had its effect)");
+    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
+    return w.at;
+}
+#endif
+
+/* ==== lifecycle ===============================================================================*/
+
+#ifndef OSB_NO_CREATE_EXTRAS
+static const osb__field osb__image_auth_fields[] = {
+    {"username", NULL, OSB__AT(osb_create_options, image_username), OSB__STRING, 0},
+    {"password", NULL, OSB__AT(osb_create_options, image_password), OSB__STRING, 0},
+    OSB__END};
+static const osb__field osb__platform_fields[] = {
+    {"os", NULL, OSB__AT(osb_create_options, platform_os), OSB__STRING, 0},
+    {"arch", NULL, OSB__AT(osb_create_options, platform_arch), OSB__STRING, 0},
+    OSB__END};
+static const osb__field osb__network_rule_fields[] = {
+    {"action", NULL, OSB__AT(osb_network_rule, action), OSB__STRING, 0},
+    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING, 0},
+    OSB__END};
+static const osb__field osb__network_policy_fields[] = {
+    {"defaultAction", NULL, OSB__AT(osb_network_policy, default_action), OSB__STRING, 0},
+    {"egress", osb__network_rule_fields, OSB__AT(osb_network_policy, egress), OSB__STRUCTS,
+     OSB__HALF(osb_network_rule)},
+    OSB__END};
+static const osb__field osb__host_volume_fields[] = {
+    {"path", NULL, OSB__AT(osb_host_volume, path), OSB__STRING, 0}, OSB__END};
+static const osb__field osb__pvc_volume_fields[] = {
+    {"claimName", NULL, OSB__AT(osb_pvc_volume, claim_name), OSB__STRING, 0},
+    {"createIfNotExists", NULL, OSB__AT(osb_pvc_volume, must_exist), OSB__NOT, 0},
+    {"deleteOnSandboxTermination", NULL, OSB__AT(osb_pvc_volume, delete_on_sandbox_termination),
+     OSB__FLAG, 0},
+    {"storageClass", NULL, OSB__AT(osb_pvc_volume, storage_class), OSB__STRING, 0},
+    {"storage", NULL, OSB__AT(osb_pvc_volume, storage), OSB__STRING, 0},
+    {"accessModes", NULL, OSB__AT(osb_pvc_volume, access_modes), OSB__STRINGS, 0},
+    OSB__END};
+static const osb__field osb__ossfs_volume_fields[] = {
+    {"bucket", NULL, OSB__AT(osb_ossfs_volume, bucket), OSB__STRING, 0},
+    {"endpoint", NULL, OSB__AT(osb_ossfs_volume, endpoint), OSB__STRING, 0},
+    {"version", NULL, OSB__AT(osb_ossfs_volume, version), OSB__STRING, 0},
+    {"options", NULL, OSB__AT(osb_ossfs_volume, options), OSB__STRINGS, 0},
+    {"accessKeyId", NULL, OSB__AT(osb_ossfs_volume, access_key_id), OSB__STRING, 0},
+    {"accessKeySecret", NULL, OSB__AT(osb_ossfs_volume, access_key_secret), OSB__STRING, 0},
+    OSB__END};
+static const osb__field osb__volume_fields[] = {
+    {"name", NULL, OSB__AT(osb_volume, name), OSB__STRING, 0},
+    {"host", osb__host_volume_fields, OSB__AT(osb_volume, host), OSB__POINTER, 0},
+    {"pvc", osb__pvc_volume_fields, OSB__AT(osb_volume, pvc), OSB__POINTER, 0},
+    {"ossfs", osb__ossfs_volume_fields, OSB__AT(osb_volume, ossfs), OSB__POINTER, 0},
+    {"mountPath", NULL, OSB__AT(osb_volume, mount_path), OSB__STRING, 0},
+    {"readOnly", NULL, OSB__AT(osb_volume, read_only), OSB__FLAG, 0},
+    {"subPath", NULL, OSB__AT(osb_volume, sub_path), OSB__STRING, 0},
+    OSB__END};
+#endif
+static const osb__field osb__image_fields[] = {
+    {"uri", NULL, OSB__AT(osb_create_options, image), OSB__STRING, 0},
+#ifndef OSB_NO_CREATE_EXTRAS
+    {"auth", osb__image_auth_fields, OSB__AT(osb_create_options, image_username), OSB__GROUP, 0},
+#endif
+    OSB__END};
+static const osb__field osb__credential_proxy_fields[] = {
+    {"enabled", NULL, OSB__AT(osb_create_options, credential_proxy), OSB__FLAG, 0}, OSB__END};
+static const osb__field osb__create_fields[] = {
+    {"image", osb__image_fields, OSB__AT(osb_create_options, image), OSB__GROUP, 0},
+    {"snapshotId", NULL, OSB__AT(osb_create_options, snapshot_id), OSB__STRING, 0},
+    {"timeout", NULL, OSB__AT(osb_create_options, ttl_s), OSB__U32, 0},
+    {"resourceLimits", NULL, OSB__AT(osb_create_options, resource), OSB__PAIRS, 0},
+    {"env", NULL, OSB__AT(osb_create_options, env), OSB__NULLABLE, 0},
+    {"metadata", NULL, OSB__AT(osb_create_options, metadata), OSB__PAIRS, 0},
+    {"entrypoint", NULL, OSB__AT(osb_create_options, entrypoint), OSB__STRINGS, 0},
+    {"secureAccess", NULL, OSB__AT(osb_create_options, secure_access), OSB__FLAG, 0},
+    {"extensions", NULL, OSB__AT(osb_create_options, extensions), OSB__PAIRS, 0},
+    {"credentialProxy", osb__credential_proxy_fields, OSB__AT(osb_create_options, credential_proxy),
+     OSB__FLAG, 0},
+#ifndef OSB_NO_CREATE_EXTRAS
+    {"platform", osb__platform_fields, OSB__AT(osb_create_options, platform_os), OSB__GROUP, 0},
+    {"resourceRequests", NULL, OSB__AT(osb_create_options, resource_requests), OSB__PAIRS, 0},
+    {"networkPolicy", osb__network_policy_fields, OSB__AT(osb_create_options, network_policy),
+     OSB__POINTER, 0},
+    {"volumes", osb__volume_fields, OSB__AT(osb_create_options, volumes), OSB__STRUCTS,
+     OSB__HALF(osb_volume)},
+#endif
+    OSB__END};
+
+/* What osb_sandbox_create and its like want to know of a sandbox. */
+static const osb__field osb__box_status_fields[] = {
+    {"state", NULL, OSB__AT(osb_sandbox, state), OSB__VIEW, 0},
+    {"reason", NULL, OSB__AT(osb_sandbox, reason), OSB__VIEW, 0},
+    {"message", NULL, OSB__AT(osb_sandbox, message), OSB__CUT, 0},
+    OSB__END};
+static const osb__field osb__box_fields[] = {
+    {"id", NULL, OSB__AT(osb_sandbox, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
+    {"status", osb__box_status_fields, 0, OSB__OBJECT, 0},
+    OSB__END};
+static const osb__field osb__box_root = {"sandbox", osb__box_fields, 0, OSB__OBJECT, 0};
+
+static const osb__field osb__endpoint_fields[] = {
+    {"endpoint", NULL, OSB__AT(osb_endpoint, address), OSB__COPY | OSB__REQUIRED,
+     OSB_ENDPOINT_SIZE / 2},
+    {"headers", NULL, OSB__AT(osb_endpoint, headers), OSB__MAP, OSB_ENDPOINT_HEADERS_SIZE / 2},
+    OSB__END};
+static const osb__field osb__endpoint_root = {"endpoint", osb__endpoint_fields, 0, OSB__OBJECT, 0};
+
+/* use_server_proxy and expires, as they go into the query. */
+typedef struct osb__endpoint_query {
+    uint32_t expires;
+    bool use_server_proxy;
+} osb__endpoint_query;
+static const osb__field osb__endpoint_query_fields[] = {
+    {"use_server_proxy", NULL, OSB__AT(osb__endpoint_query, use_server_proxy), OSB__FLAG, 0},
+    {"expires", NULL, OSB__AT(osb__endpoint_query, expires), OSB__U32, 0},
+    OSB__END};
+
+static const osb__op osb__op_health = {"GET /health", NULL, NULL, NULL, OSB__GET, OSB__UNVERSIONED};
+static const osb__op osb__op_box_create = {"POST /sandboxes", NULL, osb__create_fields,
+                                           &osb__box_root, OSB__POST, 0};
+static const osb__op osb__op_box_get = {"GET /sandboxes/{id}", NULL, NULL,
+                                        &osb__box_root, OSB__GET, 0};
+static const osb__op osb__op_kill = {"DELETE /sandboxes/{id}", NULL, NULL, NULL, OSB__DELETE, 0};
+static const osb__op osb__op_endpoint = {"GET /sandboxes/{id}/endpoints/{port}",
+                                         osb__endpoint_query_fields, NULL, &osb__endpoint_root,
+                                         OSB__GET, 0};
+
+OSB_DEF osb_status osb_server_health(osb_client *client)
+{
+    if (osb__begin(client, &osb__op_health) == NULL) return OSB_E_BUSY;
+    return osb__run(client);
+}
+
+/* The options with the SDKs' defaults in place, in the working buffer. */
+static const osb_create_options *osb__create_defaults(osb_client *c, const osb_create_options *given)
+{
+    static const char *const entrypoint[] = {"tail", "-f", "/dev/null"};
+    static const osb_pair resource[] = {{"cpu", "1"}, {"memory", "2Gi"}};
+    osb_create_options *o = (osb_create_options *)osb__alloc(c, sizeof *o);
+    bool pool = false;
+    size_t i;
+    if (o == NULL) return NULL;
+    *o = *given;
+    for (i = 0; i < o->extension_count; i++)
+        if (osb_str_equal(osb__view(o->extensions[i].name), "poolRef")) pool = true;
+    if (o->image != NULL && o->entrypoint == NULL) {
+        o->entrypoint = entrypoint;
+        o->entrypoint_count = 3;
+    }
+    if (o->resource == NULL && !pool) {
+        o->resource = resource;
+        o->resource_count = 2;
+    }
+    o->ttl_s = o->no_expiry ? 0 : osb__default(o->ttl_s, 600);
+    return o;
+}
+
+static osb_status osb__start_create(osb_client *c, const osb__op *op, const osb_create_options *options,
+                                    void *answer, const osb_info_handlers *handlers)
+{
+    osb__call *call = osb__prepare(c, op);
+    const osb_create_options *complete = osb__create_defaults(c, options);
+    if (complete == NULL) return OSB_E_BUFFER;
+    call->body = complete;
+    call->answer = answer;
+    call->handlers = handlers;
+    call->timeout_ms = osb__default(options->create_timeout_ms, 300000);
+    return osb__start(c);
+}
+
+OSB_DEF osb_status osb_lifecycle_kill(osb_client *client, const char *id)
+{
+    osb__call *call = osb__begin(client, &osb__op_kill);
+    if (call == NULL) return OSB_E_BUSY;
+    call->id = id;
+    return osb__run(client);
+}
+
+static osb_status osb__start_endpoint(osb_client *c, const char *id, uint16_t port,
+                                      const osb_endpoint_options *options, osb_endpoint *endpoint)
+{
+    osb__call *call = osb__prepare(c, &osb__op_endpoint);
+    osb__endpoint_query *query = (osb__endpoint_query *)osb__alloc(c, sizeof *query);
+    osb__address home;
+    if (query == NULL) return OSB_E_BUFFER;
+    query->use_server_proxy = c->config.use_server_proxy;
+    if (options != NULL) {
+        query->expires = options->expires_unix_s;
+        if (options->use_server_proxy) query->use_server_proxy = true;
+        if (options->no_server_proxy || options->expires_unix_s != 0) query->use_server_proxy = false;
+    }
+    OSB_MEMSET(endpoint, 0, sizeof *endpoint);
+    endpoint->https = osb__lifecycle_address(c, &home) && home.https;
+    call->id = id;
+    call->port = port;
+    call->query = query;
+    call->answer = endpoint;
+    return osb__start(c);
+}
+
+OSB_DEF osb_status osb_lifecycle_endpoint(osb_client *client, const char *id, uint16_t port,
+                                          const osb_endpoint_options *options,
+                                          osb_endpoint *endpoint)
+{
+    osb_status status;
+    if (osb__begin(client, &osb__op_endpoint) == NULL) return OSB_E_BUSY;
+    status = osb__start_endpoint(client, id, port, options, endpoint);
+    return status == OSB_PENDING ? osb__drive(client) : status;
+}
+
+OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t size)
+{
+    osb__writer w;
+    osb__address a;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)out;
+    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    if (osb__parse_address(endpoint->address, endpoint->https, &a)) {
+        const char *host = a.host - (a.bracketed ? 1 : 0);
+        osb__put_text(&w, a.https ? "https://" : "http://");
+        osb__put(&w, host, (size_t)(a.path - host) + a.path_size);
+    }
+    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
+    return w.at;
+}
+
+/* A header of an endpoint: appended to the array of names and values. */
+static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, osb_str key,
+                                       osb_str value)
+{
+    char *headers = (char *)c->json.base + field->offset;
+    size_t room = (size_t)field->half_size * 2u, used = 0, i;
+    for (i = 0; i < value.size; i++)
+        if ((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f)
+            return osb__bad_json(c, "a control character in a header");
+    for (i = 0; i < key.size; i++)
+        if (!osb__is_unreserved((unsigned char)key.data[i]))
+            return osb__bad_json(c, "a header name that is none");
+    if (key.size == 0) return OSB_OK;
+    while (headers[used] != '\0') {
+        used += osb__length(headers + used) + 1;
+        used += osb__length(headers + used) + 1;
+    }
+    if (used + key.size + value.size + 3 > room)
+        return osb__too_big(c, "OSB_ENDPOINT_HEADERS_SIZE", "headers",
+                            used + key.size + value.size + 3);
+    OSB_MEMCPY(headers + used, key.data, key.size + 1);
+    OSB_MEMCPY(headers + used + key.size + 1, value.data, value.size + 1);
+    OSB_MEMSET((char *)c->buffer + (value.data - (const char *)c->buffer), 0, value.size);
+    return OSB_OK;
+}
+
+/* Where in the request the error is: "body", "timeout" become the code "body.timeout". */
+static void osb__error_location(osb_client *c, osb_str part)
+{
+    osb_str kept;
+    if (c->error.message.data != NULL) return;
+    kept = osb__keep(c, part.data, part.size);
+    if (c->error.code.data == NULL) {
+        c->error.code = kept;
+    } else if (kept.data == c->error.code.data + c->error.code.size + 1) {
+        c->buffer[(size_t)(kept.data - (const char *)c->buffer) - 1] = '.';
+        c->error.code.size += 1 + kept.size;
+    }
+}
+
+/* One text of a map or array that a table asks for. */
+static osb_status osb__on_entry(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+{
+    unsigned kind = field->kind & OSB__KIND;
+    if (osb__in_event(c)) return osb__event_entry(c, kind, key, value, false);
+    if (field->half_size != 0) return osb__endpoint_header(c, field, key, value);
+    if (c->consumer == OSB__TO_ERROR_JSON) {
+        osb__error_location(c, value);
+        return OSB_OK;
+    }
+#ifndef OSB_NO_ADMIN
+    {
+        const osb_info_handlers *handlers = (const osb_info_handlers *)c->call.handlers;
+        osb_entry entry;
+        entry.member = field->name;
+        entry.key = key;
+        entry.value = value;
+        if (handlers != NULL && handlers->on_entry != NULL &&
+            handlers->on_entry(handlers->user, &entry) != 0)
+            return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+    }
+#endif
+    return OSB_OK;
+}
+
+/* An element of a list is complete. */
+static osb_status osb__on_item(osb_client *c)
+{
+#ifndef OSB_NO_ADMIN
+    const osb_info_handlers *handlers = (const osb_info_handlers *)c->call.handlers;
+    const osb_sandbox_page *page = (const osb_sandbox_page *)c->call.answer;
+    if (handlers != NULL && handlers->on_sandbox != NULL &&
+        handlers->on_sandbox(handlers->user, &page->item) != 0)
+        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+#else
+    (void)c;
+#endif
+    return OSB_OK;
+}
+
+#ifndef OSB_NO_ADMIN
+/* A sandbox as such, and as an element of a page: the same members at other offsets. */
+#define OSB__INFO_TABLES(prefix, type, at)                                                         \
+    static const osb__field prefix##_image_fields[] = {                                            \
+        {"uri", NULL, OSB__AT(type, at image), OSB__VIEW, 0}, OSB__END};                           \
+    static const osb__field prefix##_platform_fields[] = {                                         \
+        {"os", NULL, OSB__AT(type, at platform_os), OSB__VIEW, 0},                                 \
+        {"arch", NULL, OSB__AT(type, at platform_arch), OSB__VIEW, 0},                             \
+        OSB__END};                                                                                 \
+    static const osb__field prefix##_status_fields[] = {                                           \
+        {"state", NULL, OSB__AT(type, at state), OSB__VIEW, 0},                                    \
+        {"reason", NULL, OSB__AT(type, at reason), OSB__VIEW, 0},                                  \
+        {"message", NULL, OSB__AT(type, at message), OSB__VIEW, 0},                                \
+        {"lastTransitionAt", NULL, OSB__AT(type, at last_transition_at), OSB__VIEW, 0},            \
+        OSB__END};                                                                                 \
+    static const osb__field prefix##_fields[] = {                                                  \
+        {"id", NULL, OSB__AT(type, at id), OSB__VIEW | OSB__REQUIRED, 0},                          \
+        {"image", prefix##_image_fields, 0, OSB__OBJECT, 0},                                       \
+        {"snapshotId", NULL, OSB__AT(type, at snapshot_id), OSB__VIEW, 0},                         \
+        {"platform", prefix##_platform_fields, 0, OSB__OBJECT, 0},                                 \
+        {"status", prefix##_status_fields, 0, OSB__OBJECT, 0},                                     \
+        {"metadata", NULL, 0, OSB__MAP, 0},                                                        \
+        {"extensions", NULL, 0, OSB__MAP, 0},                                                      \
+        {"entrypoint", NULL, 0, OSB__ARRAY, 0},                                                    \
+        {"createdAt", NULL, OSB__AT(type, at created_at), OSB__VIEW, 0},                           \
+        {"expiresAt", NULL, OSB__AT(type, at expires_at), OSB__VIEW, 0},                           \
+        OSB__END}
+
+#define OSB__NOTHING
+OSB__INFO_TABLES(osb__info, osb_sandbox_info, OSB__NOTHING);
+OSB__INFO_TABLES(osb__item, osb_sandbox_page, item.);
+static const osb__field osb__info_root = {"sandbox", osb__info_fields, 0, OSB__OBJECT, 0};
+
+static const osb__field osb__pagination_fields[] = {
+    {"page", NULL, OSB__AT(osb_sandbox_page, page), OSB__UINT, 0},
+    {"pageSize", NULL, OSB__AT(osb_sandbox_page, page_size), OSB__UINT, 0},
+    {"totalItems", NULL, OSB__AT(osb_sandbox_page, total_items), OSB__UINT, 0},
+    {"totalPages", NULL, OSB__AT(osb_sandbox_page, total_pages), OSB__UINT, 0},
+    {"hasNextPage", NULL, OSB__AT(osb_sandbox_page, has_next_page), OSB__BOOL, 0},
+    OSB__END};
+static const osb__field osb__page_fields[] = {
+    {"items", osb__item_fields, OSB__AT(osb_sandbox_page, item), OSB__LIST,
+     OSB__HALF(osb_sandbox_info)},
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
+    OSB__END};
+static const osb__field osb__page_root = {"page", osb__page_fields, 0, OSB__OBJECT, 0};
+
+static const osb__field osb__filter_fields[] = {
+    {"state", NULL, OSB__AT(osb_sandbox_filter, states), OSB__STRINGS, 0},
+    {"metadata", NULL, OSB__AT(osb_sandbox_filter, metadata), OSB__PAIRS, 0},
+    {"page", NULL, OSB__AT(osb_sandbox_filter, page), OSB__U32, 0},
+    {"pageSize", NULL, OSB__AT(osb_sandbox_filter, page_size), OSB__U32, 0},
+    OSB__END};
+
+/* Body of a metadata patch: the map itself. */
+typedef struct osb__patch {
+    const osb_pair *metadata;
+    size_t count;
+} osb__patch;
+static const osb__field osb__patch_fields[] = {
+    {"", NULL, OSB__AT(osb__patch, metadata), OSB__NULLABLE, 0}, OSB__END};
+
+typedef struct osb__renewal {
+    const char *text;
+    char expires_at[24];
+} osb__renewal;
+static const osb__field osb__renewal_fields[] = {
+    {"expiresAt", NULL, OSB__AT(osb__renewal, text), OSB__STRING, 0}, OSB__END};
+static const osb__field osb__renewed_fields[] = {{"expiresAt", NULL, 0, OSB__VIEW, 0}, OSB__END};
+static const osb__field osb__renewed_root = {"renewal", osb__renewed_fields, 0, OSB__OBJECT, 0};
+
+static const osb__op osb__op_create = {"POST /sandboxes", NULL, osb__create_fields,
+                                       &osb__info_root, OSB__POST, 0};
+static const osb__op osb__op_get = {"GET /sandboxes/{id}", NULL, NULL,
+                                    &osb__info_root, OSB__GET, 0};
+static const osb__op osb__op_list = {"GET /sandboxes", osb__filter_fields, NULL,
+                                     &osb__page_root, OSB__GET, 0};
+static const osb__op osb__op_pause = {"POST /sandboxes/{id}/pause", NULL, NULL, NULL, OSB__POST, 0};
+static const osb__op osb__op_resume = {
+    "POST /sandboxes/{id}/resume", NULL, NULL, NULL, OSB__POST, 0};
+static const osb__op osb__op_renew = {"POST /sandboxes/{id}/renew-expiration", NULL,
+                                      osb__renewal_fields, &osb__renewed_root, OSB__POST, 0};
+static const osb__op osb__op_patch = {"PATCH /sandboxes/{id}/metadata", NULL, osb__patch_fields,
+                                      &osb__info_root, OSB__PATCH, 0};
+
+OSB_DEF osb_status osb_lifecycle_create(osb_client *client, const osb_create_options *options,
+                                        const osb_info_handlers *handlers, osb_sandbox_info *info)
+{
+    osb_status status;
+    if (osb__begin(client, &osb__op_create) == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(info, 0, sizeof *info);
+    status = osb__start_create(client, &osb__op_create, options, info, handlers);
+    return status == OSB_PENDING ? osb__drive(client) : status;
+}
+
+OSB_DEF osb_status osb_lifecycle_get(osb_client *client, const char *id,
+                                     const osb_info_handlers *handlers, osb_sandbox_info *info)
+{
+    osb__call *call = osb__begin(client, &osb__op_get);
+    if (call == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(info, 0, sizeof *info);
+    call->id = id;
+    call->handlers = handlers;
+    call->answer = info;
+    return osb__run(client);
+}
+
+OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filter *filter,
+                                      const osb_info_handlers *handlers, osb_sandbox_page *page)
+{
+    static const osb_sandbox_filter everything = {NULL, 0, NULL, 0, 0, 0};
+    osb__call *call = osb__begin(client, &osb__op_list);
+    if (call == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(page, 0, sizeof *page);
+    call->query = filter != NULL ? filter : &everything;
+    call->handlers = handlers;
+    call->answer = page;
+    return osb__run(client);
+}
+
+OSB_DEF osb_status osb_lifecycle_pause(osb_client *client, const char *id)
+{
+    osb__call *call = osb__begin(client, &osb__op_pause);
+    if (call == NULL) return OSB_E_BUSY;
+    call->id = id;
+    return osb__run(client);
+}
+
+OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
+{
+    osb__call *call = osb__begin(client, &osb__op_resume);
+    if (call == NULL) return OSB_E_BUSY;
+    call->id = id;
+    return osb__run(client);
+}
+
+/* The time by the lifecycle server's last Date, or else by the port; 0: unknown. */
+static uint32_t osb__unix_time(const osb_client *c)
+{
+    const osb_port *port = &c->config.port;
+    if (c->date_s != 0) return c->date_s + (osb__now(c) - c->date_at_ms) / 1000u;
+    return port->ops->unix_time != NULL ? port->ops->unix_time(port->ctx) : 0;
+}
+
+static osb_status osb__start_renew(osb_client *c, const char *id, uint32_t ttl_s, osb_str *expires_at)
+{
+    uint32_t now = osb__unix_time(c);
+    osb__call *call = osb__prepare(c, &osb__op_renew);
+    osb__renewal *body = (osb__renewal *)osb__alloc(c, sizeof *body);
+    osb__writer w;
+    if (body == NULL) return OSB_E_BUFFER;
+    if (now == 0) return osb__fail(c, OSB_E_CLOCK, NULL);
+    if (ttl_s == 0 || now + ttl_s < now) return osb__fail(c, OSB_E_INVALID, "ttl_s out of range");
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)body->expires_at;
+    w.room = sizeof body->expires_at - 1;
+    osb__put_time(&w, now + ttl_s);
+    body->text = body->expires_at;
+    call->id = id;
+    call->body = body;
+    call->answer = expires_at;
+    if (expires_at == NULL) call->answer = osb__alloc(c, sizeof *expires_at);
+    if (call->answer == NULL) return OSB_E_BUFFER;
+    return osb__start(c);
+}
+
+/* The server was asked for its Date. What the renewal needs stood in the call that asked. */
+static osb_status osb__renew_next(osb_client *c, osb_status status)
+{
+    const osb__call *asked = &c->call;
+    if (status != OSB_OK) return status;
+    return osb__start_renew(c, asked->id, asked->ttl_s, (osb_str *)asked->user);
+}
+
+OSB_DEF osb_status osb_lifecycle_renew(osb_client *client, const char *id, uint32_t ttl_s,
+                                       osb_str *expires_at)
+{
+    static const osb__op ask = {"GET /sandboxes/{id}", NULL, NULL, NULL, OSB__GET, 0};
+    osb__call *call = osb__begin(client, &ask);
+    osb_status status;
+    if (call == NULL) return OSB_E_BUSY;
+    if (expires_at != NULL) OSB_MEMSET(expires_at, 0, sizeof *expires_at);
+    if (client->date_s == 0) {
+        call->id = id;
+        call->user = expires_at;
+        call->ttl_s = ttl_s;
+        client->next = osb__renew_next;
+        return osb__run(client);
+    }
+    status = osb__start_renew(client, id, ttl_s, expires_at);
+    return status == OSB_PENDING ? osb__drive(client) : status;
+}
+
+OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *id,
+                                                const osb_pair *metadata, size_t count,
+                                                const osb_info_handlers *handlers,
+                                                osb_sandbox_info *info)
+{
+    osb__call *call = osb__begin(client, &osb__op_patch);
+    osb__patch *patch;
+    if (call == NULL) return OSB_E_BUSY;
+    patch = (osb__patch *)osb__alloc(client, sizeof *patch);
+    if (info == NULL) info = (osb_sandbox_info *)osb__alloc(client, sizeof *info);
+    if (patch == NULL || info == NULL) return OSB_E_BUFFER;
+    patch->metadata = metadata;
+    patch->count = count;
+    OSB_MEMSET(info, 0, sizeof *info);
+    call->id = id;
+    call->body = patch;
+    call->handlers = handlers;
+    call->answer = info;
+    return osb__run(client);
+}
+#endif
+
+/* ==== execd ===================================================================================*/
+
+static const osb__field osb__command_fields[] = {
+    {"command", NULL, OSB__AT(osb_command, command), OSB__STRING, 0},
+    {"command", NULL, OSB__AT(osb_command, argv), OSB__ARGV, 0},
+    {"cwd", NULL, OSB__AT(osb_command, cwd), OSB__STRING, 0},
+    {"background", NULL, OSB__AT(osb_command, background), OSB__FLAG, 0},
+    {"timeout", NULL, OSB__AT(osb_command, timeout_ms), OSB__U32, 0},
+    {"uid", NULL, OSB__AT(osb_command, uid), OSB__OPT_U32, 0},
+    {"gid", NULL, OSB__AT(osb_command, gid), OSB__OPT_U32, 0},
+    {"envs", NULL, OSB__AT(osb_command, envs), OSB__PAIRS, 0},
+    OSB__END};
+
+typedef struct osb__id_query {
+    const char *id;
+} osb__id_query;
+static const osb__field osb__id_query_fields[] = {
+    {"id", NULL, OSB__AT(osb__id_query, id), OSB__STRING, 0}, OSB__END};
+
+static const osb__op osb__op_ping = {"GET /ping", NULL, NULL, NULL, OSB__GET, 0};
+static const osb__op osb__op_run = {"POST /command", NULL, osb__command_fields, NULL, OSB__POST,
+                                    OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+static const osb__op osb__op_interrupt = {
+    "DELETE /command", osb__id_query_fields, NULL, NULL, OSB__DELETE, 0};
+
+OSB_DEF osb_status osb_ping(osb_sandbox *box)
+{
+    osb__call *call = osb__begin(box->client, &osb__op_ping);
+    if (call == NULL) return OSB_E_BUSY;
+    call->endpoint = &box->execd;
+    return osb__run(box->client);
+}
+
+static osb_status osb__start_interrupt(osb_client *c, const osb_endpoint *execd, const char *id)
+{
+    osb__call *call = osb__prepare(c, &osb__op_interrupt);
+    osb__id_query *query = (osb__id_query *)osb__alloc(c, sizeof *query);
+    if (query == NULL) return OSB_E_BUFFER;
+    if (id == NULL || *id == '\0') return osb__fail(c, OSB_E_INVALID, "no id");
+    query->id = id;
+    call->query = query;
+    call->endpoint = execd;
+    return osb__start(c);
+}
+
+/* The interrupt is done, or failed: the call ends as it was going to. */
+static osb_status osb__run_interrupted(osb_client *c, osb_status status)
+{
+    (void)status;
+    return c->error.status;
+}
+
+/* A command's stream is over. execd lets the command run on when a client leaves, so a cancelled
+   one is interrupted in a request of its own. */
+static osb_status osb__run_next(osb_client *c, osb_status status)
+{
+    const osb_command *command = (const osb_command *)c->call.body;
+    osb_execution *run = c->call.execution;
+    const osb_endpoint *execd = c->call.endpoint;
+    bool killed = run->exit_code.set && run->exit_code.value == -1;
+    if (status == OSB_OK && !command->background && !run->exit_code.set && run->error_name.data == NULL) {
+        run->exit_code.set = true;
+        run->exit_code.value = 0;
+    }
+    /* execd does not say why it killed a command: the time that it ran does. */
+    if (killed && command->timeout_ms > 0 && run->last_ms - run->started_ms + 10 >= command->timeout_ms)
+        run->timed_out = true;
+    if (status != OSB_E_CANCELLED || command->keep_running || command->background || run->id[0] == '\0')
+        return status;
+    osb__pin_error(c);
+    if (osb__start_interrupt(c, execd, run->id) != OSB_PENDING) return status;
+    c->call.timeout_ms = 5000;
+    c->next = osb__run_interrupted;
+    return OSB_PENDING;
+}
+
+OSB_DEF osb_status osb_command_run(osb_sandbox *box, const osb_command *command,
+                                   const osb_handlers *handlers, osb_execution *execution)
+{
+    osb_client *c = box->client;
+    osb__call *call = osb__begin(c, &osb__op_run);
+    if (call == NULL) return OSB_E_BUSY;
+    if ((command->command == NULL) == (command->argv == NULL))
+        return osb__fail(c, OSB_E_INVALID, "osb_command needs one of command and argv");
+    OSB_MEMSET(execution, 0, sizeof *execution);
+    call->endpoint = &box->execd;
+    call->body = command;
+    call->handlers = handlers;
+    call->execution = execution;
+    c->next = osb__run_next;
+    return osb__run(c);
+}
+
+OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size)
+{
+    osb__writer w;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)out;
+    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    osb__put_shell(&w, argv, false);
+    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
+    return w.at;
+}
+
+#ifndef OSB_NO_BACKGROUND
+static const osb__field osb__command_state_fields[] = {
+    {"id", NULL, OSB__AT(osb_command_state, id), OSB__VIEW, 0},
+    {"content", NULL, OSB__AT(osb_command_state, content), OSB__TEXT, 0},
+    {"running", NULL, OSB__AT(osb_command_state, running), OSB__BOOL, 0},
+    {"exit_code", NULL, OSB__AT(osb_command_state, exit_code), OSB__OPT_I32, 0},
+    {"error", NULL, OSB__AT(osb_command_state, error), OSB__VIEW, 0},
+    {"started_at", NULL, OSB__AT(osb_command_state, started_at), OSB__VIEW, 0},
+    {"finished_at", NULL, OSB__AT(osb_command_state, finished_at), OSB__VIEW, 0},
+    OSB__END};
+static const osb__field osb__command_state_root = {"command", osb__command_state_fields, 0,
+                                                   OSB__OBJECT, 0};
+
+typedef struct osb__cursor_query {
+    uint64_t cursor;
+} osb__cursor_query;
+static const osb__field osb__cursor_query_fields[] = {
+    {"cursor", NULL, OSB__AT(osb__cursor_query, cursor), OSB__CURSOR, 0}, OSB__END};
+
+static const osb__op osb__op_command_status = {"GET /command/status/{id}", NULL, NULL,
+                                               &osb__command_state_root, OSB__GET, 0};
+static const osb__op osb__op_logs = {"GET /command/{id}/logs", osb__cursor_query_fields, NULL, NULL,
+                                     OSB__GET, OSB__DATA};
+
+/* The state is complete: its last piece of the command's text goes the way of the others. */
+static osb_status osb__command_status_next(osb_client *c, osb_status status)
+{
+    osb_command_state *state = (osb_command_state *)c->call.answer;
+    if (status == OSB_OK && state->content.data != NULL && c->call.on_data != NULL &&
+        c->call.on_data(c->call.user, state->content.data, state->content.size) != 0)
+        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+    return status;
+}
+
+OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
+                                      int (*on_content)(void *user, const void *data, size_t size),
+                                      void *user, osb_command_state *state)
+{
+    osb__call *call = osb__begin(box->client, &osb__op_command_status);
+    if (call == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(state, 0, sizeof *state);
+    call->endpoint = &box->execd;
+    call->id = id;
+    call->answer = state;
+    call->on_data = on_content;
+    call->user = user;
+    box->client->next = osb__command_status_next;
+    return osb__run(box->client);
+}
+
+OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t cursor,
+                                    int (*on_data)(void *user, const void *data, size_t size),
+                                    void *user, uint64_t *next)
+{
+    osb__call *call = osb__begin(box->client, &osb__op_logs);
+    osb__cursor_query *query;
+    if (call == NULL) return OSB_E_BUSY;
+    query = (osb__cursor_query *)osb__alloc(box->client, sizeof *query);
+    if (query == NULL) return OSB_E_BUFFER;
+    query->cursor = *next = cursor;
+    call->endpoint = &box->execd;
+    call->id = id;
+    call->query = query;
+    call->answer = next;
+    call->on_data = on_data;
+    call->user = user;
+    return osb__run(box->client);
+}
+
+OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id)
+{
+    osb_status status;
+    if (osb__begin(box->client, &osb__op_interrupt) == NULL) return OSB_E_BUSY;
+    status = osb__start_interrupt(box->client, &box->execd, id);
+    return status == OSB_PENDING ? osb__drive(box->client) : status;
+}
+#endif
+
+#ifndef OSB_NO_RAW_REQUEST
+static osb_status osb__request_next(osb_client *c, osb_status status)
+{
+    if (c->call.answer != NULL) *(uint16_t *)c->call.answer = c->http.status;
+    return status;
+}
+
+OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *endpoint,
+                                        const osb_request *request, uint16_t *http_status)
+{
+    static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__GET, OSB__DATA};
+    osb__call *call = osb__begin(client, &raw);
+    if (call == NULL) return OSB_E_BUSY;
+    if ((request->path != NULL && request->path[0] != '/') || request->body_size > 0x7fffffffu)
+        return osb__fail(client, OSB_E_INVALID, "a path without /, or a body of 2 GiB");
+    call->endpoint = endpoint;
+    call->body = request;
+    call->answer = http_status;
+    call->on_data = request->on_data;
+    call->user = request->user;
+    client->next = osb__request_next;
+    return osb__run(client);
+}
+#endif
+
+/* ==== sandbox =================================================================================*/
+
+enum { /* the steps to a sandbox that is ready */
+    OSB__S_CREATE,
+    OSB__S_RESUME,
+    OSB__S_STATE,
+    OSB__S_ENDPOINT,
+    OSB__S_PING,
+    OSB__S_CHECK,
+    OSB__S_READY
+};
+
+static osb_status osb__ready_next(osb_client *c, osb_status status);
+
+/* What is left of the time to get ready, as a time-out for one of its requests. */
+static uint32_t osb__ready_left(const osb_client *c)
+{
+    uint32_t left = osb__until(c, c->box->deadline_ms);
+    if (left == 0) left = 1;
+    return left < c->config.request_timeout_ms ? left : c->config.request_timeout_ms;
+}
+
+static osb_status osb__start_state(osb_client *c, osb_sandbox *box)
+{
+    osb__call *call = osb__prepare(c, &osb__op_box_get);
+    call->id = box->id;
+    call->answer = box;
+    return osb__start(c);
+}
+
+static osb_status osb__start_ping(osb_client *c, osb_sandbox *box)
+{
+    osb__call *call = osb__prepare(c, &osb__op_ping);
+    call->endpoint = &box->execd;
+    return osb__start(c);
+}
+
+/* Asks the caller whether the sandbox is ready; the client is the caller's while it answers. */
+static osb_status osb__ask_check(osb_client *c, osb_status last)
+{
+    osb_sandbox *box = c->box;
+    osb_status status;
+    c->suspended = box;
+    c->state = OSB__IDLE;
+    c->next = NULL;
+    status = box->ready->check(box->ready->user, box, last);
+    if (c->state != OSB__IDLE) return OSB_PENDING; /* its call is pending: osb_poll comes back */
+    c->suspended = NULL;
+    c->box = box;
+    if (status == OSB_PENDING && osb__until(c, box->deadline_ms) == 0)
+        return osb__fail(c, OSB_E_NOT_READY, "the ready check says not yet");
+    if (status == OSB_PENDING) {
+        osb__sleep(c, osb__default(box->ready->interval_ms, 200));
+        c->next = osb__ready_next;
+        return OSB_PENDING;
+    }
+    if (status != OSB_OK && c->error.status != status)
+        return osb__fail(c, status, "the ready check failed");
+    return status;
+}
+
+static osb_status osb__ready_step(osb_client *c)
+{
+    osb_sandbox *box = c->box;
+    osb_status status;
+    switch (box->step) {
+    case OSB__S_STATE:
+        status = osb__start_state(c, box);
+        break;
+    case OSB__S_ENDPOINT:
+        status = osb__start_endpoint(c, box->id, box->ready->execd_port != 0 ? box->ready->execd_port : 44772,
+                                     NULL, &box->execd);
+        break;
+    case OSB__S_PING:
+        status = osb__start_ping(c, box);
+        break;
+    case OSB__S_CHECK:
+        return osb__ask_check(c, OSB_PENDING);
+    default:
+        return OSB_OK;
+    }
+    if (status != OSB_PENDING) return status;
+    c->call.timeout_ms = osb__ready_left(c);
+    c->next = osb__ready_next;
+    return OSB_PENDING;
+}
+
+/* The sandbox was killed since it did not get ready: the call ends as it was going to. */
+static osb_status osb__ready_killed(osb_client *c, osb_status status)
+{
+    (void)status;
+    return c->error.status;
+}
+
+static osb_status osb__ready_failed(osb_client *c, osb_status status)
+{
+    osb_sandbox *box = c->box;
+    osb__call *call;
+    if (!box->kill_on_failure || box->id[0] == '\0') return status;
+    osb__pin_error(c);
+    call = osb__prepare(c, &osb__op_kill);
+    call->id = box->id;
+    if (osb__start(c) != OSB_PENDING) return status;
+    c->next = osb__ready_killed;
+    return OSB_PENDING;
+}
+
+/* Whether a state is one that no waiting ends. */
+static bool osb__is_final(const osb_sandbox *box)
+{
+    return osb_str_equal(box->state, "Failed") || osb_str_equal(box->state, "Terminated") ||
+           osb_str_equal(box->state, "Stopping") ||
+           (osb_str_equal(box->state, "Paused") && !box->resuming);
+}
+
+/* The state is known: on to the next step, or ask again, or give up. */
+static osb_status osb__state_known(osb_client *c)
+{
+    osb_sandbox *box = c->box;
+    if (osb_str_equal(box->state, "Running")) {
+        box->step = OSB__S_ENDPOINT;
+        return OSB_OK;
+    }
+    c->error.code = box->state;
+    c->error.message = box->message.data != NULL ? box->message : box->reason;
+    return osb__fail(c, osb__is_final(box) ? OSB_E_STATE : OSB_E_NOT_READY, NULL);
+}
+
+/* Failures that trying again does not mend. */
+static bool osb__is_hopeless(const osb_client *c, osb_status status)
+{
+    switch (status) {
+    case OSB_E_AUTH:
+    case OSB_E_STATE:
+    case OSB_E_CANCELLED:
+    case OSB_E_INVALID:
+    case OSB_E_NO_TLS:
+    case OSB_E_REDIRECT:
+    case OSB_E_BUFFER:
+    case OSB_E_JSON:
+        return true;
+    case OSB_E_NOT_FOUND:
+        return c->box->step == OSB__S_STATE;
+    default:
+        return false;
+    }
+}
+
+/* One step's outcome leads to the next step. */
+static osb_status osb__ready_next(osb_client *c, osb_status status)
+{
+    osb_sandbox *box = c->box;
+    bool slept = c->state == OSB__SLEEPING;
+    if (status == OSB_OK && !slept) {
+        switch (box->step) {
+        case OSB__S_CREATE:
+            box->deadline_ms = osb__now(c) + osb__default(box->ready->timeout_ms, 30000);
+            box->step = OSB__S_STATE;
+            if (box->ready->skip_health_check) box->step = OSB__S_ENDPOINT;
+            else status = osb__state_known(c);
+            break;
+        case OSB__S_RESUME:
+            box->step = OSB__S_STATE;
+            break;
+        case OSB__S_STATE:
+            status = osb__state_known(c);
+            break;
+        case OSB__S_ENDPOINT:
+            box->step = box->ready->check != NULL ? OSB__S_CHECK : OSB__S_PING;
+            if (box->ready->skip_health_check) box->step = OSB__S_READY;
+            break;
+        default:
+            box->step = OSB__S_READY;
+            break;
+        }
+    } else if (box->step <= OSB__S_RESUME || status == OSB_E_CANCELLED) {
+        return osb__ready_failed(c, status);
+    }
+    if (status != OSB_OK) {
+        if (osb__is_hopeless(c, status)) return osb__ready_failed(c, status);
+        if (osb__until(c, box->deadline_ms) == 0) {
+            c->error.status = OSB_E_NOT_READY;
+            return osb__ready_failed(c, OSB_E_NOT_READY);
+        }
+        osb__sleep(c, osb__default(box->ready->interval_ms, 200));
+        c->next = osb__ready_next;
+        return OSB_PENDING;
+    }
+    status = osb__ready_step(c);
+    return status < 0 ? osb__ready_failed(c, status) : status;
+}
+
+/* The call that a ready check made has ended: asks the check again. */
+static osb_status osb__resume_suspended(osb_client *c, osb_status last)
+{
+    osb_status status;
+    c->box = c->suspended;
+    status = osb__ask_check(c, last);
+    if (status == OSB_PENDING) return status;
+    if (status == OSB_OK) c->box->step = OSB__S_READY;
+    else status = osb__ready_failed(c, status);
+    if (status != OSB_PENDING) c->state = OSB__IDLE;
+    return status;
+}
+
+static void osb__box_init(osb_client *c, osb_sandbox *box, const osb_ready_options *ready)
+{
+    static const osb_ready_options defaults = {0, 0, NULL, NULL, 0, false};
+    OSB_MEMSET(box, 0, sizeof *box);
+    box->client = c;
+    box->ready = ready != NULL ? ready : &defaults;
+    c->box = box;
+    box->deadline_ms = osb__now(c) + osb__default(box->ready->timeout_ms, 30000);
+}
+
+static osb_status osb__box_id(osb_client *c, osb_sandbox *box, const char *id)
+{
+    size_t size = osb__length(id);
+    if (size >= sizeof box->id) return osb__too_big(c, "OSB_ID_SIZE", "id", size + 1);
+    OSB_MEMCPY(box->id, id, size);
+    box->id[size] = '\0';
+    return OSB_OK;
+}
+
+/* Drives the first step of a multi-step call, whose start gave `status`. */
+static osb_status osb__ready_run(osb_client *c, osb_status status)
+{
+    if (status == OSB_PENDING) {
+        c->next = osb__ready_next;
+        return osb__drive(c);
+    }
+    return status;
+}
+
+OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_options *options,
+                                      osb_sandbox *box)
+{
+    if (osb__begin(client, &osb__op_box_create) == NULL) return OSB_E_BUSY;
+    osb__box_init(client, box, &options->ready);
+    box->kill_on_failure = !options->keep_on_failure;
+    box->step = OSB__S_CREATE;
+    return osb__ready_run(client, osb__start_create(client, &osb__op_box_create, options, box, NULL));
+}
+
+OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
+                                       const osb_ready_options *ready, osb_sandbox *box)
+{
+    osb_status status;
+    if (osb__begin(client, &osb__op_box_get) == NULL) return OSB_E_BUSY;
+    osb__box_init(client, box, ready);
+    status = osb__box_id(client, box, id);
+    if (status != OSB_OK) return status;
+    box->step = box->ready->skip_health_check ? OSB__S_ENDPOINT : OSB__S_STATE;
+    status = osb__ready_step(client);
+    return osb__ready_run(client, status);
+}
+
+#ifndef OSB_NO_ADMIN
+OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
+                                      const osb_ready_options *ready, osb_sandbox *box)
+{
+    osb__call *call = osb__begin(client, &osb__op_resume);
+    osb_status status;
+    if (call == NULL) return OSB_E_BUSY;
+    osb__box_init(client, box, ready);
+    status = osb__box_id(client, box, id);
+    if (status != OSB_OK) return status;
+    box->step = OSB__S_RESUME;
+    box->resuming = true;
+    call->id = box->id;
+    return osb__ready_run(client, osb__start(client));
+}
+
+static const osb__field osb__found_fields[] = {
+    {"items", osb__box_fields, 0, OSB__LIST, 0}, OSB__END};
+static const osb__field osb__found_root = {"page", osb__found_fields, 0, OSB__OBJECT, 0};
+
+static osb_status osb__find_next(osb_client *c, osb_status status)
+{
+    osb_sandbox *box = (osb_sandbox *)c->call.answer;
+    if (status != OSB_OK || box->id[0] != '\0') return status;
+    return osb__fail(c, OSB_E_NOT_FOUND, "no sandbox has this metadata");
+}
+
+OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box)
+{
+    static const osb__op find = {
+        "GET /sandboxes", osb__filter_fields, NULL, &osb__found_root, OSB__GET, 0};
+    osb__call *call = osb__begin(client, &find);
+    osb_sandbox_filter *filter;
+    if (call == NULL) return OSB_E_BUSY;
+    filter = (osb_sandbox_filter *)osb__alloc(client, sizeof *filter);
+    if (filter == NULL) return OSB_E_BUFFER;
+    osb__box_init(client, box, NULL);
+    filter->metadata = tag;
+    filter->metadata_count = 1;
+    filter->page_size = 1;
+    call->query = filter;
+    call->answer = box;
+    client->next = osb__find_next;
+    return osb__run(client);
+}
+
+OSB_DEF osb_status osb_sandbox_get_info(osb_sandbox *box, const osb_info_handlers *handlers,
+                                        osb_sandbox_info *info)
+{
+    return osb_lifecycle_get(box->client, box->id, handlers, info);
+}
+
+OSB_DEF osb_status osb_sandbox_pause(osb_sandbox *box)
+{
+    return osb_lifecycle_pause(box->client, box->id);
+}
+
+OSB_DEF osb_status osb_sandbox_renew(osb_sandbox *box, uint32_t ttl_s, osb_str *expires_at)
+{
+    return osb_lifecycle_renew(box->client, box->id, ttl_s, expires_at);
+}
+#endif
+
+OSB_DEF osb_status osb_sandbox_kill(osb_sandbox *box)
+{
+    return osb_lifecycle_kill(box->client, box->id);
+}
+
+OSB_DEF osb_status osb_sandbox_endpoint(osb_sandbox *box, uint16_t port,
+                                        const osb_endpoint_options *options,
+                                        osb_endpoint *endpoint)
+{
+    return osb_lifecycle_endpoint(box->client, box->id, port, options, endpoint);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* OSB__IMPLEMENTED */
+#endif /* OPENSANDBOX_IMPLEMENTATION */
+
+/*
+   Copyright 2026 the opensandbox.h authors
+
+   Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+   in compliance with the License. You may obtain a copy of the License in the file LICENSE of its
+   repository or at http://www.apache.org/licenses/LICENSE-2.0. Unless required by applicable law or
+   agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+   WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the
+   specific language governing permissions and limitations under the License.
+*/
