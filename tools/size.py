@@ -76,15 +76,12 @@ COMMON_FLAGS += ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
 # Without this flag the compiler turns the loop inside memcpy into a call of memcpy.
 LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
 
-# What a function pointer in opensandbox.h can lead to, by the name that stands before the "(".
-# None: to the caller's port, handler or source, which the stack excludes. Otherwise: the pattern of
-# the library's own functions behind it. An indirect call that is not listed is an error.
-INDIRECT_CALLS = {
-    r"on_\w+|handler": None,
-    r"check": None,
-    r"next": r"osb__\w+_next|osb__ready_killed|osb__run_interrupted",
-    r"connect|send|recv|close|wait|now_ms|random|unix_time|error": None,
-}
+# The names of the function pointers that lead to the caller's port and handlers, which the stack
+# excludes. Any other pointer leads to the library's own functions that are assigned to its name.
+OUTSIDE_CALLS = re.compile(
+    r"on_\w+|handler|check"
+    r"|connect|send|recv|close|wait|now_ms|random|unix_time|error"
+)
 
 ALLOWED_CALLS = re.compile(
     r"mem(cpy|move|set|cmp)"
@@ -100,7 +97,11 @@ class Broken(Exception):
 
 
 def run(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if result.returncode != 0:
+        print(result.stderr, end="", file=sys.stderr)
+        raise Broken(f"{command[0]} failed")
+    return result.stdout
 
 
 # --- compile and link
@@ -226,7 +227,8 @@ class CallGraph:
         r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"(?: label: "([^"]*)")?', re.MULTILINE
     )
 
-    def __init__(self, text):
+    def __init__(self, text, tail_calls):
+        self.tail_calls = tail_calls
         self.frames = {}
         self.calls = {}
         self.indirect = set()
@@ -241,19 +243,20 @@ class CallGraph:
             else:
                 self.calls[source].add(destination)
 
-    def resolve(self, sources):
+    def resolve(self, source_of, linked):
         """Turns the calls through the library's own pointers into calls; returns the others."""
         outside = set()
-        for source, place in self.indirect:
-            name = called_name(sources, place)
-            pattern = next((p for p in INDIRECT_CALLS if re.fullmatch(p, name)), None)
-            if pattern is None:
-                raise Broken(f"{place}: INDIRECT_CALLS in tools/size.py does not list {name}()")
-            behind = INDIRECT_CALLS[pattern]
-            if behind is None:
-                outside.add(f"{name} in {plain(source)}")
+        for caller, place in self.indirect:
+            source = source_of(place.rsplit(":", 2)[0])
+            name = called_name(source, place)
+            if OUTSIDE_CALLS.fullmatch(name):
+                outside.add(f"{name} in {plain(caller)}")
                 continue
-            self.calls[source].update(f for f in self.frames if re.fullmatch(behind, plain(f)))
+            assigned = set(re.findall(rf"\b{name} = (\w+)", source))
+            behind = {title for title in self.frames if plain(title) in assigned & linked}
+            if not behind:
+                raise Broken(f"{place}: {name}() leads nowhere that tools/size.py knows")
+            self.calls[caller].update(behind)
         return sorted(outside)
 
     def deepest(self, name, path=(), known=None):
@@ -263,9 +266,13 @@ class CallGraph:
             cycle = path[path.index(name) :] + (name,)
             raise Broken("recursion: " + " -> ".join(map(plain, cycle)))
         if name not in known:
-            below = [self.deepest(callee, path + (name,), known) for callee in self.calls.get(name, ())]
-            depth, functions = max(below, default=(0, []))
-            known[name] = (depth + self.frames.get(name, 0), [plain(name)] + functions)
+            frame = self.frames.get(name, 0)
+            paths = [(frame, [plain(name)])]
+            for callee in self.calls.get(name, ()):
+                depth, functions = self.deepest(callee, path + (name,), known)
+                kept = 0 if (plain(name), plain(callee)) in self.tail_calls else frame
+                paths.append((kept + depth, [plain(name)] + functions))
+            known[name] = max(paths)
         return known[name]
 
     def reached_from(self, names):
@@ -284,10 +291,27 @@ def plain(title):
     return title.rsplit(":", 1)[-1]
 
 
-def called_name(sources, place):
+def tail_calls(target, directory):
+    """Pairs (caller, callee) of calls that are jumps, made when the caller's frame is gone.
+
+    Only Arm's relocations tell a jump from a call; elsewhere every frame is taken to stay.
+    """
+    calls, jumps = set(), set()
+    caller = None
+    for line in run(target.tools + "objdump", "-r", str(directory / "opensandbox.o")).splitlines():
+        if line.startswith("RELOCATION RECORDS FOR [.text."):
+            caller = line.split("[.text.")[1].rstrip("]:")
+        elif " R_ARM_THM_" in line:
+            _, kind, callee = line.split()
+            pairs = jumps if kind.startswith("R_ARM_THM_JUMP") else calls
+            pairs.add((caller, callee))
+    return jumps - calls
+
+
+def called_name(source, place):
     """The name before the "(" of the call at `place`, which is FILE:LINE:COLUMN."""
-    file, line, column = place.rsplit(":", 2)
-    text = "\n".join(sources(file)[int(line) - 1 :])[int(column) - 1 :]
+    _, line, column = place.rsplit(":", 2)
+    text = "\n".join(source.split("\n")[int(line) - 1 :])[int(column) - 1 :]
     match = re.match(r"[^;]*?(\w+)\s*(?:\[[^\]]*\]|\))*\s*\(", text)
     if not match:
         raise Broken(f"{place}: cannot read which pointer is called")
@@ -298,10 +322,10 @@ def linked_functions(sections):
     return {name.removeprefix(".text.") for _, name, _ in sections if name.startswith(".text.")}
 
 
-def stack(directory, linked, public):
+def stack(target, directory, linked, public):
     """The deepest path among what is linked, and the calls that leave the library."""
-    graph = CallGraph((directory / "opensandbox.ci").read_text())
-    outside = graph.resolve(lambda file: Path(file).read_text().splitlines())
+    graph = CallGraph((directory / "opensandbox.ci").read_text(), tail_calls(target, directory))
+    outside = graph.resolve(lambda file: Path(file).read_text(), linked)
     roots = [name for name in graph.frames if name in public and name in linked]
     lost = linked & {plain(name) for name in graph.frames} - {
         plain(name) for name in graph.reached_from(roots)
@@ -327,7 +351,7 @@ def measure(target, configuration, header):
     public = public_functions(target, directory)
     if configuration.name == "full" and public - linked:
         raise Broken(f"tests/size/full.c does not call {', '.join(sorted(public - linked))}")
-    (depth, path), outside = stack(directory, linked, public)
+    (depth, path), outside = stack(target, directory, linked, public)
     result = {
         "target": target.name,
         "configuration": configuration.name,
@@ -377,9 +401,10 @@ def print_table(results):
         ]
         return "".join(padded)
 
+    titles = {key: title for title, key in COLUMNS}
     print(row([title for title, _ in COLUMNS]) + "  budget")
     for result in results:
-        over = [f"{name} over by {size}" for name, size in excess(result).items()]
+        over = [f"{titles[key]} over by {size}" for key, size in excess(result).items()]
         print(row([str(result[key]) for _, key in COLUMNS]) + "  " + (", ".join(over) or "OK"))
 
 
@@ -420,8 +445,6 @@ def main():
                 result, sections = measure(target, configuration, options.header.resolve())
             except Broken as broken:
                 sys.exit(f"make size: {target.name} {configuration.name}: {broken}")
-            except subprocess.CalledProcessError as failed:
-                sys.exit(f"make size: {failed.cmd[0]} failed for {target.name} {configuration.name}")
             results.append(result)
             if (target.name, configuration.name) == (BUDGET_TARGET, "full"):
                 listed = sections
