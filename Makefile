@@ -83,6 +83,7 @@ dist: build/dist/opensandbox.h ## write build/dist/opensandbox.h, with jsmn insi
 
 build/dist/opensandbox.h: opensandbox.h tools/dist.py /usr/include/jsmn.h
 	@tools/dist.py $@
+	@cc -std=c99 $(WARNINGS) -fsyntax-only -x c -DOPENSANDBOX_IMPLEMENTATION $@
 
 # The rule above needs jsmn.h, which deps-demo installs.
 /usr/include/jsmn.h: | deps-demo
