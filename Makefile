@@ -29,13 +29,15 @@ deps: ## install everything that any command here needs (Debian, Ubuntu)
 deps-demo deps-test deps-cross deps-lint deps-interop: deps-%:
 	@tools/deps.sh $*
 
-demo: build/quickstart build/streaming ## build the first examples and run them against a local server
+demo: build/quickstart build/streaming ## build two examples and run them against a local server
 	@echo '--- a local OpenSandbox server is started: it runs commands on this machine'
 	@tools/with-devserver.sh sh -euc ' \
 	    echo "--- build/quickstart"; build/quickstart; \
 	    echo "--- build/streaming: output as it comes"; build/streaming'
 
-build/quickstart build/streaming: build/%: examples/%.c opensandbox.h $(wildcard port/*.h) | deps-demo
+HEADERS := opensandbox.h $(wildcard port/*.h)
+
+build/quickstart build/streaming: build/%: examples/%.c $(HEADERS) | deps-demo
 	@mkdir -p $(@D)
 	cc $(EXAMPLE_FLAGS) $< -o $@
 

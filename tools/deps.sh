@@ -3,32 +3,32 @@
 #
 #     tools/deps.sh GROUP...     groups: demo test cross lint interop tls, or all
 #
-# When nothing is missing that takes a few milliseconds, so every target can afford to call it first.
+# When nothing is missing it is done in milliseconds: every target can afford to call it first.
 set -eu
 
 # group | Debian package | what shows that it is there: a command, or a file | what it is for
 packages() {
     cat <<'TABLE'
-demo    make                    make                                  runs the Makefile
-demo    gcc                     cc                                    C compiler
-demo    libc6-dev               /usr/include/stdio.h                  headers of the C library
-demo    libjsmn-dev             /usr/include/jsmn.h                   JSON tokenizer inside opensandbox.h
-demo    python3                 python3                               runs the local dev server
-test    gcc                     gcc                                   C compiler with sanitizers
-test    libcmocka-dev           /usr/include/cmocka.h                 unit tests
-test    valgrind                valgrind                              second run of the unit tests
-cross   gcc                     gcc                                   native C compiler
-cross   g++                     g++                                   native C++ compiler
-cross   clang                   clang                                 second native compiler
-cross   gcc-arm-none-eabi       arm-none-eabi-gcc                     Cortex-M compiler
-cross   gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc               RISC-V compiler
-cross   gcc-avr                 avr-gcc                               AVR compiler (16-bit int)
-lint    clang-format            clang-format                          layout of the sources
-lint    clang-tidy              clang-tidy                            static analysis
-lint    cppcheck                cppcheck                              static analysis
-interop nodejs                  node                                  runs the official JavaScript SDK
-interop npm                     npm                                   fetches the official JavaScript SDK
-tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h            TLS port
+demo    make                    make                         runs the Makefile
+demo    gcc                     cc                           C compiler
+demo    libc6-dev               /usr/include/stdio.h         headers of the C library
+demo    libjsmn-dev             /usr/include/jsmn.h          JSON tokenizer inside opensandbox.h
+demo    python3                 python3                      runs the local dev server
+test    gcc                     gcc                          C compiler with sanitizers
+test    libcmocka-dev           /usr/include/cmocka.h        unit tests
+test    valgrind                valgrind                     second run of the unit tests
+cross   gcc                     gcc                          native C compiler
+cross   g++                     g++                          native C++ compiler
+cross   clang                   clang                        second native compiler
+cross   gcc-arm-none-eabi       arm-none-eabi-gcc            Cortex-M compiler
+cross   gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc      RISC-V compiler
+cross   gcc-avr                 avr-gcc                      AVR compiler (16-bit int)
+lint    clang-format            clang-format                 layout of the sources
+lint    clang-tidy              clang-tidy                   static analysis
+lint    cppcheck                cppcheck                     static analysis
+interop nodejs                  node                         runs the official JavaScript SDK
+interop npm                     npm                          fetches the official JavaScript SDK
+tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
 

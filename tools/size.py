@@ -429,7 +429,7 @@ def arguments():
     parser = argparse.ArgumentParser(description="Measure flash, RAM and stack of opensandbox.h.")
     parser.add_argument("--check", action="store_true", help="fail if a budget is exceeded")
     parser.add_argument("--functions", action="store_true", help="list text by function")
-    parser.add_argument("--header", type=Path, default=ROOT / "opensandbox.h", help="what to measure")
+    parser.add_argument("--header", type=Path, default=ROOT / "opensandbox.h")
     return parser.parse_args()
 
 

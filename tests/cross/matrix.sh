@@ -126,11 +126,12 @@ compile_target() {
 link_target() {
     local compiler=$1
     shift
-    local objects=("$WORK/main.o" "$WORK/opensandbox.o" "$WORK/libc.o")
+    local objects=("$WORK/main.o" "$WORK/libc.o" "$WORK/opensandbox.o")
     compile_target "${objects[0]}" tests/size/full.c "$compiler" "$@" &&
-        compile_target "${objects[1]}" opensandbox.h "$compiler" "$@" -DOPENSANDBOX_IMPLEMENTATION &&
-        compile_target "${objects[2]}" tests/size/libc.c "$compiler" "$@" \
+        compile_target "${objects[1]}" tests/size/libc.c "$compiler" "$@" \
             -fno-tree-loop-distribute-patterns &&
+        compile_target "${objects[2]}" opensandbox.h "$compiler" "$@" \
+            -DOPENSANDBOX_IMPLEMENTATION &&
         "$compiler" "$@" -nostdlib -Wl,--gc-sections "${objects[@]}" -lgcc -o "$WORK/program.elf"
 }
 
