@@ -939,6 +939,20 @@ struct osb_client {
 extern "C" {
 #endif
 
+/* What the library itself has to say of an error; nothing if error texts are left out. */
+#ifdef OSB_NO_ERROR_TEXT
+#define OSB__SAY(text) NULL
+#else
+#define OSB__SAY(text) (text)
+#endif
+
+/* Keeps deep calls off the stack of shallow ones. */
+#if defined(__GNUC__) || defined(__clang__)
+#define OSB__APART __attribute__((noinline))
+#else
+#define OSB__APART
+#endif
+
 /* ==== text ====================================================================================*/
 
 /* Writes through a window: of everything that is put, bytes [from, from + room) land in out.
@@ -968,7 +982,7 @@ static void osb__put(osb__writer *w, const void *data, size_t size)
     if (at >= w->room) return;
     n -= skip;
     if (n > w->room - at) n = w->room - at;
-    OSB_MEMCPY(w->out + at, (const unsigned char *)data + skip, n);
+    OSB_MEMCPY(w->out + at, (const unsigned char *)data + skip, (size_t)n);
 }
 
 static void osb__put_text(osb__writer *w, const char *text)
@@ -1650,14 +1664,11 @@ static osb_str osb__keep(osb_client *c, const void *text, size_t size)
     return view;
 }
 
-/* Room at the buffer's start that lives until the call's end, for structs; NULL: none. */
+/* Room at the buffer's start that lives until the call's end, for structs. There always is some:
+   see osb__place_origin. */
 static void *osb__alloc(osb_client *c, size_t size)
 {
     size_t at = (c->base + sizeof(uint64_t) - 1u) & ~(sizeof(uint64_t) - 1u);
-    if (at + size > c->limit) {
-        (void)osb__too_big(c, "osb_config.memory", NULL, c->config.memory_size + at + size - c->limit);
-        return NULL;
-    }
     c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = at + size;
     OSB_MEMSET(c->buffer + at, 0, size);
     return c->buffer + at;
@@ -1815,38 +1826,29 @@ static bool osb__json_is_number(const char *text, size_t size)
 }
 
 #ifndef OSB_NO_METRICS
-/* A JSON number in thousandths, rounded toward zero; false if that needs more than 64 bits. */
+/* A JSON number in thousandths, rounded toward zero; false if that needs more than 63 bits. */
 static bool osb__milli(const char *text, size_t size, int64_t *value)
 {
     uint64_t sum = 0;
-    int32_t exponent = 3, shown = 0;
-    size_t i = 0;
-    bool negative = text[0] == '-', point = false, down;
-    for (i = negative ? 1 : 0; i < size && (text[i] | 0x20) != 'e'; i++) {
-        unsigned digit = (unsigned)(unsigned char)text[i] - '0';
-        if (text[i] == '.') {
-            point = true;
-        } else if (sum > (uint64_t)INT64_MAX / 10u - 1u) {
-            if (!point) exponent++; /* digits beyond what 64 bits hold */
-        } else {
-            sum = sum * 10u + digit;
-            if (point) exponent--;
-        }
+    int32_t digits = 0, shown = 0, i32;
+    size_t i = text[0] == '-' ? 1 : 0, end = i, at;
+    bool down = false;
+    while (end < size && (text[end] | 0x20) != 'e') end++;
+    for (at = i; at < end && text[at] != '.'; at++) digits++;
+    at = end + 1;
+    if (at < size && (text[at] == '-' || text[at] == '+')) down = text[at++] == '-';
+    for (; at < size; at++)
+        if (shown < 10000) shown = shown * 10 + (text[at] - '0');
+    digits += down ? 3 - shown : 3 + shown; /* of all the digits, this many count */
+    for (i32 = 0; i32 < digits; i32++) {
+        unsigned digit = 0;
+        if (i < end && text[i] == '.') i++;
+        if (i < end) digit = (unsigned)(unsigned char)text[i++] - '0';
+        else if (sum == 0) break;
+        if (sum > ((uint64_t)INT64_MAX - 9u) / 10u) return false;
+        sum = sum * 10u + digit;
     }
-    if (i < size) {
-        i++;
-        down = text[i] == '-';
-        if (down || text[i] == '+') i++;
-        for (; i < size; i++)
-            if (shown < 10000) shown = shown * 10 + (text[i] - '0');
-        exponent += down ? -shown : shown;
-    }
-    for (; exponent < 0 && sum != 0; exponent++) sum /= 10u;
-    for (; exponent > 0 && sum != 0; exponent--) {
-        if (sum > (uint64_t)INT64_MAX / 10u) return false;
-        sum *= 10u;
-    }
-    *value = negative ? -(int64_t)sum : (int64_t)sum;
+    *value = text[0] == '-' ? -(int64_t)sum : (int64_t)sum;
     return true;
 }
 #endif
@@ -1857,7 +1859,7 @@ static osb_status osb__json_copy(osb_client *c, char *out, const char *text, siz
     size_t room = (size_t)c->json.field->half_size * 2u, i;
     for (i = 0; i < size; i++)
         if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
-            return osb__bad_json(c, "a control character or space where none may be");
+            return osb__bad_json(c, OSB__SAY("a control character or space where none may be"));
     if (size + 1 > room)
         return osb__too_big(c, "a struct's array (OSB_..._SIZE)", c->json.field->name, size + 1);
     OSB_MEMCPY(out, text, size);
@@ -1893,11 +1895,11 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
         view.size = size;
         return osb__on_entry(c, field, key, view);
     default:
-        return osb__bad_json(c, "text where something else belongs");
+        return osb__bad_json(c, OSB__SAY("text where something else belongs"));
     }
 }
 
-static osb_status osb__json_primitive_value(osb_client *c, const char *text, size_t size)
+static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char *text, size_t size)
 {
     const osb__field *field = c->json.field;
     unsigned char *out = (unsigned char *)c->json.base + field->offset;
@@ -1912,7 +1914,7 @@ static osb_status osb__json_primitive_value(osb_client *c, const char *text, siz
         return OSB_OK;
     }
     if (yes || no || !osb__json_is_number(text, size))
-        return osb__bad_json(c, "a value of another kind than the API's");
+        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
     switch (kind) {
 #ifndef OSB_NO_METRICS
     case OSB__MILLI:
@@ -1944,13 +1946,13 @@ static osb_status osb__json_primitive_value(osb_client *c, const char *text, siz
         return OSB_OK;
     }
     default:
-        return osb__bad_json(c, "a number where something else belongs");
+        return osb__bad_json(c, OSB__SAY("a number where something else belongs"));
     }
-    return osb__bad_json(c, "a number out of range, or not an integer");
+    return osb__bad_json(c, OSB__SAY("a number out of range, or not an integer"));
 }
 
 /* jsmn on the unit: finds the key (if there is one) and the value; false if it is not JSON. */
-static bool osb__json_split(const osb_client *c, size_t size, osb__jsmntok_t token[2])
+static OSB__APART bool osb__json_split(const osb_client *c, size_t size, osb__jsmntok_t token[2])
 {
     osb__jsmn_parser parser;
     int count, want = osb__json_in_array(&c->json) ? 1 : 2;
@@ -1981,7 +1983,7 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", j->field->name,
                             c->config.memory_size + j->dropped);
-    if (!osb__json_split(c, size, token)) return osb__bad_json(c, "malformed value");
+    if (!osb__json_split(c, size, token)) return osb__bad_json(c, OSB__SAY("malformed value"));
     value = osb__json_token(c, &token[1]);
     if (!text && (j->field->kind & OSB__KIND) != OSB__MAP &&
         (j->field->kind & OSB__KIND) != OSB__ARRAY) {
@@ -2005,7 +2007,7 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
 
 /* The unit fills the buffer. If it is text that may be handed out in pieces, hands out the most of
    it that ends at the end of a character; else goes on counting how large it would have been. */
-static osb_status osb__json_overflow(osb_client *c)
+static OSB__APART osb_status osb__json_overflow(osb_client *c)
 {
     osb__json *j = &c->json;
     osb__jsmntok_t token[2];
@@ -2025,7 +2027,7 @@ static osb_status osb__json_overflow(osb_client *c)
     }
     saved = unit[cut];
     unit[cut] = '"';
-    if (!osb__json_split(c, cut + 1, token)) return osb__bad_json(c, "malformed text");
+    if (!osb__json_split(c, cut + 1, token)) return osb__bad_json(c, OSB__SAY("malformed text"));
     key = osb__json_token(c, &token[0]);
     text = osb__json_token(c, &token[1]);
     if (j->escaped) text.size = osb__unescape(unit + j->value, text.size);
@@ -2065,10 +2067,10 @@ static osb_status osb__json_open(osb_client *c, bool array)
     const osb__field *field = j->field;
     unsigned kind = field != NULL ? field->kind & OSB__KIND : 0u;
     bool inside = j->depth > 0 && field != NULL && osb__json_frame(j) == field;
-    if (j->depth == 32) return osb__bad_json(c, "nested too deeply");
+    if (j->depth == 32) return osb__bad_json(c, OSB__SAY("nested too deeply"));
     if (inside && (kind == OSB__MAP || kind == OSB__ARRAY)) field = NULL; /* only texts are wanted */
     if (field != NULL && !osb__json_fits(field, array, inside))
-        return osb__bad_json(c, "an object or array where something else belongs");
+        return osb__bad_json(c, OSB__SAY("an object or array where something else belongs"));
     if (inside && kind == OSB__LIST) {
         c->kept = c->base;
         OSB_MEMSET((unsigned char *)j->base + field->offset, 0, (size_t)field->half_size * 2u);
@@ -2094,7 +2096,7 @@ static osb_status osb__json_check_required(osb_client *c, const osb__field *obje
         size_t size = (field->kind & OSB__KIND) == OSB__COPY ? 1 : sizeof nothing;
         if ((field->kind & OSB__REQUIRED) == 0 || OSB_MEMCMP(out, nothing, size) != 0) continue;
         c->json.field = field;
-        return osb__bad_json(c, "a member is missing");
+        return osb__bad_json(c, OSB__SAY("a member is missing"));
     }
     return OSB_OK;
 }
@@ -2104,7 +2106,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
     osb__json *j = &c->json;
     const osb__field *closed = osb__json_frame(j);
     osb_status status = OSB_OK;
-    if (j->depth == 0 || osb__json_in_array(j) != array) return osb__bad_json(c, "wrong bracket");
+    if (j->depth == 0 || osb__json_in_array(j) != array) return osb__bad_json(c, OSB__SAY("wrong bracket"));
     j->depth--;
     j->state = j->depth == 0 ? OSB__J_DONE : OSB__J_NEXT;
     j->field = closed;
@@ -2128,7 +2130,7 @@ static osb_status osb__json_start(osb_client *c, unsigned char byte)
         c->in++;
         return osb__json_open(c, byte == '[');
     }
-    if (j->depth == 0) return osb__bad_json(c, "not an object");
+    if (j->depth == 0) return osb__bad_json(c, OSB__SAY("not an object"));
     if (byte == '"') {
         osb__json_pass(c, 1);
         j->value = osb__unit_size(c);
@@ -2137,7 +2139,7 @@ static osb_status osb__json_start(osb_client *c, unsigned char byte)
         return OSB_OK;
     }
     if (byte != '-' && !osb__is_digit(byte) && byte != 't' && byte != 'f' && byte != 'n')
-        return osb__bad_json(c, "no value where one belongs");
+        return osb__bad_json(c, OSB__SAY("no value where one belongs"));
     j->state = OSB__J_PRIMITIVE;
     return OSB_OK;
 }
@@ -2190,7 +2192,7 @@ static osb_status osb__json_structure(osb_client *c)
         c->in++;
         return osb__json_close(c, byte == ']');
     }
-    return osb__bad_json(c, "not JSON");
+    return osb__bad_json(c, OSB__SAY("not JSON"));
 }
 
 /* Notes where an escape begins, so that no piece ends inside one, or between the two halves of a
@@ -2214,7 +2216,7 @@ static osb_status osb__json_string(osb_client *c, size_t end)
     if (!j->escaping) osb__json_pass(c, osb__plain(c->buffer + c->in, end - c->in));
     if (c->in == end) return OSB_OK;
     byte = c->buffer[c->in];
-    if (byte < 0x20) return osb__bad_json(c, "a control character in a text");
+    if (byte < 0x20) return osb__bad_json(c, OSB__SAY("a control character in a text"));
     if (j->escaping) {
         j->escaping = false;
         osb__json_pass(c, 1);
@@ -2411,7 +2413,7 @@ static void osb__put_path(const osb_client *c, osb__writer *w)
     if (c->call.op->query != NULL) osb__put_query(w, c->call.op->query, c->call.query);
 }
 
-static void osb__put_request_line(const osb_client *c, osb__writer *w, const osb__address *a)
+static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w, const osb__address *a)
 {
     static const char methods[][7] = {"GET", "POST", "DELETE", "PATCH", "PUT"};
     const osb__op *op = c->call.op;
@@ -2489,7 +2491,7 @@ static osb_status osb__measure_request(osb_client *c)
     osb__put_request(c, &w);
     c->request_size = w.at;
     if (w.bad)
-        return osb__fail(c, OSB_E_INVALID, "a control character, or an address that is none");
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character, or an address that is none"));
     return OSB_OK;
 }
 
@@ -2537,44 +2539,44 @@ static osb_status osb__chunk(osb_client *c, unsigned char byte)
     switch (h->chunk) {
     case OSB__C_SIZE:
         if (osb__hex_digit(byte) < 16) {
-            if (++h->digits > 16) return osb__bad_http(c, "chunk size of too many digits");
+            if (++h->digits > 16) return osb__bad_http(c, OSB__SAY("chunk size of too many digits"));
             h->left = h->left << 4 | osb__hex_digit(byte);
             return OSB_PENDING;
         }
-        if (h->digits == 0) return osb__bad_http(c, "chunk size that is no number");
+        if (h->digits == 0) return osb__bad_http(c, OSB__SAY("chunk size that is no number"));
         h->chunk = OSB__C_SPACE;
         /* fall through */
     case OSB__C_SPACE:
         if (byte == ' ' || byte == '\t') return OSB_PENDING;
-        if (byte != ';' && byte != '\r') return osb__bad_http(c, "chunk size that is no number");
+        if (byte != ';' && byte != '\r') return osb__bad_http(c, OSB__SAY("chunk size that is no number"));
         h->chunk = byte == ';' ? OSB__C_EXTENSION : OSB__C_SIZE_LF;
         return OSB_PENDING;
     case OSB__C_EXTENSION:
-        if (byte == '\n') return osb__bad_http(c, "chunk size without CR LF");
+        if (byte == '\n') return osb__bad_http(c, OSB__SAY("chunk size without CR LF"));
         if (byte == '\r') h->chunk = OSB__C_SIZE_LF;
         return OSB_PENDING;
     case OSB__C_SIZE_LF:
-        if (byte != '\n') return osb__bad_http(c, "chunk size without CR LF");
+        if (byte != '\n') return osb__bad_http(c, OSB__SAY("chunk size without CR LF"));
         h->chunk = h->left > 0 ? OSB__C_DATA : OSB__C_TRAILER;
         return OSB_PENDING;
     case OSB__C_DATA_CR:
-        if (byte != '\r') return osb__bad_http(c, "chunk longer than its size");
+        if (byte != '\r') return osb__bad_http(c, OSB__SAY("chunk longer than its size"));
         h->chunk = OSB__C_DATA_LF;
         return OSB_PENDING;
     case OSB__C_DATA_LF:
-        if (byte != '\n') return osb__bad_http(c, "chunk longer than its size");
+        if (byte != '\n') return osb__bad_http(c, OSB__SAY("chunk longer than its size"));
         h->chunk = OSB__C_SIZE;
         h->digits = 0;
         return OSB_PENDING;
     case OSB__C_TRAILER:
         h->chunk = byte == '\r' ? OSB__C_END_LF : OSB__C_TRAILER_REST;
-        if (byte == '\n') return osb__bad_http(c, "trailer without CR LF");
+        if (byte == '\n') return osb__bad_http(c, OSB__SAY("trailer without CR LF"));
         return OSB_PENDING;
     case OSB__C_TRAILER_REST:
         if (byte == '\n') h->chunk = OSB__C_TRAILER;
         return OSB_PENDING;
     default: /* OSB__C_END_LF */
-        return byte == '\n' ? OSB_OK : osb__bad_http(c, "trailer without CR LF");
+        return byte == '\n' ? OSB_OK : osb__bad_http(c, OSB__SAY("trailer without CR LF"));
     }
 }
 
@@ -2586,7 +2588,7 @@ static osb_status osb__status_line(osb_client *c, const char *line, size_t size)
                  (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
                  (size == 12 || line[12] == ' ') && osb__is_digit((unsigned char)line[9]) &&
                  osb__two_digits(line + 10) < 100u && line[10] != ' ';
-    if (!valid || line[9] == '0') return osb__bad_http(c, "no HTTP/1.1 status line");
+    if (!valid || line[9] == '0') return osb__bad_http(c, OSB__SAY("no HTTP/1.1 status line"));
     h->status = (uint16_t)((line[9] - '0') * 100 + (int)osb__two_digits(line + 10));
     h->keep_alive = line[7] == '1';
     h->framing = OSB__UNTIL_CLOSE;
@@ -2600,10 +2602,10 @@ static osb_status osb__content_length(osb_client *c, const char *value, size_t s
 {
     osb__http *h = &c->http;
     uint64_t length;
-    if (!osb__number(value, size, &length)) return osb__bad_http(c, "Content-Length is no number");
+    if (!osb__number(value, size, &length)) return osb__bad_http(c, OSB__SAY("Content-Length is no number"));
     if (h->framing == OSB__CHUNKED)
-        return osb__bad_http(c, "both Content-Length and Transfer-Encoding");
-    if (h->has_length && h->left != length) return osb__bad_http(c, "two different Content-Lengths");
+        return osb__bad_http(c, OSB__SAY("both Content-Length and Transfer-Encoding"));
+    if (h->has_length && h->left != length) return osb__bad_http(c, OSB__SAY("two different Content-Lengths"));
     h->has_length = true;
     h->framing = OSB__BY_LENGTH;
     h->left = length;
@@ -2661,9 +2663,9 @@ static osb_status osb__framing_header(osb_client *c, int header, const char *val
     osb__http *h = &c->http;
     if (header == OSB__H_LENGTH) return osb__content_length(c, value, size);
     if (!osb__is(value, size, "chunked"))
-        return osb__bad_http(c, "a Transfer-Encoding that is not chunked");
-    if (h->has_length) return osb__bad_http(c, "both Content-Length and Transfer-Encoding");
-    if (h->framing == OSB__CHUNKED) return osb__bad_http(c, "two Transfer-Encodings");
+        return osb__bad_http(c, OSB__SAY("a Transfer-Encoding that is not chunked"));
+    if (h->has_length) return osb__bad_http(c, OSB__SAY("both Content-Length and Transfer-Encoding"));
+    if (h->framing == OSB__CHUNKED) return osb__bad_http(c, OSB__SAY("two Transfer-Encodings"));
     h->framing = OSB__CHUNKED;
     return OSB_OK;
 }
@@ -2686,7 +2688,7 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
     case OSB__H_CURSOR:
         if ((c->call.op->flags & OSB__DATA) != 0 && c->call.op->query != NULL &&
             !osb__number(value, size, (uint64_t *)c->call.answer))
-            return osb__bad_http(c, "EXECD-COMMANDS-TAIL-CURSOR is no number");
+            return osb__bad_http(c, OSB__SAY("EXECD-COMMANDS-TAIL-CURSOR is no number"));
         return OSB_OK;
     default:
         osb__error_header(c, header, value, size);
@@ -2695,23 +2697,23 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
 }
 
 /* One line of the head, without its end; cut: only its beginning is there. */
-static osb_status osb__head_line(osb_client *c, const char *line, size_t size)
+static OSB__APART osb_status osb__head_line(osb_client *c, const char *line, size_t size)
 {
     osb__http *h = &c->http;
     size_t name = 0, i;
     int header = 0;
     for (i = 0; i < size; i++)
-        if (line[i] == '\0' || line[i] == '\r') return osb__bad_http(c, "NUL or CR in the head");
+        if (line[i] == '\0' || line[i] == '\r') return osb__bad_http(c, OSB__SAY("NUL or CR in the head"));
     if (!h->status_line) return osb__status_line(c, line, size);
     if (line[0] == ' ' || line[0] == '\t') /* a folded header's second line */
-        return h->framing_header ? osb__bad_http(c, "a folded framing header") : OSB_OK;
+        return h->framing_header ? osb__bad_http(c, OSB__SAY("a folded framing header")) : OSB_OK;
     while (name < size && line[name] != ':') name++;
     if (name == size && h->cut) return OSB_OK;
     if (name == size || name == 0 || line[name - 1] == ' ' || line[name - 1] == '\t')
-        return osb__bad_http(c, "a header without a name or colon");
+        return osb__bad_http(c, OSB__SAY("a header without a name or colon"));
     while (header < OSB__H_COUNT && !osb__is(line, name, osb__header_names[header])) header++;
     h->framing_header = header <= OSB__H_CONNECTION;
-    if (h->cut && header <= OSB__H_ENCODING) return osb__bad_http(c, "a framing header too long");
+    if (h->cut && header <= OSB__H_ENCODING) return osb__bad_http(c, OSB__SAY("a framing header too long"));
     if (header == OSB__H_COUNT || h->cut) return OSB_OK;
     for (i = name + 1; i < size && (line[i] == ' ' || line[i] == '\t');) i++;
     while (size > i && (line[size - 1] == ' ' || line[size - 1] == '\t')) size--;
@@ -2738,7 +2740,7 @@ static osb_status osb__head(osb_client *c)
         if (!h->cut && size > 0 && line[size - 1] == '\r') size--;
         if (size == 0) {
             osb__drop_unit(c);
-            if (!h->status_line) return osb__bad_http(c, "no HTTP/1.1 status line");
+            if (!h->status_line) return osb__bad_http(c, OSB__SAY("no HTTP/1.1 status line"));
             return OSB_OK;
         }
         status = osb__head_line(c, line, size);
@@ -2871,21 +2873,21 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
     }
     if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
         (handler != NULL && handler(h->user, event) != 0))
-        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
     if ((event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
         event->text.data != NULL && osb__event_output(c, event))
-        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
     return OSB_OK;
 }
 
 /* One text of an event's map or array. */
-static osb_status osb__event_entry(osb_client *c, unsigned kind, osb_str key, osb_str text, bool more)
+static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_str key, osb_str text, bool more)
 {
     const osb_handlers *h = (const osb_handlers *)c->call.handlers;
     osb_event piece;
     if (kind == OSB__ARRAY) {
         if (h != NULL && h->on_traceback != NULL && h->on_traceback(h->user, text, more) != 0)
-            return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+            return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
         return OSB_OK;
     }
     OSB_MEMSET(&piece, 0, sizeof piece);
@@ -2897,7 +2899,7 @@ static osb_status osb__event_entry(osb_client *c, unsigned kind, osb_str key, os
 }
 
 /* A piece of a text that is larger than the buffer. */
-static osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key, osb_str text)
+static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key, osb_str text)
 {
     unsigned kind = field->kind & OSB__KIND;
     osb_event *event = (osb_event *)c->json.base;
@@ -2913,7 +2915,7 @@ static osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str 
     }
     if (!osb__in_event(c)) {
         if (c->call.on_data != NULL && c->call.on_data(c->call.user, text.data, text.size) != 0)
-            return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+            return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
         return OSB_OK;
     }
     if (kind != OSB__TEXT) return osb__event_entry(c, kind, key, text, true);
@@ -2969,7 +2971,7 @@ static osb_status osb__event_summary(osb_client *c, const osb_event *event)
 }
 
 /* The JSON object of an event is complete. */
-static osb_status osb__on_event_end(osb_client *c)
+static OSB__APART osb_status osb__on_event_end(osb_client *c)
 {
     osb_event *event = (osb_event *)c->json.base;
     bool last = event->type == OSB_EVENT_COMPLETE ||
@@ -2985,7 +2987,7 @@ static osb_status osb__on_event_end(osb_client *c)
     }
     if (c->ended || c->consumer != OSB__TO_EVENTS) return OSB_OK;
     if (event->type == OSB_EVENT_INIT && event->text.data == NULL)
-        return osb__bad_json(c, "init event without an id");
+        return osb__bad_json(c, OSB__SAY("init event without an id"));
     status = osb__event_summary(c, event);
     if (status == OSB_OK && event->type != OSB_EVENT_RESULT) status = osb__event_out(c, event);
     if (last) c->ended = c->call.execution->ended = true;
@@ -3009,20 +3011,20 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
         /* fall through */
     case OSB__L_START:
         if (byte == '{') { /* the JSON layer takes it */
-            if (c->json.depth > 0) return osb__bad_json(c, "event in the middle of another one");
+            if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("event in the middle of another one"));
             osb__event_begin(c);
             c->line = OSB__L_JSON;
             c->in--;
             return OSB_OK;
         }
-        if (byte == '<') return osb__bad_json(c, "HTML instead of events");
+        if (byte == '<') return osb__bad_json(c, OSB__SAY("HTML instead of events"));
         c->line = byte == 'd' ? OSB__L_NAME : OSB__L_SKIP;
         return OSB_OK;
     case OSB__L_SKIP:
         return OSB_OK;
     case OSB__L_JSON:
     case OSB__L_DATA: /* behind the object's end */
-        return byte == ' ' || byte == '\t' ? OSB_OK : osb__bad_json(c, "text behind an event");
+        return byte == ' ' || byte == '\t' ? OSB_OK : osb__bad_json(c, OSB__SAY("text behind an event"));
     case OSB__L_COLON:
         c->line = byte == ':' ? OSB__L_SPACE : OSB__L_SKIP;
         if (c->line == OSB__L_SPACE && c->json.state == OSB__J_DONE) osb__event_begin(c);
@@ -3032,7 +3034,7 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
         if (byte != ' ') c->in--;
         return OSB_OK;
     default:
-        c->line = byte == (unsigned char)name[c->line - OSB__L_NAME + 1] ? c->line + 1 : OSB__L_SKIP;
+        c->line = byte == (unsigned char)name[c->line - OSB__L_NAME + 1] ? (uint8_t)(c->line + 1) : (uint8_t)OSB__L_SKIP;
         return OSB_OK;
     }
 }
@@ -3047,7 +3049,7 @@ static osb_status osb__events(osb_client *c, size_t end)
         if (json) status = osb__json_feed(c, end);
         else status = osb__event_line(c, c->buffer[c->in++]);
         if (status != OSB__END_OF_LINE) continue;
-        if (c->line == OSB__L_JSON) return osb__bad_json(c, "event cut off by its line's end");
+        if (c->line == OSB__L_JSON) return osb__bad_json(c, OSB__SAY("event cut off by its line's end"));
         status = osb__event_line(c, c->buffer[c->in++]);
     }
     if (c->ended) c->in = end;
@@ -3068,7 +3070,7 @@ static const osb__field osb__error_fields[] = {
     OSB__END};
 static const osb__field osb__error_root = {"error", osb__error_fields, 0, OSB__OBJECT, 0};
 
-enum { OSB__IDLE, OSB__CONNECTING, OSB__SENDING, OSB__RECEIVING, OSB__SLEEPING };
+enum { OSB__IDLE, OSB__STARTING, OSB__CONNECTING, OSB__SENDING, OSB__RECEIVING, OSB__SLEEPING };
 
 #define OSB__REUSE_MS 20000u /* lifecycle servers close an idle connection at 30 s */
 
@@ -3118,11 +3120,13 @@ static void osb__want_io(osb_client *c, int io)
 }
 
 /* The host of the origin stands at the buffer's end, before the pinned texts. */
+#define OSB__LEAST_ROOM 512u
 static osb_status osb__place_origin(osb_client *c, const osb__address *a)
 {
     size_t end = c->config.memory_size - c->pinned;
-    if (a->host_size + 1 + c->base + 256 > end)
-        return osb__too_big(c, "osb_config.memory", NULL, a->host_size + 1 + c->base + 256 + c->pinned);
+    if (a->host_size + 1 + OSB__LEAST_ROOM > end)
+        return osb__too_big(c, "osb_config.memory", NULL,
+                            a->host_size + 1 + OSB__LEAST_ROOM + c->pinned);
     c->limit = end - a->host_size - 1;
     OSB_MEMCPY(c->buffer + c->limit, a->host, a->host_size);
     c->buffer[end - 1] = '\0';
@@ -3148,14 +3152,14 @@ static void osb__begin_sending(osb_client *c)
 }
 
 /* OSB_PENDING: waiting; OSB_OK: connected. */
-static osb_status osb__connect(osb_client *c)
+static OSB__APART osb_status osb__connect(osb_client *c)
 {
     const osb_port_ops *ops = c->config.port.ops;
     int io;
     if (!c->connecting) {
         osb__address a;
         osb_status status;
-        if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, "no valid address");
+        if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
         c->reused = osb__connected_to(c, &a) && osb__now(c) - c->used_ms < OSB__REUSE_MS;
         if (c->reused) {
             osb__begin_sending(c);
@@ -3166,7 +3170,6 @@ static osb_status osb__connect(osb_client *c)
         status = osb__place_origin(c, &a);
         if (status != OSB_OK) return status;
         c->connecting = true;
-        c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
     }
     io = ops->connect(c->config.port.ctx, (const char *)c->buffer + c->limit, c->origin_port,
                       c->origin_https);
@@ -3202,7 +3205,7 @@ static void osb__wipe_window(osb_client *c)
 
 /* A server may answer before it has the whole request (413, 401, or just 100): sending blocks or
    fails then, and the answer is there to be read. io is what `send` said. */
-static osb_status osb__early_answer(osb_client *c, int io)
+static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
 {
     const osb_port *port = &c->config.port;
     size_t at = c->limit - OSB__EARLY;
@@ -3226,7 +3229,7 @@ static osb_status osb__early_answer(osb_client *c, int io)
     return osb__fail(c, OSB_E_CLOSED, NULL);
 }
 
-static osb_status osb__send(osb_client *c)
+static OSB__APART osb_status osb__send(osb_client *c)
 {
     uint32_t offset;
     int io;
@@ -3240,7 +3243,7 @@ static osb_status osb__send(osb_client *c)
     }
     offset = c->sent - c->window_from;
     io = c->config.port.ops->send(c->config.port.ctx, c->buffer + c->base + offset,
-                                  c->window_size - offset);
+                                  (size_t)(c->window_size - offset));
     if (io > 0) {
         c->sent += (uint32_t)io;
         c->accepted = true;
@@ -3267,7 +3270,7 @@ static osb_status osb__head_end(osb_client *c)
     osb__http *h = &c->http;
     const osb__op *op = c->call.op;
     uint16_t status = h->status;
-    if (status == 101) return osb__bad_http(c, "101 to a request that asked for no upgrade");
+    if (status == 101) return osb__bad_http(c, OSB__SAY("101 to a request that asked for no upgrade"));
     if (status < 200) { /* the real answer is still to come */
         OSB_MEMSET(h, 0, sizeof *h);
         return OSB_PENDING;
@@ -3281,9 +3284,7 @@ static osb_status osb__head_end(osb_client *c)
     else if ((op->flags & OSB__DATA) != 0) c->consumer = OSB__TO_DATA;
     else if (op->answer != NULL) c->consumer = OSB__TO_JSON;
     if (c->consumer == OSB__TO_EVENTS) {
-        void *event = osb__alloc(c, sizeof(osb_event));
-        if (event == NULL) return OSB_E_BUFFER;
-        osb__json_begin(c, &osb__event_root, event);
+        osb__json_begin(c, &osb__event_root, c->call.answer);
         c->json.state = OSB__J_DONE;
         c->line = OSB__L_BOM;
         c->carriage_return = false;
@@ -3338,7 +3339,7 @@ static osb_status osb__deliver(osb_client *c, size_t end)
             c->in = end;
             if (c->call.on_data != NULL &&
                 c->call.on_data(c->call.user, c->buffer + from, end - from) != 0)
-                status = osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+                status = osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
             break;
         }
         case OSB__TO_ERROR:
@@ -3362,7 +3363,7 @@ static osb_status osb__body_end(osb_client *c)
     if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS) return osb__fail(c, OSB_E_TRUNCATED, NULL);
     if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE &&
         !(c->json.state == OSB__J_VALUE && c->json.depth == 0))
-        return osb__bad_json(c, "the JSON ends in its middle");
+        return osb__bad_json(c, OSB__SAY("the JSON ends in its middle"));
     if (c->consumer == OSB__TO_ERROR_TEXT) {
         size_t size = osb__unit_size(c);
         const unsigned char *text = c->buffer + c->unit;
@@ -3446,7 +3447,7 @@ static osb_status osb__consume(osb_client *c)
 }
 
 /* One receive. OSB_PENDING: waiting; OSB_OK with the exchange over: the answer's own status. */
-static osb_status osb__receive(osb_client *c, bool *over)
+static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
 {
     const osb_port *port = &c->config.port;
     osb_status status = OSB_PENDING;
@@ -3496,7 +3497,7 @@ static void osb__pin_error(osb_client *c)
     texts[0] = &c->error.code;
     texts[1] = &c->error.message;
     texts[2] = &c->error.request_id;
-    if (size == 0 || size + origin + 512 > c->config.memory_size) {
+    if (size == 0 || size + origin + OSB__LEAST_ROOM > c->config.memory_size) {
         for (i = 0; i < 3; i++) /* no room for them */
             if (texts[i]->data >= low && texts[i]->data < low + c->config.memory_size) {
                 texts[i]->data = "";
@@ -3537,6 +3538,7 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
         return false;
     }
     osb__disconnect(c);
+    c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
     if (silent && c->reused && !c->repeated && (idempotent || !c->accepted)) {
         c->repeated = true;
         c->state = OSB__CONNECTING;
@@ -3548,7 +3550,7 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
 }
 
 /* The call, or this step of it, has its status: what comes next? */
-static osb_status osb__finish(osb_client *c, osb_status status)
+static OSB__APART osb_status osb__finish(osb_client *c, osb_status status)
 {
     osb_status (*next)(osb_client *, osb_status) = c->next;
     c->next = NULL;
@@ -3559,13 +3561,45 @@ static osb_status osb__finish(osb_client *c, osb_status status)
     return status;
 }
 
+/* Whether a text may stand as one segment of a path. */
+static bool osb__is_segment(const char *text)
+{
+    size_t n = osb__length(text);
+    return n > 0 && !(text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')));
+}
+
+/* Begins the exchange that `call` describes. */
+static OSB__APART osb_status osb__start(osb_client *c)
+{
+    const osb__op *op = c->call.op;
+    const char *hole = op->name;
+    osb__address a;
+    osb_status status;
+    while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
+    if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
+    if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("an address that is none"));
+    if (!c->keep_error) {
+        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
+        c->error.target.data = a.host - (a.bracketed ? 1 : 0);
+        c->error.target.size = (size_t)(a.path - c->error.target.data);
+    }
+    status = osb__measure_request(c);
+    if (status != OSB_OK) return status;
+    c->repeated = c->accepted = c->answered = c->received = c->whole = c->connecting = false;
+    c->state = OSB__CONNECTING;
+    c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
+    return OSB_OK;
+}
+
 static osb_status osb__timed_out(osb_client *c)
 {
-    static const char *const phase[] = {"", "while connecting", "while sending the request",
-                                        "while waiting for the answer"};
+    static const char *const phase[] = {NULL, NULL, OSB__SAY("while connecting"),
+                                        OSB__SAY("while sending the request"),
+                                        OSB__SAY("while waiting for the answer")};
     bool stream = c->answered && c->state == OSB__RECEIVING &&
                   (c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0;
-    return osb__fail(c, OSB_E_TIMEOUT, stream ? "silence on the stream" : phase[c->state]);
+    return osb__fail(c, OSB_E_TIMEOUT, stream ? OSB__SAY("silence on the stream") : phase[c->state]);
 }
 
 /* Moves the pending call on until it has to wait or is done. Bounded: sixteen pieces of work. */
@@ -3579,10 +3613,12 @@ static osb_status osb__step(osb_client *c)
         c->want = 0;
         if (c->cancel != 0) {
             c->cancel = 0;
-            status = osb__fail(c, OSB_E_CANCELLED, "ended by osb_cancel");
+            status = osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
         } else if (c->state == OSB__SLEEPING) {
             if (osb__until(c, c->deadline_ms) > 0) return OSB_PENDING;
             over = true;
+        } else if (c->state == OSB__STARTING) {
+            status = osb__start(c);
         } else if (c->state == OSB__CONNECTING) {
             status = osb__connect(c);
         } else if (c->state == OSB__SENDING) {
@@ -3593,7 +3629,8 @@ static osb_status osb__step(osb_client *c)
         if (!over && status >= 0 && osb__until(c, c->deadline_ms) == 0) status = osb__timed_out(c);
         if (!over && status == OSB_PENDING) return OSB_PENDING;
         if (!over && status == OSB_OK) continue;
-        if (c->state != OSB__SLEEPING && osb__exchange_over(c, status)) continue;
+        if (c->state > OSB__STARTING && c->state != OSB__SLEEPING && osb__exchange_over(c, status))
+            continue;
         status = osb__finish(c, status);
         if (status != OSB_PENDING) return status;
     }
@@ -3621,7 +3658,16 @@ static osb__call *osb__prepare(osb_client *c, const osb__op *op)
     OSB_MEMSET(&c->call, 0, sizeof c->call);
     c->call.op = op;
     c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = 0;
+    c->state = OSB__STARTING;
     return &c->call;
+}
+
+/* Ends a public call that has not begun yet. */
+static osb_status osb__refuse(osb_client *c, const char *message)
+{
+    c->state = OSB__IDLE;
+    c->next = NULL;
+    return osb__fail(c, OSB_E_INVALID, message);
 }
 
 /* The call struct for a public call to fill in; NULL: the client is busy. */
@@ -3632,46 +3678,6 @@ static osb__call *osb__begin(osb_client *c, const osb__op *op)
     c->cancel = 0;
     c->next = NULL;
     return osb__prepare(c, op);
-}
-
-/* Whether a text may stand as one segment of a path. */
-static bool osb__is_segment(const char *text)
-{
-    size_t n = osb__length(text);
-    return n > 0 && !(text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')));
-}
-
-/* Begins the exchange that `call` describes. OSB_PENDING: osb__step does the rest. */
-static osb_status osb__start(osb_client *c)
-{
-    const osb__op *op = c->call.op;
-    const char *hole = op->name;
-    osb__address a;
-    osb_status status;
-    while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
-    if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
-        return osb__fail(c, OSB_E_INVALID, "no id, or one that is no path segment");
-    if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, "an address that is none");
-    if (!c->keep_error) {
-        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
-        c->error.target.data = a.host - (a.bracketed ? 1 : 0);
-        c->error.target.size = (size_t)(a.path - c->error.target.data);
-    }
-    status = osb__measure_request(c);
-    if (status != OSB_OK) return status;
-    c->repeated = c->accepted = c->answered = c->received = c->whole = false;
-    c->connecting = false;
-    c->state = OSB__CONNECTING;
-    return OSB_PENDING;
-}
-
-/* Ends a public call: starts it, and drives it as far as the mode allows. */
-static osb_status osb__run(osb_client *c)
-{
-    osb_status status = osb__start(c);
-    if (status == OSB_PENDING) return osb__drive(c);
-    c->next = NULL;
-    return status;
 }
 
 static void osb__sleep(osb_client *c, uint32_t ms)
@@ -3689,12 +3695,12 @@ OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config 
     OSB_MEMSET(client, 0, sizeof *client);
     client->error.status = OSB_E_INVALID;
     if (struct_sizes != (uint32_t)(sizeof(osb_client) + 65536u * sizeof(osb_sandbox)))
-        return osb__fail(client, OSB_E_INVALID, "files were compiled with different OSB_..._SIZE");
+        return osb__fail(client, OSB_E_INVALID, OSB__SAY("files were compiled with different OSB_..._SIZE"));
     if (ops == NULL || ops->connect == NULL || ops->send == NULL || ops->recv == NULL ||
         ops->close == NULL || ops->now_ms == NULL)
-        return osb__fail(client, OSB_E_INVALID, "the port lacks a function");
+        return osb__fail(client, OSB_E_INVALID, OSB__SAY("the port lacks a function"));
     if (config->memory == NULL || config->memory_size < 1024)
-        return osb__fail(client, OSB_E_INVALID, "osb_config.memory has less than 1024 bytes");
+        return osb__fail(client, OSB_E_INVALID, OSB__SAY("osb_config.memory has less than 1024 bytes"));
     client->config = *config;
     client->buffer = (unsigned char *)config->memory;
     client->limit = config->memory_size;
@@ -3820,7 +3826,7 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
     osb__put_part(&w, ", request ", e->request_id);
     if (e->maybe_applied) osb__put_text(&w, " (it may have had its effect)");
     if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
-    return w.at;
+    return (size_t)w.at;
 }
 #endif
 
@@ -3945,7 +3951,7 @@ static const osb__op osb__op_endpoint = {"GET /sandboxes/{id}/endpoints/{port}",
 OSB_DEF osb_status osb_server_health(osb_client *client)
 {
     if (osb__begin(client, &osb__op_health) == NULL) return OSB_E_BUSY;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
 /* The options with the SDKs' defaults in place, in the working buffer. */
@@ -3956,7 +3962,6 @@ static const osb_create_options *osb__create_defaults(osb_client *c, const osb_c
     osb_create_options *o = (osb_create_options *)osb__alloc(c, sizeof *o);
     bool pool = false;
     size_t i;
-    if (o == NULL) return NULL;
     *o = *given;
     for (i = 0; i < o->extension_count; i++)
         if (osb_str_equal(osb__view(o->extensions[i].name), "poolRef")) pool = true;
@@ -3972,17 +3977,14 @@ static const osb_create_options *osb__create_defaults(osb_client *c, const osb_c
     return o;
 }
 
-static osb_status osb__start_create(osb_client *c, const osb__op *op, const osb_create_options *options,
-                                    void *answer, const osb_info_handlers *handlers)
+static void osb__start_create(osb_client *c, const osb__op *op, const osb_create_options *options,
+                              void *answer, const osb_info_handlers *handlers)
 {
     osb__call *call = osb__prepare(c, op);
-    const osb_create_options *complete = osb__create_defaults(c, options);
-    if (complete == NULL) return OSB_E_BUFFER;
-    call->body = complete;
+    call->body = osb__create_defaults(c, options);
     call->answer = answer;
     call->handlers = handlers;
     call->timeout_ms = osb__default(options->create_timeout_ms, 300000);
-    return osb__start(c);
 }
 
 OSB_DEF osb_status osb_lifecycle_kill(osb_client *client, const char *id)
@@ -3990,16 +3992,15 @@ OSB_DEF osb_status osb_lifecycle_kill(osb_client *client, const char *id)
     osb__call *call = osb__begin(client, &osb__op_kill);
     if (call == NULL) return OSB_E_BUSY;
     call->id = id;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
-static osb_status osb__start_endpoint(osb_client *c, const char *id, uint16_t port,
-                                      const osb_endpoint_options *options, osb_endpoint *endpoint)
+static void osb__start_endpoint(osb_client *c, const char *id, uint16_t port,
+                                const osb_endpoint_options *options, osb_endpoint *endpoint)
 {
     osb__call *call = osb__prepare(c, &osb__op_endpoint);
     osb__endpoint_query *query = (osb__endpoint_query *)osb__alloc(c, sizeof *query);
     osb__address home;
-    if (query == NULL) return OSB_E_BUFFER;
     query->use_server_proxy = c->config.use_server_proxy;
     if (options != NULL) {
         query->expires = options->expires_unix_s;
@@ -4012,17 +4013,15 @@ static osb_status osb__start_endpoint(osb_client *c, const char *id, uint16_t po
     call->port = port;
     call->query = query;
     call->answer = endpoint;
-    return osb__start(c);
 }
 
 OSB_DEF osb_status osb_lifecycle_endpoint(osb_client *client, const char *id, uint16_t port,
                                           const osb_endpoint_options *options,
                                           osb_endpoint *endpoint)
 {
-    osb_status status;
     if (osb__begin(client, &osb__op_endpoint) == NULL) return OSB_E_BUSY;
-    status = osb__start_endpoint(client, id, port, options, endpoint);
-    return status == OSB_PENDING ? osb__drive(client) : status;
+    osb__start_endpoint(client, id, port, options, endpoint);
+    return osb__drive(client);
 }
 
 OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t size)
@@ -4038,7 +4037,7 @@ OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t 
         osb__put(&w, host, (size_t)(a.path - host) + a.path_size);
     }
     if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
-    return w.at;
+    return (size_t)w.at;
 }
 
 /* A header of an endpoint: appended to the array of names and values. */
@@ -4049,10 +4048,10 @@ static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, o
     size_t room = (size_t)field->half_size * 2u, used = 0, i;
     for (i = 0; i < value.size; i++)
         if ((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f)
-            return osb__bad_json(c, "a control character in a header");
+            return osb__bad_json(c, OSB__SAY("a control character in a header"));
     for (i = 0; i < key.size; i++)
         if (!osb__is_unreserved((unsigned char)key.data[i]))
-            return osb__bad_json(c, "a header name that is none");
+            return osb__bad_json(c, OSB__SAY("a header name that is none"));
     if (key.size == 0) return OSB_OK;
     while (headers[used] != '\0') {
         used += osb__length(headers + used) + 1;
@@ -4100,7 +4099,7 @@ static osb_status osb__on_entry(osb_client *c, const osb__field *field, osb_str 
         entry.value = value;
         if (handlers != NULL && handlers->on_entry != NULL &&
             handlers->on_entry(handlers->user, &entry) != 0)
-            return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+            return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
     }
 #endif
     return OSB_OK;
@@ -4114,7 +4113,7 @@ static osb_status osb__on_item(osb_client *c)
     const osb_sandbox_page *page = (const osb_sandbox_page *)c->call.answer;
     if (handlers != NULL && handlers->on_sandbox != NULL &&
         handlers->on_sandbox(handlers->user, &page->item) != 0)
-        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
 #else
     (void)c;
 #endif
@@ -4209,11 +4208,10 @@ static const osb__op osb__op_patch = {"PATCH /sandboxes/{id}/metadata", NULL, os
 OSB_DEF osb_status osb_lifecycle_create(osb_client *client, const osb_create_options *options,
                                         const osb_info_handlers *handlers, osb_sandbox_info *info)
 {
-    osb_status status;
     if (osb__begin(client, &osb__op_create) == NULL) return OSB_E_BUSY;
     OSB_MEMSET(info, 0, sizeof *info);
-    status = osb__start_create(client, &osb__op_create, options, info, handlers);
-    return status == OSB_PENDING ? osb__drive(client) : status;
+    osb__start_create(client, &osb__op_create, options, info, handlers);
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_lifecycle_get(osb_client *client, const char *id,
@@ -4225,7 +4223,7 @@ OSB_DEF osb_status osb_lifecycle_get(osb_client *client, const char *id,
     call->id = id;
     call->handlers = handlers;
     call->answer = info;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filter *filter,
@@ -4238,7 +4236,7 @@ OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filt
     call->query = filter != NULL ? filter : &everything;
     call->handlers = handlers;
     call->answer = page;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_lifecycle_pause(osb_client *client, const char *id)
@@ -4246,7 +4244,7 @@ OSB_DEF osb_status osb_lifecycle_pause(osb_client *client, const char *id)
     osb__call *call = osb__begin(client, &osb__op_pause);
     if (call == NULL) return OSB_E_BUSY;
     call->id = id;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
@@ -4254,7 +4252,7 @@ OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
     osb__call *call = osb__begin(client, &osb__op_resume);
     if (call == NULL) return OSB_E_BUSY;
     call->id = id;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
 /* The time by the lifecycle server's last Date, or else by the port; 0: unknown. */
@@ -4265,15 +4263,20 @@ static uint32_t osb__unix_time(const osb_client *c)
     return port->ops->unix_time != NULL ? port->ops->unix_time(port->ctx) : 0;
 }
 
-static osb_status osb__start_renew(osb_client *c, const char *id, uint32_t ttl_s, osb_str *expires_at)
+/* The time is known if it can be: renews. What the renewal needs stands in the call before it. */
+static osb_status osb__renew_next(osb_client *c, osb_status status)
 {
-    uint32_t now = osb__unix_time(c);
-    osb__call *call = osb__prepare(c, &osb__op_renew);
-    osb__renewal *body = (osb__renewal *)osb__alloc(c, sizeof *body);
+    const char *id = c->call.id;
+    void *expires_at = c->call.user;
+    uint32_t ttl_s = c->call.ttl_s, now = osb__unix_time(c);
+    osb__renewal *body;
+    osb__call *call;
     osb__writer w;
-    if (body == NULL) return OSB_E_BUFFER;
+    if (status != OSB_OK) return status;
+    call = osb__prepare(c, &osb__op_renew);
     if (now == 0) return osb__fail(c, OSB_E_CLOCK, NULL);
-    if (ttl_s == 0 || now + ttl_s < now) return osb__fail(c, OSB_E_INVALID, "ttl_s out of range");
+    if (ttl_s == 0 || now + ttl_s < now) return osb__fail(c, OSB_E_INVALID, OSB__SAY("ttl_s out of range"));
+    body = (osb__renewal *)osb__alloc(c, sizeof *body);
     OSB_MEMSET(&w, 0, sizeof w);
     w.out = (unsigned char *)body->expires_at;
     w.room = sizeof body->expires_at - 1;
@@ -4281,18 +4284,8 @@ static osb_status osb__start_renew(osb_client *c, const char *id, uint32_t ttl_s
     body->text = body->expires_at;
     call->id = id;
     call->body = body;
-    call->answer = expires_at;
-    if (expires_at == NULL) call->answer = osb__alloc(c, sizeof *expires_at);
-    if (call->answer == NULL) return OSB_E_BUFFER;
-    return osb__start(c);
-}
-
-/* The server was asked for its Date. What the renewal needs stood in the call that asked. */
-static osb_status osb__renew_next(osb_client *c, osb_status status)
-{
-    const osb__call *asked = &c->call;
-    if (status != OSB_OK) return status;
-    return osb__start_renew(c, asked->id, asked->ttl_s, (osb_str *)asked->user);
+    call->answer = expires_at != NULL ? expires_at : osb__alloc(c, sizeof(osb_str));
+    return OSB_PENDING;
 }
 
 OSB_DEF osb_status osb_lifecycle_renew(osb_client *client, const char *id, uint32_t ttl_s,
@@ -4300,18 +4293,14 @@ OSB_DEF osb_status osb_lifecycle_renew(osb_client *client, const char *id, uint3
 {
     static const osb__op ask = {"GET /sandboxes/{id}", NULL, NULL, NULL, OSB__GET, 0};
     osb__call *call = osb__begin(client, &ask);
-    osb_status status;
     if (call == NULL) return OSB_E_BUSY;
     if (expires_at != NULL) OSB_MEMSET(expires_at, 0, sizeof *expires_at);
-    if (client->date_s == 0) {
-        call->id = id;
-        call->user = expires_at;
-        call->ttl_s = ttl_s;
-        client->next = osb__renew_next;
-        return osb__run(client);
-    }
-    status = osb__start_renew(client, id, ttl_s, expires_at);
-    return status == OSB_PENDING ? osb__drive(client) : status;
+    call->id = id;
+    call->user = expires_at;
+    call->ttl_s = ttl_s;
+    client->next = osb__renew_next;
+    if (client->date_s != 0) osb__sleep(client, 0); /* the server need not be asked */
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *id,
@@ -4324,7 +4313,6 @@ OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *
     if (call == NULL) return OSB_E_BUSY;
     patch = (osb__patch *)osb__alloc(client, sizeof *patch);
     if (info == NULL) info = (osb_sandbox_info *)osb__alloc(client, sizeof *info);
-    if (patch == NULL || info == NULL) return OSB_E_BUFFER;
     patch->metadata = metadata;
     patch->count = count;
     OSB_MEMSET(info, 0, sizeof *info);
@@ -4332,7 +4320,7 @@ OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *
     call->body = patch;
     call->handlers = handlers;
     call->answer = info;
-    return osb__run(client);
+    return osb__drive(client);
 }
 #endif
 
@@ -4366,19 +4354,16 @@ OSB_DEF osb_status osb_ping(osb_sandbox *box)
     osb__call *call = osb__begin(box->client, &osb__op_ping);
     if (call == NULL) return OSB_E_BUSY;
     call->endpoint = &box->execd;
-    return osb__run(box->client);
+    return osb__drive(box->client);
 }
 
-static osb_status osb__start_interrupt(osb_client *c, const osb_endpoint *execd, const char *id)
+static void osb__start_interrupt(osb_client *c, const osb_endpoint *execd, const char *id)
 {
     osb__call *call = osb__prepare(c, &osb__op_interrupt);
     osb__id_query *query = (osb__id_query *)osb__alloc(c, sizeof *query);
-    if (query == NULL) return OSB_E_BUFFER;
-    if (id == NULL || *id == '\0') return osb__fail(c, OSB_E_INVALID, "no id");
     query->id = id;
     call->query = query;
     call->endpoint = execd;
-    return osb__start(c);
 }
 
 /* The interrupt is done, or failed: the call ends as it was going to. */
@@ -4406,7 +4391,7 @@ static osb_status osb__run_next(osb_client *c, osb_status status)
     if (status != OSB_E_CANCELLED || command->keep_running || command->background || run->id[0] == '\0')
         return status;
     osb__pin_error(c);
-    if (osb__start_interrupt(c, execd, run->id) != OSB_PENDING) return status;
+    osb__start_interrupt(c, execd, run->id);
     c->call.timeout_ms = 5000;
     c->next = osb__run_interrupted;
     return OSB_PENDING;
@@ -4419,14 +4404,15 @@ OSB_DEF osb_status osb_command_run(osb_sandbox *box, const osb_command *command,
     osb__call *call = osb__begin(c, &osb__op_run);
     if (call == NULL) return OSB_E_BUSY;
     if ((command->command == NULL) == (command->argv == NULL))
-        return osb__fail(c, OSB_E_INVALID, "osb_command needs one of command and argv");
+        return osb__refuse(c, OSB__SAY("osb_command needs one of command and argv"));
     OSB_MEMSET(execution, 0, sizeof *execution);
     call->endpoint = &box->execd;
     call->body = command;
     call->handlers = handlers;
     call->execution = execution;
+    call->answer = osb__alloc(c, sizeof(osb_event));
     c->next = osb__run_next;
-    return osb__run(c);
+    return osb__drive(c);
 }
 
 OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size)
@@ -4437,7 +4423,7 @@ OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size)
     w.room = size > 0 ? (uint32_t)(size - 1) : 0;
     osb__put_shell(&w, argv, false);
     if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
-    return w.at;
+    return (size_t)w.at;
 }
 
 #ifndef OSB_NO_BACKGROUND
@@ -4470,7 +4456,7 @@ static osb_status osb__command_status_next(osb_client *c, osb_status status)
     osb_command_state *state = (osb_command_state *)c->call.answer;
     if (status == OSB_OK && state->content.data != NULL && c->call.on_data != NULL &&
         c->call.on_data(c->call.user, state->content.data, state->content.size) != 0)
-        return osb__fail(c, OSB_E_CANCELLED, "ended by a handler");
+        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
     return status;
 }
 
@@ -4487,7 +4473,7 @@ OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
     call->on_data = on_content;
     call->user = user;
     box->client->next = osb__command_status_next;
-    return osb__run(box->client);
+    return osb__drive(box->client);
 }
 
 OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t cursor,
@@ -4498,7 +4484,6 @@ OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t c
     osb__cursor_query *query;
     if (call == NULL) return OSB_E_BUSY;
     query = (osb__cursor_query *)osb__alloc(box->client, sizeof *query);
-    if (query == NULL) return OSB_E_BUFFER;
     query->cursor = *next = cursor;
     call->endpoint = &box->execd;
     call->id = id;
@@ -4506,15 +4491,15 @@ OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t c
     call->answer = next;
     call->on_data = on_data;
     call->user = user;
-    return osb__run(box->client);
+    return osb__drive(box->client);
 }
 
 OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id)
 {
-    osb_status status;
     if (osb__begin(box->client, &osb__op_interrupt) == NULL) return OSB_E_BUSY;
-    status = osb__start_interrupt(box->client, &box->execd, id);
-    return status == OSB_PENDING ? osb__drive(box->client) : status;
+    if (!osb__is_segment(id)) return osb__refuse(box->client, OSB__SAY("no id"));
+    osb__start_interrupt(box->client, &box->execd, id);
+    return osb__drive(box->client);
 }
 #endif
 
@@ -4530,16 +4515,17 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
 {
     static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__GET, OSB__DATA};
     osb__call *call = osb__begin(client, &raw);
+    uint64_t size = request->body_size;
     if (call == NULL) return OSB_E_BUSY;
-    if ((request->path != NULL && request->path[0] != '/') || request->body_size > 0x7fffffffu)
-        return osb__fail(client, OSB_E_INVALID, "a path without /, or a body of 2 GiB");
+    if ((request->path != NULL && request->path[0] != '/') || size > 0x7fffffffu)
+        return osb__refuse(client, OSB__SAY("a path without /, or a body of 2 GiB"));
     call->endpoint = endpoint;
     call->body = request;
     call->answer = http_status;
     call->on_data = request->on_data;
     call->user = request->user;
     client->next = osb__request_next;
-    return osb__run(client);
+    return osb__drive(client);
 }
 #endif
 
@@ -4565,21 +4551,6 @@ static uint32_t osb__ready_left(const osb_client *c)
     return left < c->config.request_timeout_ms ? left : c->config.request_timeout_ms;
 }
 
-static osb_status osb__start_state(osb_client *c, osb_sandbox *box)
-{
-    osb__call *call = osb__prepare(c, &osb__op_box_get);
-    call->id = box->id;
-    call->answer = box;
-    return osb__start(c);
-}
-
-static osb_status osb__start_ping(osb_client *c, osb_sandbox *box)
-{
-    osb__call *call = osb__prepare(c, &osb__op_ping);
-    call->endpoint = &box->execd;
-    return osb__start(c);
-}
-
 /* Asks the caller whether the sandbox is ready; the client is the caller's while it answers. */
 static osb_status osb__ask_check(osb_client *c, osb_status last)
 {
@@ -4593,38 +4564,37 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     c->suspended = NULL;
     c->box = box;
     if (status == OSB_PENDING && osb__until(c, box->deadline_ms) == 0)
-        return osb__fail(c, OSB_E_NOT_READY, "the ready check says not yet");
+        return osb__fail(c, OSB_E_NOT_READY, OSB__SAY("the ready check says not yet"));
     if (status == OSB_PENDING) {
         osb__sleep(c, osb__default(box->ready->interval_ms, 200));
         c->next = osb__ready_next;
         return OSB_PENDING;
     }
     if (status != OSB_OK && c->error.status != status)
-        return osb__fail(c, status, "the ready check failed");
+        return osb__fail(c, status, OSB__SAY("the ready check failed"));
     return status;
 }
 
 static osb_status osb__ready_step(osb_client *c)
 {
     osb_sandbox *box = c->box;
-    osb_status status;
     switch (box->step) {
     case OSB__S_STATE:
-        status = osb__start_state(c, box);
+        osb__prepare(c, &osb__op_box_get)->id = box->id;
+        c->call.answer = box;
         break;
     case OSB__S_ENDPOINT:
-        status = osb__start_endpoint(c, box->id, box->ready->execd_port != 0 ? box->ready->execd_port : 44772,
-                                     NULL, &box->execd);
+        osb__start_endpoint(c, box->id, box->ready->execd_port != 0 ? box->ready->execd_port : 44772,
+                            NULL, &box->execd);
         break;
     case OSB__S_PING:
-        status = osb__start_ping(c, box);
+        osb__prepare(c, &osb__op_ping)->endpoint = &box->execd;
         break;
     case OSB__S_CHECK:
         return osb__ask_check(c, OSB_PENDING);
     default:
         return OSB_OK;
     }
-    if (status != OSB_PENDING) return status;
     c->call.timeout_ms = osb__ready_left(c);
     c->next = osb__ready_next;
     return OSB_PENDING;
@@ -4640,12 +4610,9 @@ static osb_status osb__ready_killed(osb_client *c, osb_status status)
 static osb_status osb__ready_failed(osb_client *c, osb_status status)
 {
     osb_sandbox *box = c->box;
-    osb__call *call;
     if (!box->kill_on_failure || box->id[0] == '\0') return status;
     osb__pin_error(c);
-    call = osb__prepare(c, &osb__op_kill);
-    call->id = box->id;
-    if (osb__start(c) != OSB_PENDING) return status;
+    osb__prepare(c, &osb__op_kill)->id = box->id;
     c->next = osb__ready_killed;
     return OSB_PENDING;
 }
@@ -4761,20 +4728,13 @@ static void osb__box_init(osb_client *c, osb_sandbox *box, const osb_ready_optio
 static osb_status osb__box_id(osb_client *c, osb_sandbox *box, const char *id)
 {
     size_t size = osb__length(id);
-    if (size >= sizeof box->id) return osb__too_big(c, "OSB_ID_SIZE", "id", size + 1);
+    if (size >= sizeof box->id) {
+        c->state = OSB__IDLE;
+        return osb__too_big(c, "OSB_ID_SIZE", "id", size + 1);
+    }
     OSB_MEMCPY(box->id, id, size);
     box->id[size] = '\0';
     return OSB_OK;
-}
-
-/* Drives the first step of a multi-step call, whose start gave `status`. */
-static osb_status osb__ready_run(osb_client *c, osb_status status)
-{
-    if (status == OSB_PENDING) {
-        c->next = osb__ready_next;
-        return osb__drive(c);
-    }
-    return status;
 }
 
 OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_options *options,
@@ -4784,7 +4744,9 @@ OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_optio
     osb__box_init(client, box, &options->ready);
     box->kill_on_failure = !options->keep_on_failure;
     box->step = OSB__S_CREATE;
-    return osb__ready_run(client, osb__start_create(client, &osb__op_box_create, options, box, NULL));
+    osb__start_create(client, &osb__op_box_create, options, box, NULL);
+    client->next = osb__ready_next;
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
@@ -4796,8 +4758,8 @@ OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
     status = osb__box_id(client, box, id);
     if (status != OSB_OK) return status;
     box->step = box->ready->skip_health_check ? OSB__S_ENDPOINT : OSB__S_STATE;
-    status = osb__ready_step(client);
-    return osb__ready_run(client, status);
+    (void)osb__ready_step(client);
+    return osb__drive(client);
 }
 
 #ifndef OSB_NO_ADMIN
@@ -4813,7 +4775,8 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
     box->step = OSB__S_RESUME;
     box->resuming = true;
     call->id = box->id;
-    return osb__ready_run(client, osb__start(client));
+    client->next = osb__ready_next;
+    return osb__drive(client);
 }
 
 static const osb__field osb__found_fields[] = {
@@ -4824,7 +4787,7 @@ static osb_status osb__find_next(osb_client *c, osb_status status)
 {
     osb_sandbox *box = (osb_sandbox *)c->call.answer;
     if (status != OSB_OK || box->id[0] != '\0') return status;
-    return osb__fail(c, OSB_E_NOT_FOUND, "no sandbox has this metadata");
+    return osb__fail(c, OSB_E_NOT_FOUND, OSB__SAY("no sandbox has this metadata"));
 }
 
 OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box)
@@ -4835,7 +4798,6 @@ OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb
     osb_sandbox_filter *filter;
     if (call == NULL) return OSB_E_BUSY;
     filter = (osb_sandbox_filter *)osb__alloc(client, sizeof *filter);
-    if (filter == NULL) return OSB_E_BUFFER;
     osb__box_init(client, box, NULL);
     filter->metadata = tag;
     filter->metadata_count = 1;
@@ -4843,7 +4805,7 @@ OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb
     call->query = filter;
     call->answer = box;
     client->next = osb__find_next;
-    return osb__run(client);
+    return osb__drive(client);
 }
 
 OSB_DEF osb_status osb_sandbox_get_info(osb_sandbox *box, const osb_info_handlers *handlers,

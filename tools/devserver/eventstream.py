@@ -130,9 +130,14 @@ class LineEvents:
             self._rest = b""
 
     def _send(self, data):
-        texts = gojson.escape_lines(data).split("\n")
-        if "" in texts:
-            texts = [text or "\\n" for text in texts]
-        head = '{"type":"%s","text":"' % self._kind
-        tail = '","timestamp":%d}\n\n' % now_ms()
-        self._stream.raw((head + (tail + head).join(texts) + tail).encode("utf-8"))
+        send_lines(self._stream, self._kind, data)
+
+
+def send_lines(stream, kind, data):
+    """Sends one event for each line of `data`; an empty line becomes the text "\\n"."""
+    texts = gojson.escape_lines(data).split("\n")
+    if "" in texts:
+        texts = [text or "\\n" for text in texts]
+    head = '{"type":"%s","text":"' % kind
+    tail = '","timestamp":%d}\n\n' % now_ms()
+    stream.raw((head + (tail + head).join(texts) + tail).encode("utf-8"))

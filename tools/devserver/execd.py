@@ -9,6 +9,7 @@ from .hooks import unauthorized
 from .httpd import Response, text_response
 from .proxy import Unreachable, forward
 from .routing import Router
+from .sessions import Sessions
 
 TOKEN_HEADER = "X-EXECD-ACCESS-TOKEN"
 PORT = 44772
@@ -28,7 +29,9 @@ class Execd:
         self._prefix = prefix
         self.commands = Commands(sandbox)
         routes = [("GET", "/ping", lambda request: Response(200))]
-        self._router = Router(routes + self.commands.routes)
+        self.sessions = Sessions(sandbox)
+        groups = (self.commands, self.sessions)
+        self._router = Router(routes + [route for group in groups for route in group.routes])
 
     def __call__(self, request):
         request.query_pairs = _go_query(request.query_string)
@@ -48,10 +51,10 @@ class Execd:
         return self._route(request)
 
     def interrupt(self, wanted):
-        """Stops the command with this id; what went wrong, or None."""
+        """Stops whatever has this id, a command or a session; what went wrong, or None."""
         if self.commands.get(wanted):
             return self.commands.stop(wanted)
-        return "no such session"
+        return None if self.sessions.close(wanted) else "no such session"
 
     def _route(self, request):
         handler, found = self._router.find(request.method, request.path)

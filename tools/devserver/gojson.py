@@ -43,6 +43,18 @@ def rfc3339_nano(seconds_ns):
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+def duration(seconds):
+    """A time span as Go prints it: 1s, 1.5s, 300ms, 1m30s, 2h0m0s."""
+    if seconds < 1:
+        return "%gms" % round(seconds * 1000, 3) if seconds else "0s"
+    minutes, seconds = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = "%gs" % round(seconds, 3)
+    if minutes or hours:
+        text = "%dm%s" % (minutes, text)
+    return "%dh%s" % (hours, text) if hours else text
+
+
 class DecodeError(Exception):
     """The text of the error that Go would give."""
 

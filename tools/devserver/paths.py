@@ -1,5 +1,6 @@
 """Paths as execd reads them: `~`, `$NAME` and `${NAME}` are expanded first."""
 
+import errno
 import os
 import re
 
@@ -59,3 +60,32 @@ def working_dir_problem(cwd, env):
     if not os.path.isdir(absolute(path, env)):
         return "working directory path is not a directory: " + cwd
     return None
+
+
+def make_dirs(path):
+    """Like os.makedirs, but failing at the place where Go's MkdirAll fails."""
+    try:
+        if os.path.isdir(path):
+            return
+        os.stat(path)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError as problem:
+        if os.path.lexists(path):
+            raise problem
+    parent = os.path.dirname(path.rstrip("/"))
+    if parent and parent != path:
+        make_dirs(parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def go_error(operation, path, problem):
+    """An OSError as Go's os package words it."""
+    if not isinstance(problem, OSError) or problem.errno is None:
+        return str(problem)
+    return "%s %s: %s" % (operation, problem.filename or path, problem.strerror.lower())

@@ -60,6 +60,11 @@ class Process:
             return False
         return signal_group(self.pid, number)
 
+    def kill(self):
+        """Kills the leader alone."""
+        if not self.done.is_set():
+            os.kill(self.pid, signal.SIGKILL)
+
     def _wait(self):
         _, status = os.waitpid(self.pid, 0)
         self.exit = Exit(status)
