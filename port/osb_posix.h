@@ -1,0 +1,588 @@
+/* osb_posix.h - the port of opensandbox.h for POSIX sockets: Linux, BSD, macOS
+
+   Do this:
+      #define OPENSANDBOX_IMPLEMENTATION
+      #include "opensandbox.h"
+      #include "port/osb_posix.h"
+   in *one* C or C++ file; in every other one include both without the define. Then:
+
+      osb_posix  tcp;
+      osb_config config = {.port = osb_posix_port(&tcp)};
+      osb_posix_config_from_env(&config);
+
+   LICENSE: Apache-2.0, see the file LICENSE.
+
+   FEATURES
+      IPv4 and IPv6. Connects to all addresses of a name as RFC 8305 ("Happy Eyeballs") has it:
+      families in turn, the next address after 250 ms or as soon as one has failed, the first that
+      connects wins. No heap but getaddrinfo's own, no threads, no signals (SIGPIPE cannot occur).
+
+   WHAT MAY BLOCK
+      getaddrinfo, for hosts that are names: literal addresses go without it. Everything else
+      returns at once, but `wait`, whose purpose it is. If your superloop must not stop for a
+      name, set osb_posix.resolve to a resolver of your own.
+
+   POLL MODE
+      osb_posix_pollfds() turns osb_want() into what poll(2) takes; examples/poll_mode.c shows a
+      whole loop. osb_posix_fd() is the bare socket for epoll, kqueue and the like.
+
+   STRICT STANDARDS
+      With -std=c99 (c11, c17) system headers show POSIX only if _POSIX_C_SOURCE is defined before
+      the first of them. Compile with -D_POSIX_C_SOURCE=200809L, or include this file first: it
+      defines the macro and includes opensandbox.h. With -std=gnu99 and in C++ there is nothing
+      to do.
+*/
+#ifndef OSB_POSIX_H
+#define OSB_POSIX_H
+
+#if !defined(_POSIX_C_SOURCE) && !defined(_XOPEN_SOURCE) && !defined(_GNU_SOURCE) &&               \
+    !defined(_DEFAULT_SOURCE)
+#ifdef __STRICT_ANSI__ /* otherwise the system shows everything by itself */
+#define _POSIX_C_SOURCE 200809L
+#endif
+#endif
+#if defined(__APPLE__) && !defined(_DARWIN_C_SOURCE)
+#define _DARWIN_C_SOURCE /* SO_NOSIGPIPE */
+#endif
+
+#ifndef OPENSANDBOX_H
+#include "opensandbox.h"
+#endif
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#if !defined(EAI_NONAME) || !defined(CLOCK_MONOTONIC)
+#error "osb_posix.h: the system headers hide POSIX. Compile with -D_POSIX_C_SOURCE=200809L or \
+-std=gnu99, or include osb_posix.h before every other header."
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How many addresses of a name are tried at most. */
+#ifndef OSB_POSIX_ADDRESSES
+#define OSB_POSIX_ADDRESSES 8
+#endif
+
+/* How long an address may take before the next one is tried beside it. */
+#ifndef OSB_POSIX_NEXT_ADDRESS_MS
+#define OSB_POSIX_NEXT_ADDRESS_MS 250
+#endif
+
+/* An address of either family: any.sa_family says which. */
+typedef union osb_posix_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} osb_posix_address;
+
+/* A resolver: the addresses of a name, with the port, in the order in which they are to be tried.
+   Returns how many (at most `room`; 0: there is no such name), or OSB_IO_WANT_READ if it does not
+   know yet: then it is asked again after some 10 ms. */
+typedef int (*osb_posix_resolver)(void *user, const char *host, uint16_t port,
+                                  osb_posix_address *addresses, size_t room);
+
+/* One connection. Must not move while a client uses it. */
+typedef struct osb_posix {
+    osb_posix_resolver resolve; /* yours to set after osb_posix_port(); NULL: getaddrinfo */
+    void *resolve_user;         /* for resolve */
+    /* private */
+    int fd;                                         /* the connection; -1: none */
+    int attempt[OSB_POSIX_ADDRESSES];               /* sockets that are connecting; -1: none */
+    osb_posix_address address[OSB_POSIX_ADDRESSES]; /* the host's addresses */
+    size_t count, next;                             /* of addresses; the next one to try */
+    uint32_t tried_ms;                              /* when the last attempt began */
+    bool connecting;
+    int32_t code; /* of the last failure, and its text */
+    char text[120];
+} osb_posix;
+
+/* Initialises the context and makes a port of it. One for each client: clients cannot share. */
+OSB_DEF osb_port osb_posix_port(osb_posix *tcp);
+
+/* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
+   OPEN_SANDBOX_DOMAIN, where config has none. The texts are the environment's own. */
+OSB_DEF void osb_posix_config_from_env(osb_config *config);
+
+/* Poll mode: what osb_poll waits for, as poll(2) takes it. Writes up to OSB_POSIX_ADDRESSES
+   entries to fds (several only while a connection is being set up), returns how many, and lowers
+   *timeout_ms where the client wants to be called earlier. Begin with -1 in *timeout_ms (no limit)
+   and go on with the next client: the result is the least of all. */
+OSB_DEF size_t osb_posix_pollfds(const osb_posix *tcp, const osb_wait *wait, struct pollfd *fds,
+                                 int *timeout_ms);
+
+/* The socket for an event loop of your own; -1: none. It changes when the client connects anew:
+   ask after each osb_poll. While it connects this is the latest attempt's, and osb_poll must be
+   called every OSB_POSIX_NEXT_ADDRESS_MS, so that further addresses get their turn. */
+OSB_DEF int osb_posix_fd(const osb_posix *tcp);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* OSB_POSIX_H */
+
+/* ==== implementation ==========================================================================*/
+
+#ifdef OPENSANDBOX_IMPLEMENTATION
+#ifndef OSB__POSIX_IMPLEMENTED
+#define OSB__POSIX_IMPLEMENTED
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/random.h>
+#endif
+
+#ifdef MSG_NOSIGNAL
+#define OSB__POSIX_SEND_FLAGS MSG_NOSIGNAL
+#else
+#define OSB__POSIX_SEND_FLAGS 0 /* SO_NOSIGPIPE is set instead */
+#endif
+
+#define OSB__POSIX_RESOLVE_MS 10u /* between two questions to a resolver that needs time */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- time ------------------------------------------------------------------------------------*/
+
+static uint32_t osb__posix_now_ms(void *ctx)
+{
+    struct timespec now;
+    (void)ctx;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)now.tv_sec * 1000u + (uint32_t)(now.tv_nsec / 1000000);
+}
+
+static uint32_t osb__posix_unix_time(void *ctx)
+{
+    (void)ctx;
+    return (uint32_t)time(NULL);
+}
+
+/* ---- errors ----------------------------------------------------------------------------------*/
+
+/* Appends to the error's text; what does not fit is left out. */
+static void osb__posix_say(osb_posix *tcp, const char *text)
+{
+    size_t used = strlen(tcp->text), size = strlen(text);
+    if (size > sizeof tcp->text - 1 - used) size = sizeof tcp->text - 1 - used;
+    memcpy(tcp->text + used, text, size);
+    tcp->text[used + size] = '\0';
+}
+
+/* strerror_r comes in two kinds: GNU's returns the text, POSIX's fills the array. */
+static const char *osb__posix_error_text(int code, char *text, size_t size)
+{
+#if defined(__GLIBC__) && defined(_GNU_SOURCE)
+    return strerror_r(code, text, size);
+#else
+    return strerror_r(code, text, size) == 0 ? text : "unknown error";
+#endif
+}
+
+/* Keeps errno and its text for the error report. */
+static int osb__posix_failed(osb_posix *tcp, int code)
+{
+    char text[80];
+    tcp->code = code;
+    tcp->text[0] = '\0';
+    osb__posix_say(tcp, osb__posix_error_text(code, text, sizeof text));
+    return OSB_IO_FAILED;
+}
+
+static const char *osb__posix_error(void *ctx, int32_t *code)
+{
+    const osb_posix *tcp = (const osb_posix *)ctx;
+    *code = tcp->code;
+    return tcp->text[0] != '\0' ? tcp->text : NULL;
+}
+
+/* ---- names -----------------------------------------------------------------------------------*/
+
+static void osb__posix_set_port(osb_posix_address *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET6) address->v6.sin6_port = htons(port);
+    else address->v4.sin_port = htons(port);
+}
+
+static bool osb__posix_literal(const char *host, osb_posix_address *address)
+{
+    memset(address, 0, sizeof *address);
+    if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
+        address->v4.sin_family = AF_INET;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
+        address->v6.sin6_family = AF_INET6;
+        return true;
+    }
+    return false;
+}
+
+/* The n-th address in a list that is (not) of a family; NULL: there are fewer. */
+static const struct addrinfo *osb__posix_nth(const struct addrinfo *list, int family,
+                                             bool of_family, size_t n)
+{
+    for (; list != NULL; list = list->ai_next) {
+        bool fits = list->ai_addrlen <= sizeof(osb_posix_address);
+        if (fits && (list->ai_family == family) == of_family && n-- == 0) return list;
+    }
+    return NULL;
+}
+
+/* Copies a list of addresses, the families in turn, the list's first one first. */
+static size_t osb__posix_interleave(osb_posix *tcp, const struct addrinfo *list)
+{
+    size_t count = 0, n;
+    for (n = 0; n < 2 * OSB_POSIX_ADDRESSES && count < OSB_POSIX_ADDRESSES; n++) {
+        const struct addrinfo *a = osb__posix_nth(list, list->ai_family, n % 2 == 0, n / 2);
+        if (a != NULL) memcpy(&tcp->address[count++], a->ai_addr, a->ai_addrlen);
+    }
+    return count;
+}
+
+static int osb__posix_name_not_found(osb_posix *tcp, int code, const char *why)
+{
+    tcp->code = code;
+    tcp->text[0] = '\0';
+    osb__posix_say(tcp, "name not found");
+    if (why != NULL) osb__posix_say(tcp, ": ");
+    if (why != NULL) osb__posix_say(tcp, why);
+    return OSB_IO_FAILED;
+}
+
+static int osb__posix_look_up(osb_posix *tcp, const char *host, uint16_t port)
+{
+    struct addrinfo hints, *list = NULL;
+    size_t i;
+    int code;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    code = getaddrinfo(host, NULL, &hints, &list);
+    if (code == EAI_SYSTEM) return osb__posix_failed(tcp, errno);
+    if (code != 0) return osb__posix_name_not_found(tcp, code, gai_strerror(code));
+    tcp->count = osb__posix_interleave(tcp, list);
+    freeaddrinfo(list);
+    for (i = 0; i < tcp->count; i++) osb__posix_set_port(&tcp->address[i], port);
+    return tcp->count > 0 ? 0 : osb__posix_name_not_found(tcp, EAI_FAMILY, NULL);
+}
+
+/* Finds the host's addresses. 0: they stand in tcp->address. */
+static int osb__posix_resolve(osb_posix *tcp, const char *host, uint16_t port)
+{
+    int count;
+    if (osb__posix_literal(host, &tcp->address[0])) {
+        osb__posix_set_port(&tcp->address[0], port);
+        tcp->count = 1;
+        return 0;
+    }
+    if (tcp->resolve == NULL) return osb__posix_look_up(tcp, host, port);
+    count = tcp->resolve(tcp->resolve_user, host, port, tcp->address, OSB_POSIX_ADDRESSES);
+    if (count == OSB_IO_WANT_READ || count == OSB_IO_WANT_WRITE) return count;
+    if (count <= 0) return osb__posix_name_not_found(tcp, EAI_NONAME, NULL);
+    tcp->count = (size_t)count;
+    return 0;
+}
+
+/* ---- connect ---------------------------------------------------------------------------------*/
+
+static void osb__posix_close_socket(int *fd)
+{
+    if (*fd >= 0) close(*fd); /* not again after EINTR: the number may be somebody else's by then */
+    *fd = -1;
+}
+
+static void osb__posix_close_attempts(osb_posix *tcp)
+{
+    size_t i;
+    for (i = 0; i < OSB_POSIX_ADDRESSES; i++) osb__posix_close_socket(&tcp->attempt[i]);
+    tcp->count = tcp->next = 0;
+    tcp->connecting = false;
+}
+
+static void osb__posix_close(void *ctx)
+{
+    osb_posix *tcp = (osb_posix *)ctx;
+    osb__posix_close_attempts(tcp);
+    osb__posix_close_socket(&tcp->fd);
+}
+
+/* False: the socket cannot be made what it must be: non-blocking. */
+static bool osb__posix_prepare_socket(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) != -1 && fcntl(fd, F_SETFL, O_NONBLOCK) != -1;
+}
+
+/* Begins an attempt at the next address. False: it has failed already. */
+static bool osb__posix_begin_attempt(osb_posix *tcp)
+{
+    const osb_posix_address *address = &tcp->address[tcp->next];
+    int *fd = &tcp->attempt[tcp->next];
+    socklen_t size = address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+    tcp->next++;
+    tcp->tried_ms = osb__posix_now_ms(tcp);
+    *fd = socket(address->any.sa_family, SOCK_STREAM, 0);
+    if (*fd >= 0 && osb__posix_prepare_socket(*fd)) {
+        if (connect(*fd, &address->any, size) == 0) return true;
+        if (errno == EINPROGRESS || errno == EINTR)
+            return true; /* EINTR: it goes on all the same */
+    }
+    osb__posix_failed(tcp, errno);
+    osb__posix_close_socket(fd);
+    return false;
+}
+
+/* Looks after an attempt. 0: connected; OSB_IO_WANT_WRITE: not yet; OSB_IO_FAILED: it is over. */
+static int osb__posix_check_attempt(osb_posix *tcp, int *fd)
+{
+    struct pollfd ready;
+    int code = 0;
+    socklen_t size = sizeof code;
+    ready.fd = *fd;
+    ready.events = POLLOUT;
+    ready.revents = 0;
+    if (poll(&ready, 1, 0) <= 0) return OSB_IO_WANT_WRITE;
+    if (getsockopt(*fd, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
+    if (code == 0) return 0;
+    osb__posix_close_socket(fd);
+    return osb__posix_failed(tcp, code);
+}
+
+/* Looks after all attempts: 0: one has connected and is tcp->fd now, the others are gone.
+   OSB_IO_FAILED: one has failed since the last look. OSB_IO_WANT_WRITE: nothing new. */
+static int osb__posix_check_attempts(osb_posix *tcp, size_t *pending)
+{
+    int result = OSB_IO_WANT_WRITE;
+    size_t i;
+    *pending = 0;
+    for (i = 0; i < tcp->next; i++) {
+        int io;
+        if (tcp->attempt[i] < 0) continue;
+        io = osb__posix_check_attempt(tcp, &tcp->attempt[i]);
+        if (io == 0) {
+            tcp->fd = tcp->attempt[i];
+            tcp->attempt[i] = -1;
+            osb__posix_close_attempts(tcp);
+            return 0;
+        }
+        if (io == OSB_IO_WANT_WRITE) ++*pending;
+        else result = io;
+    }
+    return result;
+}
+
+static uint32_t osb__posix_until_next_address(const osb_posix *tcp)
+{
+    uint32_t elapsed = osb__posix_now_ms(NULL) - tcp->tried_ms;
+    return elapsed < OSB_POSIX_NEXT_ADDRESS_MS ? OSB_POSIX_NEXT_ADDRESS_MS - elapsed : 0;
+}
+
+static int osb__posix_race(osb_posix *tcp)
+{
+    for (;;) {
+        size_t pending;
+        int io = osb__posix_check_attempts(tcp, &pending);
+        if (io == 0) return 0;
+        if (tcp->next == tcp->count) {
+            if (pending > 0) return OSB_IO_WANT_WRITE;
+            osb__posix_close_attempts(tcp); /* tcp->code tells of the last one's failure */
+            return OSB_IO_FAILED;
+        }
+        if (pending > 0 && io != OSB_IO_FAILED && osb__posix_until_next_address(tcp) > 0)
+            return OSB_IO_WANT_WRITE;
+        while (!osb__posix_begin_attempt(tcp) && tcp->next < tcp->count) {
+        }
+    }
+}
+
+static int osb__posix_connect(void *ctx, const char *host, uint16_t port, bool tls)
+{
+    osb_posix *tcp = (osb_posix *)ctx;
+    int io;
+    (void)tls; /* never asked for: osb_port_ops.tls is false */
+    if (!tcp->connecting) {
+        osb__posix_close(tcp);
+        tcp->code = 0;
+        tcp->text[0] = '\0';
+        tcp->connecting = true;
+    }
+    if (tcp->count == 0) {
+        io = osb__posix_resolve(tcp, host, port);
+        if (io == OSB_IO_FAILED) tcp->connecting = false;
+        if (io != 0) return io;
+    }
+    return osb__posix_race(tcp);
+}
+
+/* ---- send, receive, wait ---------------------------------------------------------------------*/
+
+static size_t osb__posix_at_most_int(size_t size)
+{
+    return size < INT_MAX ? size : INT_MAX;
+}
+
+static int osb__posix_send(void *ctx, const void *data, size_t size)
+{
+    osb_posix *tcp = (osb_posix *)ctx;
+    ssize_t n;
+    do n = send(tcp->fd, data, osb__posix_at_most_int(size), OSB__POSIX_SEND_FLAGS);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) return (int)n;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return OSB_IO_WANT_WRITE;
+    return osb__posix_failed(tcp, errno);
+}
+
+static int osb__posix_recv(void *ctx, void *data, size_t size)
+{
+    osb_posix *tcp = (osb_posix *)ctx;
+    ssize_t n;
+    do n = recv(tcp->fd, data, osb__posix_at_most_int(size), 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) return (int)n;
+    if (n == 0) return OSB_IO_CLOSED;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return OSB_IO_WANT_READ;
+    return osb__posix_failed(tcp, errno);
+}
+
+static void osb__posix_wait(void *ctx, unsigned want, uint32_t timeout_ms)
+{
+    const osb_posix *tcp = (const osb_posix *)ctx;
+    struct pollfd fds[OSB_POSIX_ADDRESSES];
+    osb_wait wait;
+    size_t count;
+    int timeout = -1;
+    wait.now = false;
+    wait.read = (want & OSB_WANT_READ) != 0;
+    wait.write = (want & OSB_WANT_WRITE) != 0;
+    wait.timeout_ms = timeout_ms;
+    count = osb_posix_pollfds(tcp, &wait, fds, &timeout);
+    poll(fds, (nfds_t)count, timeout); /* a signal ends it early, as is allowed */
+}
+
+/* ---- random ----------------------------------------------------------------------------------*/
+
+#ifdef __linux__
+static ssize_t osb__posix_some_random(unsigned char *data, size_t size)
+{
+    return getrandom(data, size, 0);
+}
+#else
+static ssize_t osb__posix_some_random(unsigned char *data, size_t size)
+{
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, data, size) : -1;
+    osb__posix_close_socket(&fd);
+    return n;
+}
+#endif
+
+static int osb__posix_random(void *ctx, void *data, size_t size)
+{
+    unsigned char *to = (unsigned char *)data;
+    (void)ctx;
+    while (size > 0) {
+        ssize_t n = osb__posix_some_random(to, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return -1;
+        to += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* ---- public ----------------------------------------------------------------------------------*/
+
+OSB_DEF osb_port osb_posix_port(osb_posix *tcp)
+{
+    static const osb_port_ops ops = {
+        osb__posix_connect,   osb__posix_send, osb__posix_recv,  osb__posix_close,
+        osb__posix_now_ms,    osb__posix_wait, osb__posix_error, osb__posix_random,
+        osb__posix_unix_time, false,
+    };
+    osb_port port;
+    size_t i;
+    memset(tcp, 0, sizeof *tcp);
+    tcp->fd = -1;
+    for (i = 0; i < OSB_POSIX_ADDRESSES; i++) tcp->attempt[i] = -1;
+    port.ops = &ops;
+    port.ctx = tcp;
+    return port;
+}
+
+static void osb__posix_from_env(const char **setting, const char *name)
+{
+    const char *value = getenv(name);
+    if (*setting == NULL && value != NULL && value[0] != '\0') *setting = value;
+}
+
+OSB_DEF void osb_posix_config_from_env(osb_config *config)
+{
+    osb__posix_from_env(&config->api_key, "OPEN_SANDBOX_API_KEY");
+    osb__posix_from_env(&config->domain, "OPEN_SANDBOX_DOMAIN");
+}
+
+OSB_DEF int osb_posix_fd(const osb_posix *tcp)
+{
+    size_t i;
+    if (tcp->fd >= 0) return tcp->fd;
+    for (i = tcp->next; i > 0; i--)
+        if (tcp->attempt[i - 1] >= 0) return tcp->attempt[i - 1];
+    return -1;
+}
+
+static void osb__posix_add_pollfd(struct pollfd *fds, size_t *count, int fd, bool read, bool write)
+{
+    if (fd < 0) return;
+    fds[*count].fd = fd;
+    fds[*count].events = (short)((read ? POLLIN : 0) | (write ? POLLOUT : 0));
+    fds[*count].revents = 0;
+    ++*count;
+}
+
+static void osb__posix_lower(int *timeout_ms, uint32_t limit_ms)
+{
+    int limit = limit_ms < INT_MAX ? (int)limit_ms : INT_MAX;
+    if (*timeout_ms < 0 || *timeout_ms > limit) *timeout_ms = limit;
+}
+
+OSB_DEF size_t osb_posix_pollfds(const osb_posix *tcp, const osb_wait *wait, struct pollfd *fds,
+                                 int *timeout_ms)
+{
+    size_t count = 0, i;
+    osb__posix_lower(timeout_ms, wait->now ? 0 : wait->timeout_ms);
+    if (!wait->read && !wait->write) return 0;
+    osb__posix_add_pollfd(fds, &count, tcp->fd, wait->read, wait->write);
+    if (!tcp->connecting) return count;
+    for (i = 0; i < tcp->next; i++)
+        osb__posix_add_pollfd(fds, &count, tcp->attempt[i], false, true);
+    if (tcp->count == 0) osb__posix_lower(timeout_ms, OSB__POSIX_RESOLVE_MS);
+    else if (tcp->next < tcp->count)
+        osb__posix_lower(timeout_ms, osb__posix_until_next_address(tcp));
+    return count;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* OSB__POSIX_IMPLEMENTED */
+#endif /* OPENSANDBOX_IMPLEMENTATION */
