@@ -149,7 +149,7 @@ KINDS = [
 ]
 UNCOUNTED = r"\.(comment|debug|note|group|ARM\.attributes|riscv\.attributes)"
 # " .text.osb_run  0x8000  0x380 FILE.o", or the padding after it: " *fill*  0x8380  0x2".
-PLACED = re.compile(r"^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?: (\S+))?\s*$")
+PLACED = re.compile(r"^ (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?: (\S+))?\s*$")
 
 
 def kind_of(section):
@@ -161,22 +161,30 @@ def kind_of(section):
     raise Broken(f"the linker's map has a section of unknown kind: {section}")
 
 
-def linked_sections(directory, counts):
-    """What the files chosen by `counts` put into the program: (kind, name, size), with padding."""
+def placed_sections(directory):
+    """Everything in the program, in order: (section, size, file), or ("*fill*", size, None)."""
     text = (directory / "program.map").read_text()
     text = text.split("Linker script and memory map", 1)[1]
     # A long name stands on a line of its own.
     text = re.sub(r"^( \.\S+)\n\s+", r"\1 ", text, flags=re.MULTILINE)
+    matches = filter(None, map(PLACED.match, text.splitlines()))
+    rows = [(int(m[2], 16), m[1], int(m[3], 16), m[4]) for m in matches]
+    rows = [row for row in rows if row[2] > 0]
+    for (address, name, size, source), following in zip(rows, rows[1:] + [(0,)]):
+        # A string that is the end of another one takes no room: the next section overlaps it.
+        if address <= following[0] < address + size:
+            size = following[0] - address
+        yield name, size, source
+
+
+def linked_sections(directory, counts):
+    """What the files chosen by `counts` put into the program: (kind, name, size), with padding."""
     sections = []
     kind = None
-    for line in text.splitlines():
-        match = PLACED.match(line)
-        if not match:
-            continue
-        name, size, source = match[1], int(match[2], 16), match[3]
+    for name, size, source in placed_sections(directory):
         if name != "*fill*":
             kind = kind_of(name) if counts(source) else None
-        if kind and size:
+        if kind:
             sections.append((kind, name, size))
     return sections
 
