@@ -3576,11 +3576,11 @@ static OSB__APART osb_status osb__start(osb_client *c)
     osb__address a;
     osb_status status;
     while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
+    if (!c->keep_error) c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
     if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
     if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("an address that is none"));
     if (!c->keep_error) {
-        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
         c->error.target.data = a.host - (a.bracketed ? 1 : 0);
         c->error.target.size = (size_t)(a.path - c->error.target.data);
     }
@@ -4715,25 +4715,23 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
     return status;
 }
 
-static void osb__box_init(osb_client *c, osb_sandbox *box, const osb_ready_options *ready)
+/* Prepares a sandbox for a call. id may be the sandbox's own. */
+static osb_status osb__box_init(osb_client *c, osb_sandbox *box, const char *id,
+                                const osb_ready_options *ready)
 {
     static const osb_ready_options defaults = {0, 0, NULL, NULL, 0, false};
-    OSB_MEMSET(box, 0, sizeof *box);
-    box->client = c;
-    box->ready = ready != NULL ? ready : &defaults;
-    c->box = box;
-    box->deadline_ms = osb__now(c) + osb__default(box->ready->timeout_ms, 30000);
-}
-
-static osb_status osb__box_id(osb_client *c, osb_sandbox *box, const char *id)
-{
+    char *own = box->id;
     size_t size = osb__length(id);
     if (size >= sizeof box->id) {
         c->state = OSB__IDLE;
         return osb__too_big(c, "OSB_ID_SIZE", "id", size + 1);
     }
-    OSB_MEMCPY(box->id, id, size);
-    box->id[size] = '\0';
+    if (size > 0) OSB_MEMMOVE(own, id, size);
+    OSB_MEMSET(own + size, 0, sizeof *box - (size_t)(own - (char *)box) - size);
+    box->client = c;
+    box->ready = ready != NULL ? ready : &defaults;
+    box->deadline_ms = osb__now(c) + osb__default(box->ready->timeout_ms, 30000);
+    c->box = box;
     return OSB_OK;
 }
 
@@ -4741,7 +4739,7 @@ OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_optio
                                       osb_sandbox *box)
 {
     if (osb__begin(client, &osb__op_box_create) == NULL) return OSB_E_BUSY;
-    osb__box_init(client, box, &options->ready);
+    (void)osb__box_init(client, box, NULL, &options->ready);
     box->kill_on_failure = !options->keep_on_failure;
     box->step = OSB__S_CREATE;
     osb__start_create(client, &osb__op_box_create, options, box, NULL);
@@ -4754,8 +4752,7 @@ OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
 {
     osb_status status;
     if (osb__begin(client, &osb__op_box_get) == NULL) return OSB_E_BUSY;
-    osb__box_init(client, box, ready);
-    status = osb__box_id(client, box, id);
+    status = osb__box_init(client, box, id, ready);
     if (status != OSB_OK) return status;
     box->step = box->ready->skip_health_check ? OSB__S_ENDPOINT : OSB__S_STATE;
     (void)osb__ready_step(client);
@@ -4769,8 +4766,7 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
     osb__call *call = osb__begin(client, &osb__op_resume);
     osb_status status;
     if (call == NULL) return OSB_E_BUSY;
-    osb__box_init(client, box, ready);
-    status = osb__box_id(client, box, id);
+    status = osb__box_init(client, box, id, ready);
     if (status != OSB_OK) return status;
     box->step = OSB__S_RESUME;
     box->resuming = true;
@@ -4798,7 +4794,7 @@ OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb
     osb_sandbox_filter *filter;
     if (call == NULL) return OSB_E_BUSY;
     filter = (osb_sandbox_filter *)osb__alloc(client, sizeof *filter);
-    osb__box_init(client, box, NULL);
+    (void)osb__box_init(client, box, NULL, NULL);
     filter->metadata = tag;
     filter->metadata_count = 1;
     filter->page_size = 1;
