@@ -772,6 +772,8 @@ OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size);
 #define OSB__LEVELS 6
 
 typedef struct osb__json {
+    uint8_t depth, state;
+    bool key, escaping, escaped;
     const struct osb__field *frame[OSB__LEVELS]; /* what each open container is for; NULL: skip */
     const struct osb__field *field;              /* what the value at hand is for; NULL: skip */
     void *base;                                  /* the struct that the tables' offsets refer to */
@@ -779,15 +781,13 @@ typedef struct osb__json {
     size_t escape;                               /* where in the unit the last escape begins */
     size_t dropped;                              /* bytes of the unit that did not fit */
     uint32_t arrays;                             /* bit n: container n is an array */
-    uint8_t depth, state;
-    bool key, escaping, escaped;
 } osb__json;
 
 typedef struct osb__http {
-    uint64_t left; /* of the body, or of the chunk */
-    uint16_t status;
     uint8_t framing, chunk, digits;
     bool status_line, has_length, keep_alive, cut, framing_header;
+    uint16_t status;
+    uint64_t left; /* of the body, or of the chunk */
 } osb__http;
 
 typedef struct osb__call {
@@ -805,12 +805,13 @@ typedef struct osb__call {
     uint16_t port;  /* {port} in the path */
 } osb__call;
 
+/* The small and busy members come first: the shortest instructions of a Cortex-M reach only them. */
 struct osb_client {
-    osb_config config;
-    osb_error error;
-    osb__call call;
-    osb__json json;
-    osb__http http;
+    uint8_t state, consumer, line, want, drained;
+    volatile uint8_t cancel;
+    bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole, ended;
+    bool keep_error, ready_now, typed, pieced, carriage_return;
+    uint16_t origin_port;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
        [unit, unit_end) the member at hand, [in, in_end) received and not looked at yet,
        [limit, ...) the origin's host, and behind it a failed call's texts. */
@@ -820,11 +821,11 @@ struct osb_client {
     uint32_t deadline_ms, used_ms, date_s, date_at_ms;
     osb_status (*next)(osb_client *client, osb_status status);
     osb_sandbox *box, *suspended;
-    uint16_t origin_port;
-    uint8_t state, consumer, line, want, drained;
-    volatile uint8_t cancel;
-    bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole, ended;
-    bool keep_error, ready_now, typed, pieced, carriage_return;
+    osb__call call;
+    osb__json json;
+    osb__http http;
+    osb_error error;
+    osb_config config;
 };
 
 #ifdef __cplusplus
@@ -976,7 +977,7 @@ static void osb__put(osb__writer *w, const void *data, size_t size)
 {
     uint32_t at = w->at, n = (uint32_t)size, skip = 0;
     w->at += n;
-    if (w->at <= w->from) return;
+    if (n == 0 || w->at <= w->from) return;
     if (at < w->from) skip = w->from - at;
     at = at + skip - w->from;
     if (at >= w->room) return;
