@@ -5,7 +5,7 @@ import time
 from . import gojson
 from .httpd import Response
 
-_HEADERS = [
+HEADERS = [
     ("Cache-Control", "no-cache"),
     ("Connection", "keep-alive"),
     ("Content-Type", "text/event-stream"),
@@ -47,7 +47,7 @@ class EventStream:
 
     def raw(self, data):
         if self._writer is None:
-            self._writer = self._request.stream(200, _HEADERS)
+            self._writer = self._request.stream(200, HEADERS)
         limit = self._hooks.stream_limit
         if limit is None or self._sent + len(data) <= limit:
             self._sent += len(data)

@@ -5,14 +5,19 @@ from html import escape
 from urllib.parse import parse_qsl, quote
 
 from .commands import Commands
+from .files import Files
 from .hooks import unauthorized
 from .httpd import Response, text_response
+from .metrics import Metrics
 from .proxy import Unreachable, forward
 from .routing import Router
 from .sessions import Sessions
 
 TOKEN_HEADER = "X-EXECD-ACCESS-TOKEN"
 PORT = 44772
+
+# Up to this size Go learns the length of an answer in time; larger ones go out in chunks.
+_GO_BUFFER = 2048
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -30,7 +35,7 @@ class Execd:
         self.commands = Commands(sandbox)
         routes = [("GET", "/ping", lambda request: Response(200))]
         self.sessions = Sessions(sandbox)
-        groups = (self.commands, self.sessions)
+        groups = (self.commands, self.sessions, Files(sandbox), Metrics(sandbox))
         self._router = Router(routes + [route for group in groups for route in group.routes])
 
     def __call__(self, request):
@@ -60,7 +65,10 @@ class Execd:
         handler, found = self._router.find(request.method, request.path)
         if handler is not None:
             request.params = found
-            return handler(request)
+            response = handler(request)
+            if response is not None:
+                response.chunked = len(response.body) > _GO_BUFFER
+            return response
         return self._redirect_without_slash(request) or _not_found()
 
     def _redirect_without_slash(self, request):
@@ -101,7 +109,7 @@ def _proxy_error(status, text):
 def _go_query(text):
     """Go drops a pair with a bad escape or a semicolon; others stay."""
     good = [pair for pair in text.split("&") if ";" not in pair and not _BAD_ESCAPE.search(pair)]
-    return parse_qsl("&".join(good), keep_blank_values=True)
+    return parse_qsl("&".join(good), keep_blank_values=True, errors="surrogateescape")
 
 
 def _not_found():

@@ -220,9 +220,57 @@ class Struct:
     def __init__(self, name, **fields):
         self.name = name
         self.fields = fields
+        self._outer = {}
+
+    def embed(self, outer, **fields):
+        """Fields of an embedded struct, which Go names with that struct's name in errors."""
+        self.fields.update(fields)
+        self._outer.update((name, outer + ".") for name in fields)
+        return self
 
     def decode(self, body):
         return self.convert(loads(body), self.name, "")
+
+    def decode_whole(self, body):
+        """Like `decode`, but nothing may follow the value."""
+        text = body.decode("utf-8", "replace").strip(" \t\r\n")
+        try:
+            rest = text[_DECODER.raw_decode(text)[1]:].lstrip(" \t\r\n")
+        except (ValueError, RecursionError):
+            rest = ""
+        if rest:
+            raise DecodeError(
+                "invalid character %s after top-level value" % _quote_char(rest[0]))
+        try:
+            return self.decode(body)
+        except DecodeError as problem:
+            # Here the end of the text is known to be the end, and Go says so differently.
+            if str(problem) in ("EOF", "unexpected EOF"):
+                raise DecodeError("unexpected end of JSON input") from None
+            raise
+
+    def decode_map(self, body):
+        """A map from strings to this struct."""
+        value = loads(body)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise DecodeError("json: cannot unmarshal %s into Go value of type "
+                              "map[string]model.%s" % (_kind(value), self.name))
+        return {
+            _SURROGATES.sub("\ufffd", key): self.convert(item, self.name, "")
+            for key, item in value.items()
+        }
+
+    def decode_list(self, body):
+        """A list of this struct."""
+        value = loads(body)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise DecodeError("json: cannot unmarshal %s into Go value of type "
+                              "[]model.%s" % (_kind(value), self.name))
+        return [self.convert(item, self.name, "") for item in value]
 
     def convert(self, value, owner, path):
         result = {name: _zero(kind) for name, kind in self.fields.items()}
@@ -240,7 +288,8 @@ class Struct:
             if name is None or item is None:
                 continue
             try:
-                inner = path + "." + name if path else name
+                shown = self._outer.get(name, "") + name
+                inner = path + "." + shown if path else shown
                 result[name] = _convert(item, self.fields[name], owner, inner)
             except DecodeError as error:
                 problem = problem or error

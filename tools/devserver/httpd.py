@@ -50,12 +50,13 @@ class Headers:
 
 
 class Response:
-    """A complete answer; its body is sent with an exact Content-Length."""
+    """A complete answer. Its body is sent with an exact Content-Length, or as one chunk."""
 
     def __init__(self, status, body=b"", headers=()):
         self.status = status
         self.body = body
         self.headers = list(headers)
+        self.chunked = False
 
 
 class BodyReader:
@@ -148,6 +149,14 @@ class Request:
     def query(self, name, default=None):
         values = self.query_all(name)
         return values[0] if values else default
+
+    def send_head(self, status, headers, length):
+        """Sends the head of an answer whose body the handler sends by itself."""
+        self.streaming = True
+        headers = list(headers) + [("Content-Length", str(length))]
+        if self.close:
+            headers.append(("Connection", "close"))
+        self.connection.send(head_bytes(status, headers))
 
     def stream(self, status, headers):
         """Sends the head of a chunked answer and returns the writer of its body."""
@@ -337,14 +346,18 @@ class Connection:
     def _answer(self, request, response):
         if request.close:
             response.headers.append(("Connection", "close"))
-        data = self._complete(response)
         self._log("%s %s -> %d" % (request.method, request.target, response.status))
-        self.send(data)
+        if response.chunked:
+            writer = request.stream(response.status, response.headers)
+            writer.write(response.body)
+            writer.end()
+        else:
+            self.send(self._complete(response))
 
     @staticmethod
     def _complete(response):
         headers = list(response.headers)
-        if response.status != 204:
+        if response.status not in (204, 304):
             headers.append(("Content-Length", str(len(response.body))))
         return head_bytes(response.status, headers) + response.body
 

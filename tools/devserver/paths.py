@@ -86,6 +86,9 @@ def make_dirs(path):
 
 def go_error(operation, path, problem):
     """An OSError as Go's os package words it."""
+    if isinstance(problem, ValueError):
+        # The only one that path functions raise: a NUL in the path.
+        return "%s %s: invalid argument" % (operation, path)
     if not isinstance(problem, OSError) or problem.errno is None:
         return str(problem)
     return "%s %s: %s" % (operation, problem.filename or path, problem.strerror.lower())
