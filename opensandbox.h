@@ -527,12 +527,12 @@ typedef struct osb_sandbox_filter {
 } osb_sandbox_filter;
 
 typedef struct osb_sandbox_page {
+    osb_sandbox_info item; /* the sandbox being handed out; must stay the first member */
     uint32_t page;
     uint32_t page_size;
     uint32_t total_items;
     uint32_t total_pages;
     bool has_next_page;
-    osb_sandbox_info item; /* the sandbox being handed out */
 } osb_sandbox_page;
 
 /* Lists one page of sandboxes, newest first, each through handlers->on_sandbox. filter may be
@@ -843,17 +843,24 @@ struct osb_client {
 #if !defined(OSB_MEMCPY) || !defined(OSB_MEMMOVE) || !defined(OSB_MEMSET) || !defined(OSB_MEMCMP)
 #include <string.h>
 #endif
+/* The builtins become calls of the same functions, but also less than a call for a few bytes, which
+   a freestanding compiler would not dare with the plain names. */
+#if defined(__GNUC__) || defined(__clang__)
+#define OSB__LIBC(name) __builtin_##name
+#else
+#define OSB__LIBC(name) name
+#endif
 #ifndef OSB_MEMCPY
-#define OSB_MEMCPY memcpy
+#define OSB_MEMCPY OSB__LIBC(memcpy)
 #endif
 #ifndef OSB_MEMMOVE
-#define OSB_MEMMOVE memmove
+#define OSB_MEMMOVE OSB__LIBC(memmove)
 #endif
 #ifndef OSB_MEMSET
-#define OSB_MEMSET memset
+#define OSB_MEMSET OSB__LIBC(memset)
 #endif
 #ifndef OSB_MEMCMP
-#define OSB_MEMCMP memcmp
+#define OSB_MEMCMP OSB__LIBC(memcmp)
 #endif
 
 /* jsmn under private names and with our settings, whatever the including program does with jsmn
@@ -1624,6 +1631,12 @@ static osb_status osb__too_big(osb_client *c, const char *buffer, const char *me
     return osb__fail(c, OSB_E_BUFFER, NULL);
 }
 
+/* A handler asked for the end of the call. */
+static osb_status osb__stopped(osb_client *c)
+{
+    return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+}
+
 static osb_status osb__bad_json(osb_client *c, const char *message)
 {
     if (c->json.field != NULL && !c->keep_error) c->error.member = c->json.field->name;
@@ -1633,6 +1646,11 @@ static osb_status osb__bad_json(osb_client *c, const char *message)
 static size_t osb__unit_size(const osb_client *c)
 {
     return c->unit_end - c->unit;
+}
+
+static osb_status osb__malformed(osb_client *c)
+{
+    return osb__bad_json(c, OSB__SAY("malformed JSON"));
 }
 
 /* Moves n received bytes to the unit; nothing is copied while the two regions touch. */
@@ -1860,7 +1878,7 @@ static osb_status osb__json_copy(osb_client *c, char *out, const char *text, siz
     size_t room = (size_t)c->json.field->half_size * 2u, i;
     for (i = 0; i < size; i++)
         if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
-            return osb__bad_json(c, OSB__SAY("a control character or space where none may be"));
+            return osb__bad_json(c, OSB__SAY("a control character in a text"));
     if (size + 1 > room)
         return osb__too_big(c, "a struct's array (OSB_..._SIZE)", c->json.field->name, size + 1);
     OSB_MEMCPY(out, text, size);
@@ -1896,7 +1914,7 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
         view.size = size;
         return osb__on_entry(c, field, key, view);
     default:
-        return osb__bad_json(c, OSB__SAY("text where something else belongs"));
+        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
     }
 }
 
@@ -1947,7 +1965,7 @@ static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char
         return OSB_OK;
     }
     default:
-        return osb__bad_json(c, OSB__SAY("a number where something else belongs"));
+        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
     }
     return osb__bad_json(c, OSB__SAY("a number out of range, or not an integer"));
 }
@@ -1984,7 +2002,7 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", j->field->name,
                             c->config.memory_size + j->dropped);
-    if (!osb__json_split(c, size, token)) return osb__bad_json(c, OSB__SAY("malformed value"));
+    if (!osb__json_split(c, size, token)) return osb__malformed(c);
     value = osb__json_token(c, &token[1]);
     if (!text && (j->field->kind & OSB__KIND) != OSB__MAP &&
         (j->field->kind & OSB__KIND) != OSB__ARRAY) {
@@ -2028,7 +2046,7 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     }
     saved = unit[cut];
     unit[cut] = '"';
-    if (!osb__json_split(c, cut + 1, token)) return osb__bad_json(c, OSB__SAY("malformed text"));
+    if (!osb__json_split(c, cut + 1, token)) return osb__malformed(c);
     key = osb__json_token(c, &token[0]);
     text = osb__json_token(c, &token[1]);
     if (j->escaped) text.size = osb__unescape(unit + j->value, text.size);
@@ -2071,7 +2089,7 @@ static osb_status osb__json_open(osb_client *c, bool array)
     if (j->depth == 32) return osb__bad_json(c, OSB__SAY("nested too deeply"));
     if (inside && (kind == OSB__MAP || kind == OSB__ARRAY)) field = NULL; /* only texts are wanted */
     if (field != NULL && !osb__json_fits(field, array, inside))
-        return osb__bad_json(c, OSB__SAY("an object or array where something else belongs"));
+        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
     if (inside && kind == OSB__LIST) {
         c->kept = c->base;
         OSB_MEMSET((unsigned char *)j->base + field->offset, 0, (size_t)field->half_size * 2u);
@@ -2107,7 +2125,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
     osb__json *j = &c->json;
     const osb__field *closed = osb__json_frame(j);
     osb_status status = OSB_OK;
-    if (j->depth == 0 || osb__json_in_array(j) != array) return osb__bad_json(c, OSB__SAY("wrong bracket"));
+    if (j->depth == 0 || osb__json_in_array(j) != array) return osb__malformed(c);
     j->depth--;
     j->state = j->depth == 0 ? OSB__J_DONE : OSB__J_NEXT;
     j->field = closed;
@@ -2140,7 +2158,7 @@ static osb_status osb__json_start(osb_client *c, unsigned char byte)
         return OSB_OK;
     }
     if (byte != '-' && !osb__is_digit(byte) && byte != 't' && byte != 'f' && byte != 'n')
-        return osb__bad_json(c, OSB__SAY("no value where one belongs"));
+        return osb__malformed(c);
     j->state = OSB__J_PRIMITIVE;
     return OSB_OK;
 }
@@ -2193,7 +2211,7 @@ static osb_status osb__json_structure(osb_client *c)
         c->in++;
         return osb__json_close(c, byte == ']');
     }
-    return osb__bad_json(c, OSB__SAY("not JSON"));
+    return osb__malformed(c);
 }
 
 /* Notes where an escape begins, so that no piece ends inside one, or between the two halves of a
@@ -2217,7 +2235,7 @@ static osb_status osb__json_string(osb_client *c, size_t end)
     if (!j->escaping) osb__json_pass(c, osb__plain(c->buffer + c->in, end - c->in));
     if (c->in == end) return OSB_OK;
     byte = c->buffer[c->in];
-    if (byte < 0x20) return osb__bad_json(c, OSB__SAY("a control character in a text"));
+    if (byte < 0x20) return osb__malformed(c);
     if (j->escaping) {
         j->escaping = false;
         osb__json_pass(c, 1);
@@ -2272,8 +2290,6 @@ static osb_status osb__json_feed(osb_client *c, size_t end)
 
 /* ==== http ====================================================================================*/
 
-enum { OSB__GET, OSB__POST, OSB__DELETE, OSB__PATCH, OSB__PUT };
-
 /* What an operation's answer is, and how it behaves. */
 enum {
     OSB__EVENTS = 1,      /* a stream of events */
@@ -2284,10 +2300,21 @@ enum {
 };
 
 typedef struct osb__op {
-    const char *name; /* method and path, as in the API's documents */
+    const char *name; /* method and path, as in the API's documents; NULL: an osb_request */
     const osb__field *query, *body, *answer;
-    uint8_t method, flags;
+    uint8_t flags;
 } osb__op;
+
+/* GET, DELETE, PUT: doing it twice is doing it once. */
+static bool osb__is_idempotent(const osb__op *op)
+{
+    return op->name != NULL && (op->name[0] != 'P' || op->name[1] == 'U');
+}
+
+static bool osb__is_get(const osb__op *op)
+{
+    return op->name == NULL || op->name[0] == 'G';
+}
 
 typedef struct osb__address {
     const char *host, *path; /* host without brackets; path without a slash at its end */
@@ -2416,9 +2443,9 @@ static void osb__put_path(const osb_client *c, osb__writer *w)
 
 static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w, const osb__address *a)
 {
-    static const char methods[][7] = {"GET", "POST", "DELETE", "PATCH", "PUT"};
     const osb__op *op = c->call.op;
-    const char *method = methods[op->method], *raw_path = NULL;
+    const char *method = op->name, *raw_path = NULL;
+    size_t method_size = 0;
 #ifndef OSB_NO_RAW_REQUEST
     if (op->name == NULL) {
         const osb_request *request = (const osb_request *)c->call.body;
@@ -2426,7 +2453,8 @@ static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w
         raw_path = request->path != NULL ? request->path : "/";
     }
 #endif
-    osb__put_head(w, method, osb__length(method), 0x21);
+    while (method[method_size] != '\0' && method[method_size] != ' ') method_size++;
+    osb__put_head(w, method, method_size, 0x21);
     osb__put(w, " ", 1);
     osb__put(w, a->path, a->path_size);
     if (c->call.endpoint == NULL && (op->flags & OSB__UNVERSIONED) == 0) osb__put(w, "/v1", 3);
@@ -2472,7 +2500,7 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
     }
 #endif
     if (call->op->body != NULL) osb__put_text(w, "Content-Type: application/json\r\n");
-    if (c->body_size > 0 || call->op->method != OSB__GET) {
+    if (c->body_size > 0 || !osb__is_get(call->op)) {
         osb__put_text(w, "Content-Length: ");
         osb__put_number(w, c->body_size);
         osb__put(w, "\r\n", 2);
@@ -2492,7 +2520,7 @@ static osb_status osb__measure_request(osb_client *c)
     osb__put_request(c, &w);
     c->request_size = w.at;
     if (w.bad)
-        return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character, or an address that is none"));
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character in the request"));
     return OSB_OK;
 }
 
@@ -2540,44 +2568,44 @@ static osb_status osb__chunk(osb_client *c, unsigned char byte)
     switch (h->chunk) {
     case OSB__C_SIZE:
         if (osb__hex_digit(byte) < 16) {
-            if (++h->digits > 16) return osb__bad_http(c, OSB__SAY("chunk size of too many digits"));
+            if (++h->digits > 16) return osb__bad_http(c, OSB__SAY("malformed chunk"));
             h->left = h->left << 4 | osb__hex_digit(byte);
             return OSB_PENDING;
         }
-        if (h->digits == 0) return osb__bad_http(c, OSB__SAY("chunk size that is no number"));
+        if (h->digits == 0) return osb__bad_http(c, OSB__SAY("malformed chunk"));
         h->chunk = OSB__C_SPACE;
         /* fall through */
     case OSB__C_SPACE:
         if (byte == ' ' || byte == '\t') return OSB_PENDING;
-        if (byte != ';' && byte != '\r') return osb__bad_http(c, OSB__SAY("chunk size that is no number"));
+        if (byte != ';' && byte != '\r') return osb__bad_http(c, OSB__SAY("malformed chunk"));
         h->chunk = byte == ';' ? OSB__C_EXTENSION : OSB__C_SIZE_LF;
         return OSB_PENDING;
     case OSB__C_EXTENSION:
-        if (byte == '\n') return osb__bad_http(c, OSB__SAY("chunk size without CR LF"));
+        if (byte == '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
         if (byte == '\r') h->chunk = OSB__C_SIZE_LF;
         return OSB_PENDING;
     case OSB__C_SIZE_LF:
-        if (byte != '\n') return osb__bad_http(c, OSB__SAY("chunk size without CR LF"));
+        if (byte != '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
         h->chunk = h->left > 0 ? OSB__C_DATA : OSB__C_TRAILER;
         return OSB_PENDING;
     case OSB__C_DATA_CR:
-        if (byte != '\r') return osb__bad_http(c, OSB__SAY("chunk longer than its size"));
+        if (byte != '\r') return osb__bad_http(c, OSB__SAY("malformed chunk"));
         h->chunk = OSB__C_DATA_LF;
         return OSB_PENDING;
     case OSB__C_DATA_LF:
-        if (byte != '\n') return osb__bad_http(c, OSB__SAY("chunk longer than its size"));
+        if (byte != '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
         h->chunk = OSB__C_SIZE;
         h->digits = 0;
         return OSB_PENDING;
     case OSB__C_TRAILER:
         h->chunk = byte == '\r' ? OSB__C_END_LF : OSB__C_TRAILER_REST;
-        if (byte == '\n') return osb__bad_http(c, OSB__SAY("trailer without CR LF"));
+        if (byte == '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
         return OSB_PENDING;
     case OSB__C_TRAILER_REST:
         if (byte == '\n') h->chunk = OSB__C_TRAILER;
         return OSB_PENDING;
     default: /* OSB__C_END_LF */
-        return byte == '\n' ? OSB_OK : osb__bad_http(c, OSB__SAY("trailer without CR LF"));
+        return byte == '\n' ? OSB_OK : osb__bad_http(c, OSB__SAY("malformed chunk"));
     }
 }
 
@@ -2603,10 +2631,10 @@ static osb_status osb__content_length(osb_client *c, const char *value, size_t s
 {
     osb__http *h = &c->http;
     uint64_t length;
-    if (!osb__number(value, size, &length)) return osb__bad_http(c, OSB__SAY("Content-Length is no number"));
+    if (!osb__number(value, size, &length)) return osb__bad_http(c, OSB__SAY("malformed header"));
     if (h->framing == OSB__CHUNKED)
-        return osb__bad_http(c, OSB__SAY("both Content-Length and Transfer-Encoding"));
-    if (h->has_length && h->left != length) return osb__bad_http(c, OSB__SAY("two different Content-Lengths"));
+        return osb__bad_http(c, OSB__SAY("ambiguous framing"));
+    if (h->has_length && h->left != length) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     h->has_length = true;
     h->framing = OSB__BY_LENGTH;
     h->left = length;
@@ -2664,9 +2692,9 @@ static osb_status osb__framing_header(osb_client *c, int header, const char *val
     osb__http *h = &c->http;
     if (header == OSB__H_LENGTH) return osb__content_length(c, value, size);
     if (!osb__is(value, size, "chunked"))
-        return osb__bad_http(c, OSB__SAY("a Transfer-Encoding that is not chunked"));
-    if (h->has_length) return osb__bad_http(c, OSB__SAY("both Content-Length and Transfer-Encoding"));
-    if (h->framing == OSB__CHUNKED) return osb__bad_http(c, OSB__SAY("two Transfer-Encodings"));
+        return osb__bad_http(c, OSB__SAY("unknown Transfer-Encoding"));
+    if (h->has_length) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
+    if (h->framing == OSB__CHUNKED) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     h->framing = OSB__CHUNKED;
     return OSB_OK;
 }
@@ -2689,7 +2717,7 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
     case OSB__H_CURSOR:
         if ((c->call.op->flags & OSB__DATA) != 0 && c->call.op->query != NULL &&
             !osb__number(value, size, (uint64_t *)c->call.answer))
-            return osb__bad_http(c, OSB__SAY("EXECD-COMMANDS-TAIL-CURSOR is no number"));
+            return osb__bad_http(c, OSB__SAY("malformed header"));
         return OSB_OK;
     default:
         osb__error_header(c, header, value, size);
@@ -2704,17 +2732,17 @@ static OSB__APART osb_status osb__head_line(osb_client *c, const char *line, siz
     size_t name = 0, i;
     int header = 0;
     for (i = 0; i < size; i++)
-        if (line[i] == '\0' || line[i] == '\r') return osb__bad_http(c, OSB__SAY("NUL or CR in the head"));
+        if (line[i] == '\0' || line[i] == '\r') return osb__bad_http(c, OSB__SAY("malformed header"));
     if (!h->status_line) return osb__status_line(c, line, size);
     if (line[0] == ' ' || line[0] == '\t') /* a folded header's second line */
-        return h->framing_header ? osb__bad_http(c, OSB__SAY("a folded framing header")) : OSB_OK;
+        return h->framing_header ? osb__bad_http(c, OSB__SAY("ambiguous framing")) : OSB_OK;
     while (name < size && line[name] != ':') name++;
     if (name == size && h->cut) return OSB_OK;
     if (name == size || name == 0 || line[name - 1] == ' ' || line[name - 1] == '\t')
-        return osb__bad_http(c, OSB__SAY("a header without a name or colon"));
+        return osb__bad_http(c, OSB__SAY("malformed header"));
     while (header < OSB__H_COUNT && !osb__is(line, name, osb__header_names[header])) header++;
     h->framing_header = header <= OSB__H_CONNECTION;
-    if (h->cut && header <= OSB__H_ENCODING) return osb__bad_http(c, OSB__SAY("a framing header too long"));
+    if (h->cut && header <= OSB__H_ENCODING) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     if (header == OSB__H_COUNT || h->cut) return OSB_OK;
     for (i = name + 1; i < size && (line[i] == ' ' || line[i] == '\t');) i++;
     while (size > i && (line[size - 1] == ' ' || line[size - 1] == '\t')) size--;
@@ -2874,10 +2902,10 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
     }
     if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
         (handler != NULL && handler(h->user, event) != 0))
-        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+        return osb__stopped(c);
     if ((event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
         event->text.data != NULL && osb__event_output(c, event))
-        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+        return osb__stopped(c);
     return OSB_OK;
 }
 
@@ -2888,7 +2916,7 @@ static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_
     osb_event piece;
     if (kind == OSB__ARRAY) {
         if (h != NULL && h->on_traceback != NULL && h->on_traceback(h->user, text, more) != 0)
-            return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+            return osb__stopped(c);
         return OSB_OK;
     }
     OSB_MEMSET(&piece, 0, sizeof piece);
@@ -2916,7 +2944,7 @@ static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *fiel
     }
     if (!osb__in_event(c)) {
         if (c->call.on_data != NULL && c->call.on_data(c->call.user, text.data, text.size) != 0)
-            return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+            return osb__stopped(c);
         return OSB_OK;
     }
     if (kind != OSB__TEXT) return osb__event_entry(c, kind, key, text, true);
@@ -2988,7 +3016,7 @@ static OSB__APART osb_status osb__on_event_end(osb_client *c)
     }
     if (c->ended || c->consumer != OSB__TO_EVENTS) return OSB_OK;
     if (event->type == OSB_EVENT_INIT && event->text.data == NULL)
-        return osb__bad_json(c, OSB__SAY("init event without an id"));
+        return osb__bad_json(c, OSB__SAY("malformed event"));
     status = osb__event_summary(c, event);
     if (status == OSB_OK && event->type != OSB_EVENT_RESULT) status = osb__event_out(c, event);
     if (last) c->ended = c->call.execution->ended = true;
@@ -3012,7 +3040,7 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
         /* fall through */
     case OSB__L_START:
         if (byte == '{') { /* the JSON layer takes it */
-            if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("event in the middle of another one"));
+            if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("malformed event"));
             osb__event_begin(c);
             c->line = OSB__L_JSON;
             c->in--;
@@ -3025,7 +3053,7 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
         return OSB_OK;
     case OSB__L_JSON:
     case OSB__L_DATA: /* behind the object's end */
-        return byte == ' ' || byte == '\t' ? OSB_OK : osb__bad_json(c, OSB__SAY("text behind an event"));
+        return byte == ' ' || byte == '\t' ? OSB_OK : osb__bad_json(c, OSB__SAY("malformed event"));
     case OSB__L_COLON:
         c->line = byte == ':' ? OSB__L_SPACE : OSB__L_SKIP;
         if (c->line == OSB__L_SPACE && c->json.state == OSB__J_DONE) osb__event_begin(c);
@@ -3050,7 +3078,7 @@ static osb_status osb__events(osb_client *c, size_t end)
         if (json) status = osb__json_feed(c, end);
         else status = osb__event_line(c, c->buffer[c->in++]);
         if (status != OSB__END_OF_LINE) continue;
-        if (c->line == OSB__L_JSON) return osb__bad_json(c, OSB__SAY("event cut off by its line's end"));
+        if (c->line == OSB__L_JSON) return osb__bad_json(c, OSB__SAY("malformed event"));
         status = osb__event_line(c, c->buffer[c->in++]);
     }
     if (c->ended) c->in = end;
@@ -3271,7 +3299,7 @@ static osb_status osb__head_end(osb_client *c)
     osb__http *h = &c->http;
     const osb__op *op = c->call.op;
     uint16_t status = h->status;
-    if (status == 101) return osb__bad_http(c, OSB__SAY("101 to a request that asked for no upgrade"));
+    if (status == 101) return osb__bad_http(c, OSB__SAY("101 that nobody asked for"));
     if (status < 200) { /* the real answer is still to come */
         OSB_MEMSET(h, 0, sizeof *h);
         return OSB_PENDING;
@@ -3340,7 +3368,7 @@ static osb_status osb__deliver(osb_client *c, size_t end)
             c->in = end;
             if (c->call.on_data != NULL &&
                 c->call.on_data(c->call.user, c->buffer + from, end - from) != 0)
-                status = osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+                status = osb__stopped(c);
             break;
         }
         case OSB__TO_ERROR:
@@ -3532,7 +3560,6 @@ static void osb__unpin_error(osb_client *c)
 static bool osb__exchange_over(osb_client *c, osb_status status)
 {
     const osb__op *op = c->call.op;
-    bool idempotent = op->name != NULL && op->method != OSB__POST && op->method != OSB__PATCH;
     bool silent = status == OSB_E_CLOSED && !c->received;
     if (c->whole && c->http.keep_alive && c->in == c->in_end && c->sent == c->request_size) {
         c->used_ms = osb__now(c);
@@ -3540,12 +3567,12 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
     }
     osb__disconnect(c);
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
-    if (silent && c->reused && !c->repeated && (idempotent || !c->accepted)) {
+    if (silent && c->reused && !c->repeated && (osb__is_idempotent(op) || !c->accepted)) {
         c->repeated = true;
         c->state = OSB__CONNECTING;
         return true;
     }
-    if (!c->keep_error && status != OSB_OK && op->method != OSB__GET)
+    if (!c->keep_error && status != OSB_OK && !osb__is_get(op))
         c->error.maybe_applied = c->accepted && !c->answered;
     return false;
 }
@@ -3580,7 +3607,7 @@ static OSB__APART osb_status osb__start(osb_client *c)
     if (!c->keep_error) c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
     if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
-    if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("an address that is none"));
+    if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
     if (!c->keep_error) {
         c->error.target.data = a.host - (a.bracketed ? 1 : 0);
         c->error.target.size = (size_t)(a.path - c->error.target.data);
@@ -3939,15 +3966,14 @@ static const osb__field osb__endpoint_query_fields[] = {
     {"expires", NULL, OSB__AT(osb__endpoint_query, expires), OSB__U32, 0},
     OSB__END};
 
-static const osb__op osb__op_health = {"GET /health", NULL, NULL, NULL, OSB__GET, OSB__UNVERSIONED};
+static const osb__op osb__op_health = {"GET /health", NULL, NULL, NULL, OSB__UNVERSIONED};
 static const osb__op osb__op_box_create = {"POST /sandboxes", NULL, osb__create_fields,
-                                           &osb__box_root, OSB__POST, 0};
+                                           &osb__box_root, 0};
 static const osb__op osb__op_box_get = {"GET /sandboxes/{id}", NULL, NULL,
-                                        &osb__box_root, OSB__GET, 0};
-static const osb__op osb__op_kill = {"DELETE /sandboxes/{id}", NULL, NULL, NULL, OSB__DELETE, 0};
+                                        &osb__box_root, 0};
+static const osb__op osb__op_kill = {"DELETE /sandboxes/{id}", NULL, NULL, NULL, 0};
 static const osb__op osb__op_endpoint = {"GET /sandboxes/{id}/endpoints/{port}",
-                                         osb__endpoint_query_fields, NULL, &osb__endpoint_root,
-                                         OSB__GET, 0};
+                                         osb__endpoint_query_fields, NULL, &osb__endpoint_root, 0};
 
 OSB_DEF osb_status osb_server_health(osb_client *client)
 {
@@ -4049,10 +4075,10 @@ static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, o
     size_t room = (size_t)field->half_size * 2u, used = 0, i;
     for (i = 0; i < value.size; i++)
         if ((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f)
-            return osb__bad_json(c, OSB__SAY("a control character in a header"));
+            return osb__bad_json(c, OSB__SAY("a control character in a text"));
     for (i = 0; i < key.size; i++)
         if (!osb__is_unreserved((unsigned char)key.data[i]))
-            return osb__bad_json(c, OSB__SAY("a header name that is none"));
+            return osb__bad_json(c, OSB__SAY("a control character in a text"));
     if (key.size == 0) return OSB_OK;
     while (headers[used] != '\0') {
         used += osb__length(headers + used) + 1;
@@ -4100,7 +4126,7 @@ static osb_status osb__on_entry(osb_client *c, const osb__field *field, osb_str 
         entry.value = value;
         if (handlers != NULL && handlers->on_entry != NULL &&
             handlers->on_entry(handlers->user, &entry) != 0)
-            return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+            return osb__stopped(c);
     }
 #endif
     return OSB_OK;
@@ -4114,7 +4140,7 @@ static osb_status osb__on_item(osb_client *c)
     const osb_sandbox_page *page = (const osb_sandbox_page *)c->call.answer;
     if (handlers != NULL && handlers->on_sandbox != NULL &&
         handlers->on_sandbox(handlers->user, &page->item) != 0)
-        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+        return osb__stopped(c);
 #else
     (void)c;
 #endif
@@ -4122,36 +4148,30 @@ static osb_status osb__on_item(osb_client *c)
 }
 
 #ifndef OSB_NO_ADMIN
-/* A sandbox as such, and as an element of a page: the same members at other offsets. */
-#define OSB__INFO_TABLES(prefix, type, at)                                                         \
-    static const osb__field prefix##_image_fields[] = {                                            \
-        {"uri", NULL, OSB__AT(type, at image), OSB__VIEW, 0}, OSB__END};                           \
-    static const osb__field prefix##_platform_fields[] = {                                         \
-        {"os", NULL, OSB__AT(type, at platform_os), OSB__VIEW, 0},                                 \
-        {"arch", NULL, OSB__AT(type, at platform_arch), OSB__VIEW, 0},                             \
-        OSB__END};                                                                                 \
-    static const osb__field prefix##_status_fields[] = {                                           \
-        {"state", NULL, OSB__AT(type, at state), OSB__VIEW, 0},                                    \
-        {"reason", NULL, OSB__AT(type, at reason), OSB__VIEW, 0},                                  \
-        {"message", NULL, OSB__AT(type, at message), OSB__VIEW, 0},                                \
-        {"lastTransitionAt", NULL, OSB__AT(type, at last_transition_at), OSB__VIEW, 0},            \
-        OSB__END};                                                                                 \
-    static const osb__field prefix##_fields[] = {                                                  \
-        {"id", NULL, OSB__AT(type, at id), OSB__VIEW | OSB__REQUIRED, 0},                          \
-        {"image", prefix##_image_fields, 0, OSB__OBJECT, 0},                                       \
-        {"snapshotId", NULL, OSB__AT(type, at snapshot_id), OSB__VIEW, 0},                         \
-        {"platform", prefix##_platform_fields, 0, OSB__OBJECT, 0},                                 \
-        {"status", prefix##_status_fields, 0, OSB__OBJECT, 0},                                     \
-        {"metadata", NULL, 0, OSB__MAP, 0},                                                        \
-        {"extensions", NULL, 0, OSB__MAP, 0},                                                      \
-        {"entrypoint", NULL, 0, OSB__ARRAY, 0},                                                    \
-        {"createdAt", NULL, OSB__AT(type, at created_at), OSB__VIEW, 0},                           \
-        {"expiresAt", NULL, OSB__AT(type, at expires_at), OSB__VIEW, 0},                           \
-        OSB__END}
-
-#define OSB__NOTHING
-OSB__INFO_TABLES(osb__info, osb_sandbox_info, OSB__NOTHING);
-OSB__INFO_TABLES(osb__item, osb_sandbox_page, item.);
+static const osb__field osb__info_image_fields[] = {
+    {"uri", NULL, OSB__AT(osb_sandbox_info, image), OSB__VIEW, 0}, OSB__END};
+static const osb__field osb__info_platform_fields[] = {
+    {"os", NULL, OSB__AT(osb_sandbox_info, platform_os), OSB__VIEW, 0},
+    {"arch", NULL, OSB__AT(osb_sandbox_info, platform_arch), OSB__VIEW, 0},
+    OSB__END};
+static const osb__field osb__info_status_fields[] = {
+    {"state", NULL, OSB__AT(osb_sandbox_info, state), OSB__VIEW, 0},
+    {"reason", NULL, OSB__AT(osb_sandbox_info, reason), OSB__VIEW, 0},
+    {"message", NULL, OSB__AT(osb_sandbox_info, message), OSB__VIEW, 0},
+    {"lastTransitionAt", NULL, OSB__AT(osb_sandbox_info, last_transition_at), OSB__VIEW, 0},
+    OSB__END};
+static const osb__field osb__info_fields[] = {
+    {"id", NULL, OSB__AT(osb_sandbox_info, id), OSB__VIEW | OSB__REQUIRED, 0},
+    {"image", osb__info_image_fields, 0, OSB__OBJECT, 0},
+    {"snapshotId", NULL, OSB__AT(osb_sandbox_info, snapshot_id), OSB__VIEW, 0},
+    {"platform", osb__info_platform_fields, 0, OSB__OBJECT, 0},
+    {"status", osb__info_status_fields, 0, OSB__OBJECT, 0},
+    {"metadata", NULL, 0, OSB__MAP, 0},
+    {"extensions", NULL, 0, OSB__MAP, 0},
+    {"entrypoint", NULL, 0, OSB__ARRAY, 0},
+    {"createdAt", NULL, OSB__AT(osb_sandbox_info, created_at), OSB__VIEW, 0},
+    {"expiresAt", NULL, OSB__AT(osb_sandbox_info, expires_at), OSB__VIEW, 0},
+    OSB__END};
 static const osb__field osb__info_root = {"sandbox", osb__info_fields, 0, OSB__OBJECT, 0};
 
 static const osb__field osb__pagination_fields[] = {
@@ -4162,8 +4182,7 @@ static const osb__field osb__pagination_fields[] = {
     {"hasNextPage", NULL, OSB__AT(osb_sandbox_page, has_next_page), OSB__BOOL, 0},
     OSB__END};
 static const osb__field osb__page_fields[] = {
-    {"items", osb__item_fields, OSB__AT(osb_sandbox_page, item), OSB__LIST,
-     OSB__HALF(osb_sandbox_info)},
+    {"items", osb__info_fields, 0, OSB__LIST, OSB__HALF(osb_sandbox_info)}, /* page.item */
     {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
     OSB__END};
 static const osb__field osb__page_root = {"page", osb__page_fields, 0, OSB__OBJECT, 0};
@@ -4193,18 +4212,18 @@ static const osb__field osb__renewed_fields[] = {{"expiresAt", NULL, 0, OSB__VIE
 static const osb__field osb__renewed_root = {"renewal", osb__renewed_fields, 0, OSB__OBJECT, 0};
 
 static const osb__op osb__op_create = {"POST /sandboxes", NULL, osb__create_fields,
-                                       &osb__info_root, OSB__POST, 0};
+                                       &osb__info_root, 0};
 static const osb__op osb__op_get = {"GET /sandboxes/{id}", NULL, NULL,
-                                    &osb__info_root, OSB__GET, 0};
+                                    &osb__info_root, 0};
 static const osb__op osb__op_list = {"GET /sandboxes", osb__filter_fields, NULL,
-                                     &osb__page_root, OSB__GET, 0};
-static const osb__op osb__op_pause = {"POST /sandboxes/{id}/pause", NULL, NULL, NULL, OSB__POST, 0};
+                                     &osb__page_root, 0};
+static const osb__op osb__op_pause = {"POST /sandboxes/{id}/pause", NULL, NULL, NULL, 0};
 static const osb__op osb__op_resume = {
-    "POST /sandboxes/{id}/resume", NULL, NULL, NULL, OSB__POST, 0};
+    "POST /sandboxes/{id}/resume", NULL, NULL, NULL, 0};
 static const osb__op osb__op_renew = {"POST /sandboxes/{id}/renew-expiration", NULL,
-                                      osb__renewal_fields, &osb__renewed_root, OSB__POST, 0};
+                                      osb__renewal_fields, &osb__renewed_root, 0};
 static const osb__op osb__op_patch = {"PATCH /sandboxes/{id}/metadata", NULL, osb__patch_fields,
-                                      &osb__info_root, OSB__PATCH, 0};
+                                      &osb__info_root, 0};
 
 OSB_DEF osb_status osb_lifecycle_create(osb_client *client, const osb_create_options *options,
                                         const osb_info_handlers *handlers, osb_sandbox_info *info)
@@ -4292,7 +4311,7 @@ static osb_status osb__renew_next(osb_client *c, osb_status status)
 OSB_DEF osb_status osb_lifecycle_renew(osb_client *client, const char *id, uint32_t ttl_s,
                                        osb_str *expires_at)
 {
-    static const osb__op ask = {"GET /sandboxes/{id}", NULL, NULL, NULL, OSB__GET, 0};
+    static const osb__op ask = {"GET /sandboxes/{id}", NULL, NULL, NULL, 0};
     osb__call *call = osb__begin(client, &ask);
     if (call == NULL) return OSB_E_BUSY;
     if (expires_at != NULL) OSB_MEMSET(expires_at, 0, sizeof *expires_at);
@@ -4344,11 +4363,11 @@ typedef struct osb__id_query {
 static const osb__field osb__id_query_fields[] = {
     {"id", NULL, OSB__AT(osb__id_query, id), OSB__STRING, 0}, OSB__END};
 
-static const osb__op osb__op_ping = {"GET /ping", NULL, NULL, NULL, OSB__GET, 0};
-static const osb__op osb__op_run = {"POST /command", NULL, osb__command_fields, NULL, OSB__POST,
+static const osb__op osb__op_ping = {"GET /ping", NULL, NULL, NULL, 0};
+static const osb__op osb__op_run = {"POST /command", NULL, osb__command_fields, NULL,
                                     OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
 static const osb__op osb__op_interrupt = {
-    "DELETE /command", osb__id_query_fields, NULL, NULL, OSB__DELETE, 0};
+    "DELETE /command", osb__id_query_fields, NULL, NULL, 0};
 
 OSB_DEF osb_status osb_ping(osb_sandbox *box)
 {
@@ -4447,9 +4466,8 @@ static const osb__field osb__cursor_query_fields[] = {
     {"cursor", NULL, OSB__AT(osb__cursor_query, cursor), OSB__CURSOR, 0}, OSB__END};
 
 static const osb__op osb__op_command_status = {"GET /command/status/{id}", NULL, NULL,
-                                               &osb__command_state_root, OSB__GET, 0};
-static const osb__op osb__op_logs = {"GET /command/{id}/logs", osb__cursor_query_fields, NULL, NULL,
-                                     OSB__GET, OSB__DATA};
+                                               &osb__command_state_root, 0};
+static const osb__op osb__op_logs = {"GET /command/{id}/logs", osb__cursor_query_fields, NULL, NULL, OSB__DATA};
 
 /* The state is complete: its last piece of the command's text goes the way of the others. */
 static osb_status osb__command_status_next(osb_client *c, osb_status status)
@@ -4457,7 +4475,7 @@ static osb_status osb__command_status_next(osb_client *c, osb_status status)
     osb_command_state *state = (osb_command_state *)c->call.answer;
     if (status == OSB_OK && state->content.data != NULL && c->call.on_data != NULL &&
         c->call.on_data(c->call.user, state->content.data, state->content.size) != 0)
-        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by a handler"));
+        return osb__stopped(c);
     return status;
 }
 
@@ -4514,7 +4532,7 @@ static osb_status osb__request_next(osb_client *c, osb_status status)
 OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *endpoint,
                                         const osb_request *request, uint16_t *http_status)
 {
-    static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__GET, OSB__DATA};
+    static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__DATA};
     osb__call *call = osb__begin(client, &raw);
     uint64_t size = request->body_size;
     if (call == NULL) return OSB_E_BUSY;
@@ -4790,7 +4808,7 @@ static osb_status osb__find_next(osb_client *c, osb_status status)
 OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box)
 {
     static const osb__op find = {
-        "GET /sandboxes", osb__filter_fields, NULL, &osb__found_root, OSB__GET, 0};
+        "GET /sandboxes", osb__filter_fields, NULL, &osb__found_root, 0};
     osb__call *call = osb__begin(client, &find);
     osb_sandbox_filter *filter;
     if (call == NULL) return OSB_E_BUSY;
