@@ -5,7 +5,7 @@
 #     tests/cross/matrix.sh [native] [targets]      default: both
 #
 # native:  opensandbox.h and each header in port/, as C and C++, with gcc and clang; each OSB_NO_...
-#          macro by itself and all together; no exported name without the prefix osb_
+#          macro by itself and all together; no exported name without the prefix osb_; the examples
 # targets: opensandbox.h for microcontrollers, linked without any C library
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -97,6 +97,16 @@ native_configurations() {
     echo
 }
 
+native_examples() {
+    local example
+    for example in examples/*.c; do
+        [ -e "$example" ] || continue
+        printf '%-45s' "gcc $example"
+        cell -O2 gcc -O2 -Wall -Wextra -Werror -I. -c "$example" -o "$WORK/example.o"
+        echo
+    done
+}
+
 native() {
     local port missing
     native_header opensandbox.h
@@ -110,6 +120,7 @@ native() {
             native_header "opensandbox.h $port"
         fi
     done
+    native_examples
 }
 
 # --- targets
