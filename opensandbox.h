@@ -243,7 +243,7 @@ typedef struct osb_error {
 #define OSB_IO_CLOSED (-3)     /* the peer closed its side in good order */
 #define OSB_IO_FAILED (-4)     /* broken; `error` has the reason */
 
-#define OSB_WANT_READ 1u  /* bits for `wait` */
+#define OSB_WANT_READ 1u /* bits for `wait` */
 #define OSB_WANT_WRITE 2u
 
 /* One connection at a time. No function but `wait` (and a name look-up in `connect`, if the
@@ -290,19 +290,19 @@ typedef struct osb_sandbox osb_sandbox;
    pointers point at must live as long as the client. */
 typedef struct osb_config {
     osb_port port;
-    void *memory;       /* the working buffer: 1 KB or more */
-    size_t memory_size; /* its size in bytes */
-    const char *domain; /* host[:port], scheme and trailing /v1 allowed; default localhost:8080 */
-    const char *api_key;       /* sent to the domain's origin only; default: none */
-    const osb_pair *headers;   /* extra headers for every request to every server; default: none */
+    void *memory;        /* the working buffer: 1 KB or more */
+    size_t memory_size;  /* its size in bytes */
+    const char *domain;  /* host[:port], scheme and trailing /v1 allowed; default localhost:8080 */
+    const char *api_key; /* sent to the domain's origin only; default: none */
+    const osb_pair *headers; /* extra headers for every request to every server; default: none */
     size_t header_count;
     const char *user_agent;      /* default opensandbox.h/VERSION */
     uint32_t connect_timeout_ms; /* default 10000 */
     uint32_t request_timeout_ms; /* send a request and get its whole answer; default 30000 */
-    uint32_t idle_timeout_ms; /* silence on a stream (execd pings each 3 s); default 30000 */
-    bool https;               /* the protocol if the domain names none; default http */
-    bool use_server_proxy;    /* reach sandboxes through the lifecycle server; default false */
-    bool poll_mode;           /* calls return OSB_PENDING even if the port can wait */
+    uint32_t idle_timeout_ms;    /* silence on a stream (execd pings each 3 s); default 30000 */
+    bool https;                  /* the protocol if the domain names none; default http */
+    bool use_server_proxy;       /* reach sandboxes through the lifecycle server; default false */
+    bool poll_mode;              /* calls return OSB_PENDING even if the port can wait */
 } osb_config;
 
 /* Prepares a client; no traffic. Returns OSB_E_INVALID if the port or the memory is missing or
@@ -358,9 +358,9 @@ typedef struct osb_endpoint {
 } osb_endpoint;
 
 typedef struct osb_endpoint_options {
-    uint32_t expires_unix_s;  /* a signed address, good until then; 0: not signed */
-    bool use_server_proxy;    /* through the lifecycle server, whatever osb_config says */
-    bool no_server_proxy;     /* directly, whatever osb_config says */
+    uint32_t expires_unix_s; /* a signed address, good until then; 0: not signed */
+    bool use_server_proxy;   /* through the lifecycle server, whatever osb_config says */
+    bool no_server_proxy;    /* directly, whatever osb_config says */
 } osb_endpoint_options;
 
 #ifndef OSB_NO_CREATE_EXTRAS
@@ -420,22 +420,22 @@ typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status l
 
 /* How osb_sandbox_create, _connect and _resume wait until the sandbox is ready. */
 typedef struct osb_ready_options {
-    uint32_t timeout_ms;     /* default 30000 */
-    uint32_t interval_ms;    /* between two tries; default 200 */
-    osb_ready_check check;   /* instead of GET {execd}/ping; default: ping */
-    void *user;              /* for check */
-    uint16_t execd_port;     /* default 44772 */
-    bool skip_health_check;  /* only resolve execd's endpoint: no waiting for Running, no ping */
+    uint32_t timeout_ms;    /* default 30000 */
+    uint32_t interval_ms;   /* between two tries; default 200 */
+    osb_ready_check check;  /* instead of GET {execd}/ping; default: ping */
+    void *user;             /* for check */
+    uint16_t execd_port;    /* default 44772 */
+    bool skip_health_check; /* only resolve execd's endpoint: no waiting for Running, no ping */
 } osb_ready_options;
 
 /* What to create: an image or a snapshot, and how. Absent is NULL or 0. */
 typedef struct osb_create_options {
-    const char *image;       /* "python:3.12"; this or snapshot_id (or a poolRef extension) */
+    const char *image; /* "python:3.12"; this or snapshot_id (or a poolRef extension) */
     const char *snapshot_id;
     const char *const *entrypoint; /* default {"tail", "-f", "/dev/null"} */
     size_t entrypoint_count;
-    uint32_t ttl_s;  /* the sandbox ends by itself after so long; 60 or more; default 600 */
-    bool no_expiry;  /* it lives until it is killed; ttl_s is ignored */
+    uint32_t ttl_s;        /* the sandbox ends by itself after so long; 60 or more; default 600 */
+    bool no_expiry;        /* it lives until it is killed; ttl_s is ignored */
     bool credential_proxy; /* let the egress sidecar inject credentials; needs network_policy */
     bool secure_access;    /* endpoints need headers that the server makes up */
     bool keep_on_failure;  /* osb_sandbox_create: do not kill a sandbox that did not get ready */
@@ -655,9 +655,9 @@ typedef enum osb_event_type {
 /* One event of an execution's stream, or a piece of one. Views last until the handler returns. */
 typedef struct osb_event {
     osb_event_type type;
-    bool more;           /* text is a piece, and the same event's next one follows */
-    osb_str text;        /* never ends inside a UTF-8 character */
-    osb_str key;         /* OSB_EVENT_RESULT: the MIME type; else the error's name */
+    bool more;                  /* text is a piece, and the same event's next one follows */
+    osb_str text;               /* never ends inside a UTF-8 character */
+    osb_str key;                /* OSB_EVENT_RESULT: the MIME type; else the error's name */
     int64_t timestamp_ms;       /* server's clock; 0 while more follows */
     uint64_t execution_time_ms; /* OSB_EVENT_COMPLETE */
     uint32_t execution_count;   /* OSB_EVENT_COUNT */
@@ -699,10 +699,10 @@ typedef struct osb_handlers {
 /* What became of an execution. */
 typedef struct osb_execution {
     char id[OSB_ID_SIZE];
-    osb_i32 exit_code;   /* set only if known; -1: killed by a signal, time-out among them */
-    bool timed_out;      /* osb_command.timeout_ms ended it */
-    bool ended;          /* its last event came */
-    osb_str error_name;  /* an error's name and value; views until the next call */
+    osb_i32 exit_code;  /* set only if known; -1: killed by a signal, time-out among them */
+    bool timed_out;     /* osb_command.timeout_ms ended it */
+    bool ended;         /* its last event came */
+    osb_str error_name; /* an error's name and value; views until the next call */
     osb_str error_value;
     uint32_t execution_count;
     uint64_t execution_time_ms;
@@ -712,9 +712,9 @@ typedef struct osb_execution {
 
 /* A shell command. */
 typedef struct osb_command {
-    const char *command;           /* for the shell; or */
-    const char *const *argv;       /* program and arguments, NULL at the end: quoted for the shell */
-    const char *cwd;               /* must exist; ~ and $VAR are expanded; default: execd's own */
+    const char *command;     /* for the shell; or */
+    const char *const *argv; /* program and arguments, NULL at the end: quoted for the shell */
+    const char *cwd;         /* must exist; ~ and $VAR are expanded; default: execd's own */
     const osb_pair *envs;
     size_t env_count;
     uint32_t timeout_ms; /* execd kills it after so long; 0: never */
@@ -809,7 +809,8 @@ typedef struct osb__call {
 struct osb_client {
     uint8_t state, consumer, line, want, drained;
     volatile uint8_t cancel;
-    bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole, ended;
+    bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole,
+        ended;
     bool keep_error, ready_now, typed, pieced, carriage_return;
     uint16_t origin_port;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
@@ -1205,7 +1206,8 @@ static uint32_t osb__http_date(const char *text, size_t size)
     second = osb__two_digits(text + 23);
     if (month == 12 || day < 1 || day > 31 || year < 1970 || year > 2105) return 0;
     if (hour > 23 || minute > 59 || second > 60) return 0;
-    return ((osb__days_from_civil(year, month + 1, day) * 24u + hour) * 60u + minute) * 60u + second;
+    return ((osb__days_from_civil(year, month + 1, day) * 24u + hour) * 60u + minute) * 60u +
+           second;
 }
 
 #ifndef OSB_NO_ADMIN
@@ -1360,9 +1362,9 @@ enum {
     OSB__PAIRS,      /* const osb_pair *, size_t; NULL values left out */
     OSB__NULLABLE,   /* the same, NULL values as null */
     OSB__ARGV,       /* const char *const *, to NULL, quoted for the shell */
-    OSB__GROUP,      /* an object out of members of the same struct; absent if its pointer is NULL */
-    OSB__POINTER,    /* pointer to a struct */
-    OSB__STRUCTS,    /* pointer to structs, size_t */
+    OSB__GROUP,   /* an object out of members of the same struct; absent if its pointer is NULL */
+    OSB__POINTER, /* pointer to a struct */
+    OSB__STRUCTS, /* pointer to structs, size_t */
     /* What responses are made of. */
     OSB__VIEW,    /* osb_str */
     OSB__TEXT,    /* osb_str; handed out in pieces if it is larger than the buffer */
@@ -1713,13 +1715,13 @@ enum {
 #define OSB__END_OF_LINE ((osb_status)2)
 
 enum { /* who gets the body */
-    OSB__TO_NOBODY,
-    OSB__TO_JSON,
-    OSB__TO_EVENTS,
-    OSB__TO_DATA,
-    OSB__TO_ERROR,     /* not known yet whether JSON or text */
-    OSB__TO_ERROR_JSON,
-    OSB__TO_ERROR_TEXT
+       OSB__TO_NOBODY,
+       OSB__TO_JSON,
+       OSB__TO_EVENTS,
+       OSB__TO_DATA,
+       OSB__TO_ERROR, /* not known yet whether JSON or text */
+       OSB__TO_ERROR_JSON,
+       OSB__TO_ERROR_TEXT
 };
 
 /* What containers of a kind hand out; the layers below in this file define it. */
@@ -1762,7 +1764,8 @@ static size_t osb__plain(const unsigned char *p, size_t size)
         OSB_MEMCPY(&x, p + n, 8);
         quote = x ^ (ones * '"');
         slash = x ^ (ones * '\\');
-        if ((((x - ones * 0x20u) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
+        if ((((x - ones * 0x20u) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            tops)
             break;
         n += 8;
     }
@@ -1896,7 +1899,8 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
     case OSB__TEXT:
     case OSB__CUT:
     case OSB__EITHER:
-        if (c->consumer == OSB__TO_ERROR_JSON && osb__pointer(out) != NULL) return OSB_OK; /* one is enough */
+        if (c->consumer == OSB__TO_ERROR_JSON && osb__pointer(out) != NULL)
+            return OSB_OK; /* one is enough */
         view = osb__keep(c, text, size);
         OSB_MEMCPY(out, &view, sizeof view);
         return OSB_OK;
@@ -2087,7 +2091,8 @@ static osb_status osb__json_open(osb_client *c, bool array)
     unsigned kind = field != NULL ? field->kind & OSB__KIND : 0u;
     bool inside = j->depth > 0 && field != NULL && osb__json_frame(j) == field;
     if (j->depth == 32) return osb__bad_json(c, OSB__SAY("nested too deeply"));
-    if (inside && (kind == OSB__MAP || kind == OSB__ARRAY)) field = NULL; /* only texts are wanted */
+    if (inside && (kind == OSB__MAP || kind == OSB__ARRAY))
+        field = NULL; /* only texts are wanted */
     if (field != NULL && !osb__json_fits(field, array, inside))
         return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
     if (inside && kind == OSB__LIST) {
@@ -2376,7 +2381,8 @@ static bool osb__lifecycle_address(const osb_client *c, osb__address *a)
 {
     const char *domain = c->config.domain;
     if (!osb__parse_address(domain, c->config.https, a)) return false;
-    if (a->path_size >= 3 && OSB_MEMCMP(a->path + a->path_size - 3, "/v1", 3) == 0) a->path_size -= 3;
+    if (a->path_size >= 3 && OSB_MEMCMP(a->path + a->path_size - 3, "/v1", 3) == 0)
+        a->path_size -= 3;
     return true;
 }
 
@@ -2441,7 +2447,8 @@ static void osb__put_path(const osb_client *c, osb__writer *w)
     if (c->call.op->query != NULL) osb__put_query(w, c->call.op->query, c->call.query);
 }
 
-static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w, const osb__address *a)
+static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w,
+                                             const osb__address *a)
 {
     const osb__op *op = c->call.op;
     const char *method = op->name, *raw_path = NULL;
@@ -2519,8 +2526,7 @@ static osb_status osb__measure_request(osb_client *c)
     OSB_MEMSET(&w, 0, sizeof w);
     osb__put_request(c, &w);
     c->request_size = w.at;
-    if (w.bad)
-        return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character in the request"));
+    if (w.bad) return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character in the request"));
     return OSB_OK;
 }
 
@@ -2544,16 +2550,16 @@ static void osb__fill_window(osb_client *c)
 enum { OSB__BY_LENGTH, OSB__CHUNKED, OSB__UNTIL_CLOSE };
 
 enum { /* where in a chunked body */
-    OSB__C_SIZE,
-    OSB__C_SPACE,
-    OSB__C_EXTENSION,
-    OSB__C_SIZE_LF,
-    OSB__C_DATA,
-    OSB__C_DATA_CR,
-    OSB__C_DATA_LF,
-    OSB__C_TRAILER,
-    OSB__C_TRAILER_REST,
-    OSB__C_END_LF
+       OSB__C_SIZE,
+       OSB__C_SPACE,
+       OSB__C_EXTENSION,
+       OSB__C_SIZE_LF,
+       OSB__C_DATA,
+       OSB__C_DATA_CR,
+       OSB__C_DATA_LF,
+       OSB__C_TRAILER,
+       OSB__C_TRAILER_REST,
+       OSB__C_END_LF
 };
 
 static osb_status osb__bad_http(osb_client *c, const char *message)
@@ -2632,8 +2638,7 @@ static osb_status osb__content_length(osb_client *c, const char *value, size_t s
     osb__http *h = &c->http;
     uint64_t length;
     if (!osb__number(value, size, &length)) return osb__bad_http(c, OSB__SAY("malformed header"));
-    if (h->framing == OSB__CHUNKED)
-        return osb__bad_http(c, OSB__SAY("ambiguous framing"));
+    if (h->framing == OSB__CHUNKED) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     if (h->has_length && h->left != length) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     h->has_length = true;
     h->framing = OSB__BY_LENGTH;
@@ -2647,7 +2652,8 @@ static bool osb__has_token(const char *list, size_t size, const char *token)
     while (size > 0) {
         size_t n = 0, end;
         while (n < size && list[n] != ',') n++;
-        for (end = n; end > 0 && (list[end - 1] == ' ' || list[end - 1] == '\t'); end--) {}
+        for (end = n; end > 0 && (list[end - 1] == ' ' || list[end - 1] == '\t'); end--) {
+        }
         if (osb__is(list, end, token)) return true;
         if (n < size) n++;
         while (n < size && (list[n] == ' ' || list[n] == '\t')) n++;
@@ -2732,7 +2738,8 @@ static OSB__APART osb_status osb__head_line(osb_client *c, const char *line, siz
     size_t name = 0, i;
     int header = 0;
     for (i = 0; i < size; i++)
-        if (line[i] == '\0' || line[i] == '\r') return osb__bad_http(c, OSB__SAY("malformed header"));
+        if (line[i] == '\0' || line[i] == '\r')
+            return osb__bad_http(c, OSB__SAY("malformed header"));
     if (!h->status_line) return osb__status_line(c, line, size);
     if (line[0] == ' ' || line[0] == '\t') /* a folded header's second line */
         return h->framing_header ? osb__bad_http(c, OSB__SAY("ambiguous framing")) : OSB_OK;
@@ -2808,14 +2815,14 @@ static const osb__field osb__event_fields[] = {
 static const osb__field osb__event_root = {"event", osb__event_fields, 0, OSB__OBJECT, 0};
 
 enum { /* where in a line */
-    OSB__L_START,
-    OSB__L_JSON, /* a line that is one event */
-    OSB__L_NAME, /* "d", "da", "dat", "data": one state each */
-    OSB__L_COLON = OSB__L_NAME + 3,
-    OSB__L_SPACE,
-    OSB__L_DATA,
-    OSB__L_SKIP,
-    OSB__L_BOM
+       OSB__L_START,
+       OSB__L_JSON, /* a line that is one event */
+       OSB__L_NAME, /* "d", "da", "dat", "data": one state each */
+       OSB__L_COLON = OSB__L_NAME + 3,
+       OSB__L_SPACE,
+       OSB__L_DATA,
+       OSB__L_SKIP,
+       OSB__L_BOM
 };
 
 static bool osb__in_event(const osb_client *c)
@@ -2825,8 +2832,14 @@ static bool osb__in_event(const osb_client *c)
 
 static osb_event_type osb__event_type(osb_client *c, const char *name, size_t size)
 {
-    static const char names[][19] = {"init",   "status", "stdout",             "stderr",
-                                     "result", "error",  "execution_complete", "execution_count",
+    static const char names[][19] = {"init",
+                                     "status",
+                                     "stdout",
+                                     "stderr",
+                                     "result",
+                                     "error",
+                                     "execution_complete",
+                                     "execution_count",
                                      "ping"};
     unsigned i;
     c->typed = true;
@@ -2888,17 +2901,36 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
     int (*handler)(void *, const osb_event *) = NULL;
     if (h == NULL) return OSB_OK;
     switch (event->type) {
-    case OSB_EVENT_INIT: handler = h->on_init; break;
-    case OSB_EVENT_STATUS: handler = h->on_status; break;
-    case OSB_EVENT_STDOUT: handler = h->on_stdout; break;
-    case OSB_EVENT_STDERR: handler = h->on_stderr; break;
-    case OSB_EVENT_RESULT: handler = h->on_result; break;
-    case OSB_EVENT_ERROR: handler = h->on_error; break;
-    case OSB_EVENT_COMPLETE: handler = h->on_complete; break;
-    case OSB_EVENT_COUNT: handler = h->on_count; break;
-    case OSB_EVENT_PING: handler = h->on_ping; break;
+    case OSB_EVENT_INIT:
+        handler = h->on_init;
+        break;
+    case OSB_EVENT_STATUS:
+        handler = h->on_status;
+        break;
+    case OSB_EVENT_STDOUT:
+        handler = h->on_stdout;
+        break;
+    case OSB_EVENT_STDERR:
+        handler = h->on_stderr;
+        break;
+    case OSB_EVENT_RESULT:
+        handler = h->on_result;
+        break;
+    case OSB_EVENT_ERROR:
+        handler = h->on_error;
+        break;
+    case OSB_EVENT_COMPLETE:
+        handler = h->on_complete;
+        break;
+    case OSB_EVENT_COUNT:
+        handler = h->on_count;
+        break;
+    case OSB_EVENT_PING:
+        handler = h->on_ping;
+        break;
     case OSB_EVENT_UNKNOWN:
-    default: break;
+    default:
+        break;
     }
     if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
         (handler != NULL && handler(h->user, event) != 0))
@@ -2910,7 +2942,8 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
 }
 
 /* One text of an event's map or array. */
-static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_str key, osb_str text, bool more)
+static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_str key,
+                                              osb_str text, bool more)
 {
     const osb_handlers *h = (const osb_handlers *)c->call.handlers;
     osb_event piece;
@@ -2928,7 +2961,8 @@ static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_
 }
 
 /* A piece of a text that is larger than the buffer. */
-static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key, osb_str text)
+static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key,
+                                           osb_str text)
 {
     unsigned kind = field->kind & OSB__KIND;
     osb_event *event = (osb_event *)c->json.base;
@@ -3063,7 +3097,8 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
         if (byte != ' ') c->in--;
         return OSB_OK;
     default:
-        c->line = byte == (unsigned char)name[c->line - OSB__L_NAME + 1] ? (uint8_t)(c->line + 1) : (uint8_t)OSB__L_SKIP;
+        c->line = byte == (unsigned char)name[c->line - OSB__L_NAME + 1] ? (uint8_t)(c->line + 1)
+                                                                         : (uint8_t)OSB__L_SKIP;
         return OSB_OK;
     }
 }
@@ -3073,8 +3108,8 @@ static osb_status osb__events(osb_client *c, size_t end)
 {
     osb_status status = OSB_OK;
     while (c->in < end && status == OSB_OK && !c->ended) {
-        bool json = (c->line == OSB__L_JSON || c->line == OSB__L_DATA) &&
-                    c->json.state != OSB__J_DONE;
+        bool json =
+            (c->line == OSB__L_JSON || c->line == OSB__L_DATA) && c->json.state != OSB__J_DONE;
         if (json) status = osb__json_feed(c, end);
         else status = osb__event_line(c, c->buffer[c->in++]);
         if (status != OSB__END_OF_LINE) continue;
@@ -3188,7 +3223,8 @@ static OSB__APART osb_status osb__connect(osb_client *c)
     if (!c->connecting) {
         osb__address a;
         osb_status status;
-        if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
+        if (!osb__call_address(c, &a))
+            return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
         c->reused = osb__connected_to(c, &a) && osb__now(c) - c->used_ms < OSB__REUSE_MS;
         if (c->reused) {
             osb__begin_sending(c);
@@ -3389,7 +3425,8 @@ static osb_status osb__body_end(osb_client *c)
 {
     osb_status status = osb__status_of(c->http.status);
     c->whole = true;
-    if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS) return osb__fail(c, OSB_E_TRUNCATED, NULL);
+    if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS)
+        return osb__fail(c, OSB_E_TRUNCATED, NULL);
     if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE &&
         !(c->json.state == OSB__J_VALUE && c->json.depth == 0))
         return osb__bad_json(c, OSB__SAY("the JSON ends in its middle"));
@@ -3486,7 +3523,8 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
         *over = status != OSB_PENDING;
         return *over ? status : OSB_OK;
     }
-    if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 && c->sent < c->request_size) {
+    if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 &&
+        c->sent < c->request_size) {
         c->state = OSB__SENDING; /* that was only a 1xx */
         c->window_from = c->sent;
         c->window_size = 0;
@@ -3604,7 +3642,8 @@ static OSB__APART osb_status osb__start(osb_client *c)
     osb__address a;
     osb_status status;
     while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
-    if (!c->keep_error) c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
+    if (!c->keep_error)
+        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
     if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
     if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
@@ -3627,7 +3666,8 @@ static osb_status osb__timed_out(osb_client *c)
                                         OSB__SAY("while waiting for the answer")};
     bool stream = c->answered && c->state == OSB__RECEIVING &&
                   (c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0;
-    return osb__fail(c, OSB_E_TIMEOUT, stream ? OSB__SAY("silence on the stream") : phase[c->state]);
+    return osb__fail(c, OSB_E_TIMEOUT,
+                     stream ? OSB__SAY("silence on the stream") : phase[c->state]);
 }
 
 /* Moves the pending call on until it has to wait or is done. Bounded: sixteen pieces of work. */
@@ -3723,12 +3763,14 @@ OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config 
     OSB_MEMSET(client, 0, sizeof *client);
     client->error.status = OSB_E_INVALID;
     if (struct_sizes != (uint32_t)(sizeof(osb_client) + 65536u * sizeof(osb_sandbox)))
-        return osb__fail(client, OSB_E_INVALID, OSB__SAY("files were compiled with different OSB_..._SIZE"));
+        return osb__fail(client, OSB_E_INVALID,
+                         OSB__SAY("files were compiled with different OSB_..._SIZE"));
     if (ops == NULL || ops->connect == NULL || ops->send == NULL || ops->recv == NULL ||
         ops->close == NULL || ops->now_ms == NULL)
         return osb__fail(client, OSB_E_INVALID, OSB__SAY("the port lacks a function"));
     if (config->memory == NULL || config->memory_size < 1024)
-        return osb__fail(client, OSB_E_INVALID, OSB__SAY("osb_config.memory has less than 1024 bytes"));
+        return osb__fail(client, OSB_E_INVALID,
+                         OSB__SAY("osb_config.memory has less than 1024 bytes"));
     client->config = *config;
     client->buffer = (unsigned char *)config->memory;
     client->limit = config->memory_size;
@@ -3790,8 +3832,8 @@ OSB_DEF size_t osb_buffer_peak(const osb_client *client)
 OSB_DEF const char *osb_status_name(osb_status status)
 {
     switch (status) {
-#define OSB__STATUS_NAME(name, value, text) \
-    case name: \
+#define OSB__STATUS_NAME(name, value, text)                                                        \
+    case name:                                                                                     \
         return #name;
         OSB_STATUS_LIST(OSB__STATUS_NAME)
 #undef OSB__STATUS_NAME
@@ -3804,8 +3846,8 @@ OSB_DEF const char *osb_status_name(osb_status status)
 static const char *osb__status_text(osb_status status)
 {
     switch (status) {
-#define OSB__STATUS_TEXT(name, value, text) \
-    case name: \
+#define OSB__STATUS_TEXT(name, value, text)                                                        \
+    case name:                                                                                     \
         return text;
         OSB_STATUS_LIST(OSB__STATUS_TEXT)
 #undef OSB__STATUS_TEXT
@@ -3969,8 +4011,7 @@ static const osb__field osb__endpoint_query_fields[] = {
 static const osb__op osb__op_health = {"GET /health", NULL, NULL, NULL, OSB__UNVERSIONED};
 static const osb__op osb__op_box_create = {"POST /sandboxes", NULL, osb__create_fields,
                                            &osb__box_root, 0};
-static const osb__op osb__op_box_get = {"GET /sandboxes/{id}", NULL, NULL,
-                                        &osb__box_root, 0};
+static const osb__op osb__op_box_get = {"GET /sandboxes/{id}", NULL, NULL, &osb__box_root, 0};
 static const osb__op osb__op_kill = {"DELETE /sandboxes/{id}", NULL, NULL, NULL, 0};
 static const osb__op osb__op_endpoint = {"GET /sandboxes/{id}/endpoints/{port}",
                                          osb__endpoint_query_fields, NULL, &osb__endpoint_root, 0};
@@ -3982,7 +4023,8 @@ OSB_DEF osb_status osb_server_health(osb_client *client)
 }
 
 /* The options with the SDKs' defaults in place, in the working buffer. */
-static const osb_create_options *osb__create_defaults(osb_client *c, const osb_create_options *given)
+static const osb_create_options *osb__create_defaults(osb_client *c,
+                                                      const osb_create_options *given)
 {
     static const char *const entrypoint[] = {"tail", "-f", "/dev/null"};
     static const osb_pair resource[] = {{"cpu", "1"}, {"memory", "2Gi"}};
@@ -4032,7 +4074,8 @@ static void osb__start_endpoint(osb_client *c, const char *id, uint16_t port,
     if (options != NULL) {
         query->expires = options->expires_unix_s;
         if (options->use_server_proxy) query->use_server_proxy = true;
-        if (options->no_server_proxy || options->expires_unix_s != 0) query->use_server_proxy = false;
+        if (options->no_server_proxy || options->expires_unix_s != 0)
+            query->use_server_proxy = false;
     }
     OSB_MEMSET(endpoint, 0, sizeof *endpoint);
     endpoint->https = osb__lifecycle_address(c, &home) && home.https;
@@ -4211,15 +4254,13 @@ static const osb__field osb__renewal_fields[] = {
 static const osb__field osb__renewed_fields[] = {{"expiresAt", NULL, 0, OSB__VIEW, 0}, OSB__END};
 static const osb__field osb__renewed_root = {"renewal", osb__renewed_fields, 0, OSB__OBJECT, 0};
 
-static const osb__op osb__op_create = {"POST /sandboxes", NULL, osb__create_fields,
-                                       &osb__info_root, 0};
-static const osb__op osb__op_get = {"GET /sandboxes/{id}", NULL, NULL,
-                                    &osb__info_root, 0};
-static const osb__op osb__op_list = {"GET /sandboxes", osb__filter_fields, NULL,
-                                     &osb__page_root, 0};
+static const osb__op osb__op_create = {"POST /sandboxes", NULL, osb__create_fields, &osb__info_root,
+                                       0};
+static const osb__op osb__op_get = {"GET /sandboxes/{id}", NULL, NULL, &osb__info_root, 0};
+static const osb__op osb__op_list = {"GET /sandboxes", osb__filter_fields, NULL, &osb__page_root,
+                                     0};
 static const osb__op osb__op_pause = {"POST /sandboxes/{id}/pause", NULL, NULL, NULL, 0};
-static const osb__op osb__op_resume = {
-    "POST /sandboxes/{id}/resume", NULL, NULL, NULL, 0};
+static const osb__op osb__op_resume = {"POST /sandboxes/{id}/resume", NULL, NULL, NULL, 0};
 static const osb__op osb__op_renew = {"POST /sandboxes/{id}/renew-expiration", NULL,
                                       osb__renewal_fields, &osb__renewed_root, 0};
 static const osb__op osb__op_patch = {"PATCH /sandboxes/{id}/metadata", NULL, osb__patch_fields,
@@ -4295,7 +4336,8 @@ static osb_status osb__renew_next(osb_client *c, osb_status status)
     if (status != OSB_OK) return status;
     call = osb__prepare(c, &osb__op_renew);
     if (now == 0) return osb__fail(c, OSB_E_CLOCK, NULL);
-    if (ttl_s == 0 || now + ttl_s < now) return osb__fail(c, OSB_E_INVALID, OSB__SAY("ttl_s out of range"));
+    if (ttl_s == 0 || now + ttl_s < now)
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("ttl_s out of range"));
     body = (osb__renewal *)osb__alloc(c, sizeof *body);
     OSB_MEMSET(&w, 0, sizeof w);
     w.out = (unsigned char *)body->expires_at;
@@ -4366,8 +4408,7 @@ static const osb__field osb__id_query_fields[] = {
 static const osb__op osb__op_ping = {"GET /ping", NULL, NULL, NULL, 0};
 static const osb__op osb__op_run = {"POST /command", NULL, osb__command_fields, NULL,
                                     OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
-static const osb__op osb__op_interrupt = {
-    "DELETE /command", osb__id_query_fields, NULL, NULL, 0};
+static const osb__op osb__op_interrupt = {"DELETE /command", osb__id_query_fields, NULL, NULL, 0};
 
 OSB_DEF osb_status osb_ping(osb_sandbox *box)
 {
@@ -4401,14 +4442,17 @@ static osb_status osb__run_next(osb_client *c, osb_status status)
     osb_execution *run = c->call.execution;
     const osb_endpoint *execd = c->call.endpoint;
     bool killed = run->exit_code.set && run->exit_code.value == -1;
-    if (status == OSB_OK && !command->background && !run->exit_code.set && run->error_name.data == NULL) {
+    if (status == OSB_OK && !command->background && !run->exit_code.set &&
+        run->error_name.data == NULL) {
         run->exit_code.set = true;
         run->exit_code.value = 0;
     }
     /* execd does not say why it killed a command: the time that it ran does. */
-    if (killed && command->timeout_ms > 0 && run->last_ms - run->started_ms + 10 >= command->timeout_ms)
+    if (killed && command->timeout_ms > 0 &&
+        run->last_ms - run->started_ms + 10 >= command->timeout_ms)
         run->timed_out = true;
-    if (status != OSB_E_CANCELLED || command->keep_running || command->background || run->id[0] == '\0')
+    if (status != OSB_E_CANCELLED || command->keep_running || command->background ||
+        run->id[0] == '\0')
         return status;
     osb__pin_error(c);
     osb__start_interrupt(c, execd, run->id);
@@ -4467,7 +4511,8 @@ static const osb__field osb__cursor_query_fields[] = {
 
 static const osb__op osb__op_command_status = {"GET /command/status/{id}", NULL, NULL,
                                                &osb__command_state_root, 0};
-static const osb__op osb__op_logs = {"GET /command/{id}/logs", osb__cursor_query_fields, NULL, NULL, OSB__DATA};
+static const osb__op osb__op_logs = {"GET /command/{id}/logs", osb__cursor_query_fields, NULL, NULL,
+                                     OSB__DATA};
 
 /* The state is complete: its last piece of the command's text goes the way of the others. */
 static osb_status osb__command_status_next(osb_client *c, osb_status status)
@@ -4551,13 +4596,13 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
 /* ==== sandbox =================================================================================*/
 
 enum { /* the steps to a sandbox that is ready */
-    OSB__S_CREATE,
-    OSB__S_RESUME,
-    OSB__S_STATE,
-    OSB__S_ENDPOINT,
-    OSB__S_PING,
-    OSB__S_CHECK,
-    OSB__S_READY
+       OSB__S_CREATE,
+       OSB__S_RESUME,
+       OSB__S_STATE,
+       OSB__S_ENDPOINT,
+       OSB__S_PING,
+       OSB__S_CHECK,
+       OSB__S_READY
 };
 
 static osb_status osb__ready_next(osb_client *c, osb_status status);
@@ -4603,8 +4648,9 @@ static osb_status osb__ready_step(osb_client *c)
         c->call.answer = box;
         break;
     case OSB__S_ENDPOINT:
-        osb__start_endpoint(c, box->id, box->ready->execd_port != 0 ? box->ready->execd_port : 44772,
-                            NULL, &box->execd);
+        osb__start_endpoint(c, box->id,
+                            box->ready->execd_port != 0 ? box->ready->execd_port : 44772, NULL,
+                            &box->execd);
         break;
     case OSB__S_PING:
         osb__prepare(c, &osb__op_ping)->endpoint = &box->execd;
@@ -4794,8 +4840,8 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
     return osb__drive(client);
 }
 
-static const osb__field osb__found_fields[] = {
-    {"items", osb__box_fields, 0, OSB__LIST, 0}, OSB__END};
+static const osb__field osb__found_fields[] = {{"items", osb__box_fields, 0, OSB__LIST, 0},
+                                               OSB__END};
 static const osb__field osb__found_root = {"page", osb__found_fields, 0, OSB__OBJECT, 0};
 
 static osb_status osb__find_next(osb_client *c, osb_status status)
@@ -4807,8 +4853,7 @@ static osb_status osb__find_next(osb_client *c, osb_status status)
 
 OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box)
 {
-    static const osb__op find = {
-        "GET /sandboxes", osb__filter_fields, NULL, &osb__found_root, 0};
+    static const osb__op find = {"GET /sandboxes", osb__filter_fields, NULL, &osb__found_root, 0};
     osb__call *call = osb__begin(client, &find);
     osb_sandbox_filter *filter;
     if (call == NULL) return OSB_E_BUSY;
@@ -4846,8 +4891,7 @@ OSB_DEF osb_status osb_sandbox_kill(osb_sandbox *box)
 }
 
 OSB_DEF osb_status osb_sandbox_endpoint(osb_sandbox *box, uint16_t port,
-                                        const osb_endpoint_options *options,
-                                        osb_endpoint *endpoint)
+                                        const osb_endpoint_options *options, osb_endpoint *endpoint)
 {
     return osb_lifecycle_endpoint(box->client, box->id, port, options, endpoint);
 }
