@@ -1751,23 +1751,28 @@ static bool osb__json_in_array(const osb__json *j)
     return j->depth > 0 && (j->arrays >> (j->depth - 1) & 1u) != 0;
 }
 
+/* Machines on which eight bytes are looked at in the time of one. */
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && UINTPTR_MAX > 0xffffffffu
+#define OSB__WIDE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+#else
+#define OSB__WIDE 0
+#endif
+
 /* How many bytes at p are neither a quote, nor a backslash, nor a control character. */
 static size_t osb__plain(const unsigned char *p, size_t size)
 {
     size_t n = 0;
-#if UINTPTR_MAX > 0xffffffffu
-    /* Eight at a time: a byte of x - 0x01... & ~x has its top bit set if it was zero or, which only
-       costs a closer look, if a lower one was. */
+#if OSB__WIDE
+    /* A byte of (x - 0x01...) & ~x has its top bit set if it was zero; a higher byte may have it set
+       too then, so that the lowest one counts. */
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    while (size - n >= 8) {
-        uint64_t x, quote, slash;
+    for (; size - n >= 8; n += 8) {
+        uint64_t x, quote, slash, hit;
         OSB_MEMCPY(&x, p + n, 8);
         quote = x ^ (ones * '"');
         slash = x ^ (ones * '\\');
-        if ((((x - ones * 0x20u) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
-            tops)
-            break;
-        n += 8;
+        hit = ((x - ones * 0x20u) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+        if ((hit & tops) != 0) return n + (size_t)__builtin_ctzll(hit & tops) / 8u;
     }
 #endif
     while (n < size && p[n] >= 0x20 && p[n] != '"' && p[n] != '\\') n++;
@@ -1814,9 +1819,10 @@ static void osb__json_key(osb_client *c)
     if ((frame->kind & OSB__KIND) == OSB__MAP) return;
     field = frame->sub;
     if (j->dropped > 0) field = NULL;
-    while (field != NULL && field->name != NULL &&
-           !osb__json_key_is(key, osb__unit_size(c) - 2, field->name))
-        field++;
+    for (; field != NULL && field->name != NULL; field++)
+        if ((key[0] == (unsigned char)field->name[0] || key[0] == '\\') &&
+            osb__json_key_is(key, osb__unit_size(c) - 2, field->name))
+            break;
     j->field = field != NULL && field->name != NULL ? field : NULL;
     if (j->field == NULL) {
         j->dropped = 0;
