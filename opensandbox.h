@@ -1383,7 +1383,7 @@ enum {
     OSB__MAP,     /* object of texts, each entry handed out */
     OSB__ARRAY,   /* array of texts, each one handed out */
     OSB__KIND = 0x3f,
-    OSB__REQUIRED = 0x80
+    OSB__REQUIRED = 0x80 /* must be there; on a container: it has such members */
 };
 
 #ifndef OSB_NO_CREATE_EXTRAS
@@ -1799,11 +1799,12 @@ static bool osb__json_key_is(const unsigned char *key, size_t size, const char *
     size_t at = 0;
     while (at < size && *name != '\0') {
         uint32_t c = key[at++];
-        if (c == '\\' && size - at >= 5 && key[at] == 'u') {
+        if (c != (unsigned char)*name) {
+            if (c != '\\' || size - at < 5 || key[at] != 'u') return false;
             at++;
-            c = osb__unescape_u(key, size, &at);
+            if (osb__unescape_u(key, size, &at) != (unsigned char)*name) return false;
         }
-        if (c != (unsigned char)*name++) return false;
+        name++;
     }
     return at == size && *name == '\0';
 }
@@ -2141,7 +2142,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
     j->state = j->depth == 0 ? OSB__J_DONE : OSB__J_NEXT;
     j->field = closed;
     if (closed != NULL && !array) {
-        status = osb__json_check_required(c, closed);
+        if ((closed->kind & OSB__REQUIRED) != 0) status = osb__json_check_required(c, closed);
         if (status == OSB_OK && (closed->kind & OSB__KIND) == OSB__LIST) {
             status = osb__on_item(c);
             c->kept = c->base;
@@ -2239,26 +2240,10 @@ static void osb__json_escape(osb_client *c)
     j->escaping = true;
 }
 
-static osb_status osb__json_string(osb_client *c, size_t end)
+/* The closing quote has been passed. */
+static osb_status osb__json_string_end(osb_client *c)
 {
     osb__json *j = &c->json;
-    unsigned char byte;
-    if (!j->escaping) osb__json_pass(c, osb__plain(c->buffer + c->in, end - c->in));
-    if (c->in == end) return OSB_OK;
-    byte = c->buffer[c->in];
-    if (byte < 0x20) return osb__malformed(c);
-    if (j->escaping) {
-        j->escaping = false;
-        osb__json_pass(c, 1);
-        return OSB_OK;
-    }
-    if (byte == '\\') {
-        osb__json_escape(c);
-        osb__json_pass(c, 1);
-        return OSB_OK;
-    }
-    if (byte != '"') return OSB_OK;
-    osb__json_pass(c, 1);
     if (!j->key) return osb__json_value(c, osb__unit_size(c), true);
     if (j->field != NULL) {
         osb__json_key(c);
@@ -2266,6 +2251,30 @@ static osb_status osb__json_string(osb_client *c, size_t end)
         j->key = false;
         j->state = OSB__J_COLON;
     }
+    return OSB_OK;
+}
+
+static osb_status osb__json_string(osb_client *c, size_t end)
+{
+    osb__json *j = &c->json;
+    unsigned char byte;
+    size_t n = c->in;
+    if (!j->escaping) n += osb__plain(c->buffer + n, end - n);
+    if (n < end && c->buffer[n] == '"' && !j->escaping) {
+        osb__json_pass(c, n + 1 - c->in);
+        return osb__json_string_end(c);
+    }
+    osb__json_pass(c, n - c->in);
+    if (n == end) return OSB_OK;
+    byte = c->buffer[n];
+    if (byte < 0x20) return osb__malformed(c);
+    if (j->escaping) {
+        j->escaping = false;
+        osb__json_pass(c, 1);
+        return OSB_OK;
+    }
+    osb__json_escape(c);
+    osb__json_pass(c, 1);
     return OSB_OK;
 }
 
@@ -3995,14 +4004,16 @@ static const osb__field osb__box_fields[] = {
     {"id", NULL, OSB__AT(osb_sandbox, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
     {"status", osb__box_status_fields, 0, OSB__OBJECT, 0},
     OSB__END};
-static const osb__field osb__box_root = {"sandbox", osb__box_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__box_root = {"sandbox", osb__box_fields, 0, OSB__OBJECT | OSB__REQUIRED,
+                                         0};
 
 static const osb__field osb__endpoint_fields[] = {
     {"endpoint", NULL, OSB__AT(osb_endpoint, address), OSB__COPY | OSB__REQUIRED,
      OSB_ENDPOINT_SIZE / 2},
     {"headers", NULL, OSB__AT(osb_endpoint, headers), OSB__MAP, OSB_ENDPOINT_HEADERS_SIZE / 2},
     OSB__END};
-static const osb__field osb__endpoint_root = {"endpoint", osb__endpoint_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__endpoint_root = {"endpoint", osb__endpoint_fields, 0,
+                                              OSB__OBJECT | OSB__REQUIRED, 0};
 
 /* use_server_proxy and expires, as they go into the query. */
 typedef struct osb__endpoint_query {
@@ -4221,7 +4232,8 @@ static const osb__field osb__info_fields[] = {
     {"createdAt", NULL, OSB__AT(osb_sandbox_info, created_at), OSB__VIEW, 0},
     {"expiresAt", NULL, OSB__AT(osb_sandbox_info, expires_at), OSB__VIEW, 0},
     OSB__END};
-static const osb__field osb__info_root = {"sandbox", osb__info_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__info_root = {"sandbox", osb__info_fields, 0,
+                                          OSB__OBJECT | OSB__REQUIRED, 0};
 
 static const osb__field osb__pagination_fields[] = {
     {"page", NULL, OSB__AT(osb_sandbox_page, page), OSB__UINT, 0},
@@ -4231,7 +4243,7 @@ static const osb__field osb__pagination_fields[] = {
     {"hasNextPage", NULL, OSB__AT(osb_sandbox_page, has_next_page), OSB__BOOL, 0},
     OSB__END};
 static const osb__field osb__page_fields[] = {
-    {"items", osb__info_fields, 0, OSB__LIST, OSB__HALF(osb_sandbox_info)}, /* page.item */
+    {"items", osb__info_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb_sandbox_info)},
     {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
     OSB__END};
 static const osb__field osb__page_root = {"page", osb__page_fields, 0, OSB__OBJECT, 0};
