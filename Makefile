@@ -11,8 +11,8 @@ JOBS := $(shell nproc)
 
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
-vpath %.c tests tests/unit
-SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c)))
+vpath %.c tests tests/unit tests/e2e
+SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c tests/e2e/*.c)))
 SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
