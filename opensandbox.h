@@ -1854,6 +1854,12 @@ static bool osb__json_is_number(const char *text, size_t size)
     return i == size;
 }
 
+static bool osb__json_is_primitive(osb_str value)
+{
+    return osb_str_equal(value, "null") || osb_str_equal(value, "true") ||
+           osb_str_equal(value, "false") || osb__json_is_number(value.data, value.size);
+}
+
 #ifndef OSB_NO_METRICS
 /* A JSON number in thousandths, rounded toward zero; false if that needs more than 63 bits. */
 static bool osb__milli(const char *text, size_t size, int64_t *value)
@@ -1934,17 +1940,14 @@ static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char
     const osb__field *field = c->json.field;
     unsigned char *out = (unsigned char *)c->json.base + field->offset;
     unsigned kind = field->kind & OSB__KIND;
-    bool yes = size == 4 && OSB_MEMCMP(text, "true", 4) == 0;
-    bool no = size == 5 && OSB_MEMCMP(text, "false", 5) == 0;
+    bool yes = text[0] == 't', no = text[0] == 'f';
     int64_t number = 0;
     uint64_t big = 0;
-    if (size == 4 && OSB_MEMCMP(text, "null", 4) == 0) return OSB_OK;
     if (kind == OSB__BOOL && (yes || no)) {
         *(bool *)(void *)out = yes;
         return OSB_OK;
     }
-    if (yes || no || !osb__json_is_number(text, size))
-        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
+    if (yes || no) return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
     switch (kind) {
 #ifndef OSB_NO_METRICS
     case OSB__MILLI:
@@ -2015,6 +2018,11 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
                             c->config.memory_size + j->dropped);
     if (!osb__json_split(c, size, token)) return osb__malformed(c);
     value = osb__json_token(c, &token[1]);
+    if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
+    if (!text && osb_str_equal(value, "null")) {
+        osb__drop_unit(c);
+        return OSB_OK;
+    }
     if (!text && (j->field->kind & OSB__KIND) != OSB__MAP &&
         (j->field->kind & OSB__KIND) != OSB__ARRAY) {
         status = osb__json_primitive_value(c, value.data, value.size);
@@ -2827,7 +2835,7 @@ static const osb__field osb__event_fields[] = {
     {"code", NULL, OSB__AT(osb_event, key), OSB__VIEW, 0}, /* these two: a failure of execd's own */
     {"message", NULL, OSB__AT(osb_event, text), OSB__CUT, 0},
     OSB__END};
-static const osb__field osb__event_root = {"event", osb__event_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__event_root = {NULL, osb__event_fields, 0, OSB__OBJECT, 0};
 
 enum { /* where in a line */
        OSB__L_START,
@@ -3055,6 +3063,7 @@ static OSB__APART osb_status osb__on_event_end(osb_client *c)
     bool last = event->type == OSB_EVENT_COMPLETE ||
                 (event->type == OSB_EVENT_ERROR && (c->call.op->flags & OSB__ERROR_ENDS) != 0);
     osb_status status;
+    if (!c->typed && event->key.data == NULL && event->text.data == NULL) return OSB_OK;
     if (!c->typed) { /* only failures have no type */
         c->ended = true;
         if (!c->keep_error) {
@@ -3080,7 +3089,11 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
     c->carriage_return = byte == '\r';
     if (byte == '\n' && after_cr) return OSB_OK;
     if (byte == '\n' || byte == '\r') {
+        bool blank = c->line == OSB__L_START;
         c->line = OSB__L_START;
+        if (!blank || c->json.state == OSB__J_DONE) return OSB_OK;
+        if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("malformed event"));
+        c->json.state = OSB__J_DONE; /* it had no data */
         return OSB_OK;
     }
     switch (c->line) {
@@ -3147,7 +3160,7 @@ static const osb__field osb__error_fields[] = {
     {"error", NULL, OSB__AT(osb_error, message), OSB__EITHER, 0},
     {"detail", osb__detail_fields, OSB__AT(osb_error, message), OSB__EITHER, 0},
     OSB__END};
-static const osb__field osb__error_root = {"error", osb__error_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__error_root = {NULL, osb__error_fields, 0, OSB__OBJECT, 0};
 
 enum { OSB__IDLE, OSB__STARTING, OSB__CONNECTING, OSB__SENDING, OSB__RECEIVING, OSB__SLEEPING };
 
@@ -3230,6 +3243,15 @@ static void osb__begin_sending(osb_client *c)
     c->deadline_ms = osb__now(c) + osb__timeout(c);
 }
 
+/* Whether an idle connection is still good: used not long ago, not closed by the server meanwhile,
+   and nothing has come on it that nobody asked for. */
+static bool osb__is_fresh(const osb_client *c)
+{
+    const osb_port *port = &c->config.port;
+    if (osb__now(c) - c->used_ms >= OSB__REUSE_MS) return false;
+    return port->ops->recv(port->ctx, c->buffer + c->base, 1) == OSB_IO_WANT_READ;
+}
+
 /* OSB_PENDING: waiting; OSB_OK: connected. */
 static OSB__APART osb_status osb__connect(osb_client *c)
 {
@@ -3240,7 +3262,7 @@ static OSB__APART osb_status osb__connect(osb_client *c)
         osb_status status;
         if (!osb__call_address(c, &a))
             return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
-        c->reused = osb__connected_to(c, &a) && osb__now(c) - c->used_ms < OSB__REUSE_MS;
+        c->reused = osb__connected_to(c, &a) && osb__is_fresh(c);
         if (c->reused) {
             osb__begin_sending(c);
             return OSB_OK;
@@ -3442,9 +3464,13 @@ static osb_status osb__body_end(osb_client *c)
     c->whole = true;
     if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS)
         return osb__fail(c, OSB_E_TRUNCATED, NULL);
-    if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE &&
-        !(c->json.state == OSB__J_VALUE && c->json.depth == 0))
-        return osb__bad_json(c, OSB__SAY("the JSON ends in its middle"));
+    if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE) {
+        if (c->json.state != OSB__J_VALUE || c->json.depth > 0)
+            return osb__bad_json(c, OSB__SAY("the JSON ends in its middle"));
+        /* No body at all is as good as {}. */
+        if ((c->json.field->kind & OSB__REQUIRED) != 0)
+            return osb__json_check_required(c, c->json.field);
+    }
     if (c->consumer == OSB__TO_ERROR_TEXT) {
         size_t size = osb__unit_size(c);
         const unsigned char *text = c->buffer + c->unit;
@@ -3721,6 +3747,8 @@ static osb_status osb__step(osb_client *c)
     return OSB_PENDING;
 }
 
+#define OSB__SLICE_MS 100u /* how soon osb_cancel is noticed */
+
 /* Blocking mode: to the call's end. Poll mode: the first step. */
 static osb_status osb__drive(osb_client *c)
 {
@@ -3730,7 +3758,8 @@ static osb_status osb__drive(osb_client *c)
         if (status != OSB_PENDING || c->config.poll_mode) return status;
         if (c->ready_now) continue;
         left = osb__until(c, c->deadline_ms);
-        c->config.port.ops->wait(c->config.port.ctx, c->want, left > 100u ? 100u : left);
+        c->config.port.ops->wait(c->config.port.ctx, c->want,
+                                 left > OSB__SLICE_MS ? OSB__SLICE_MS : left);
     }
 }
 
@@ -3827,6 +3856,9 @@ OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
     wait->timeout_ms = 0;
     if (client->state != OSB__IDLE && !wait->now)
         wait->timeout_ms = osb__until(client, client->deadline_ms);
+    /* The port may want to try another address meanwhile. */
+    if (client->state == OSB__CONNECTING && wait->timeout_ms > OSB__SLICE_MS)
+        wait->timeout_ms = OSB__SLICE_MS;
 }
 
 OSB_DEF void osb_cancel(osb_client *client)
@@ -4004,15 +4036,14 @@ static const osb__field osb__box_fields[] = {
     {"id", NULL, OSB__AT(osb_sandbox, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
     {"status", osb__box_status_fields, 0, OSB__OBJECT, 0},
     OSB__END};
-static const osb__field osb__box_root = {"sandbox", osb__box_fields, 0, OSB__OBJECT | OSB__REQUIRED,
-                                         0};
+static const osb__field osb__box_root = {NULL, osb__box_fields, 0, OSB__OBJECT | OSB__REQUIRED, 0};
 
 static const osb__field osb__endpoint_fields[] = {
     {"endpoint", NULL, OSB__AT(osb_endpoint, address), OSB__COPY | OSB__REQUIRED,
      OSB_ENDPOINT_SIZE / 2},
     {"headers", NULL, OSB__AT(osb_endpoint, headers), OSB__MAP, OSB_ENDPOINT_HEADERS_SIZE / 2},
     OSB__END};
-static const osb__field osb__endpoint_root = {"endpoint", osb__endpoint_fields, 0,
+static const osb__field osb__endpoint_root = {NULL, osb__endpoint_fields, 0,
                                               OSB__OBJECT | OSB__REQUIRED, 0};
 
 /* use_server_proxy and expires, as they go into the query. */
@@ -4232,8 +4263,8 @@ static const osb__field osb__info_fields[] = {
     {"createdAt", NULL, OSB__AT(osb_sandbox_info, created_at), OSB__VIEW, 0},
     {"expiresAt", NULL, OSB__AT(osb_sandbox_info, expires_at), OSB__VIEW, 0},
     OSB__END};
-static const osb__field osb__info_root = {"sandbox", osb__info_fields, 0,
-                                          OSB__OBJECT | OSB__REQUIRED, 0};
+static const osb__field osb__info_root = {NULL, osb__info_fields, 0, OSB__OBJECT | OSB__REQUIRED,
+                                          0};
 
 static const osb__field osb__pagination_fields[] = {
     {"page", NULL, OSB__AT(osb_sandbox_page, page), OSB__UINT, 0},
@@ -4246,7 +4277,7 @@ static const osb__field osb__page_fields[] = {
     {"items", osb__info_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb_sandbox_info)},
     {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
     OSB__END};
-static const osb__field osb__page_root = {"page", osb__page_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT, 0};
 
 static const osb__field osb__filter_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox_filter, states), OSB__STRINGS, 0},
@@ -4270,7 +4301,7 @@ typedef struct osb__renewal {
 static const osb__field osb__renewal_fields[] = {
     {"expiresAt", NULL, OSB__AT(osb__renewal, text), OSB__STRING, 0}, OSB__END};
 static const osb__field osb__renewed_fields[] = {{"expiresAt", NULL, 0, OSB__VIEW, 0}, OSB__END};
-static const osb__field osb__renewed_root = {"renewal", osb__renewed_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__renewed_root = {NULL, osb__renewed_fields, 0, OSB__OBJECT, 0};
 
 static const osb__op osb__op_create = {"POST /sandboxes", NULL, osb__create_fields, &osb__info_root,
                                        0};
@@ -4518,8 +4549,8 @@ static const osb__field osb__command_state_fields[] = {
     {"started_at", NULL, OSB__AT(osb_command_state, started_at), OSB__VIEW, 0},
     {"finished_at", NULL, OSB__AT(osb_command_state, finished_at), OSB__VIEW, 0},
     OSB__END};
-static const osb__field osb__command_state_root = {"command", osb__command_state_fields, 0,
-                                                   OSB__OBJECT, 0};
+static const osb__field osb__command_state_root = {NULL, osb__command_state_fields, 0, OSB__OBJECT,
+                                                   0};
 
 typedef struct osb__cursor_query {
     uint64_t cursor;
@@ -4860,7 +4891,7 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
 
 static const osb__field osb__found_fields[] = {{"items", osb__box_fields, 0, OSB__LIST, 0},
                                                OSB__END};
-static const osb__field osb__found_root = {"page", osb__found_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__found_root = {NULL, osb__found_fields, 0, OSB__OBJECT, 0};
 
 static osb_status osb__find_next(osb_client *c, osb_status status)
 {
