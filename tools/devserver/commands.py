@@ -82,6 +82,11 @@ class Commands:
         run = self._run_background if command.background else self._run_foreground
         return run(stream, command, fields)
 
+    def run_code(self, stream, text):
+        """Runs code without a language: a command in all but the time its stream stays open."""
+        fields = dict(_RUN_COMMAND.convert({}, "", ""), command=text)
+        return self._run_foreground(stream, Command(text, False), fields, linger=False)
+
     def get(self, command_id):
         return self._known.get(command_id)
 
@@ -152,7 +157,7 @@ class Commands:
             return "uid is required when gid is provided"
         return paths.working_dir_problem(fields["cwd"], self._sandbox.processes.env)
 
-    def _run_foreground(self, stream, command, fields):
+    def _run_foreground(self, stream, command, fields, linger=True):
         with open(self._output_path(command, "stdout"), "wb+") as stdout, open(
             self._output_path(command, "stderr"), "wb+"
         ) as stderr:
@@ -164,7 +169,7 @@ class Commands:
             except OSError as problem:
                 stream.init(command.id)
                 _send_error(stream, *[_start_error(problem)] * 2)
-                return self._end(stream)
+                return self._end(stream, linger)
         self._known[command.id] = command
         stream.init(command.id)
         self._follow(stream, command, process)
@@ -173,7 +178,7 @@ class Commands:
         else:
             elapsed = (time.time_ns() - command.started_ns) // 1_000_000
             stream.event("execution_complete", execution_time=elapsed)
-        return self._end(stream)
+        return self._end(stream, linger)
 
     def _run_background(self, stream, command, fields):
         stream.init(command.id)
@@ -194,8 +199,9 @@ class Commands:
         stream.event("execution_complete", execution_time=elapsed)
         return self._end(stream)
 
-    def _end(self, stream):
-        stream.linger(self._sandbox.hooks.linger_seconds)
+    def _end(self, stream, linger=True):
+        if linger:
+            stream.linger(self._sandbox.hooks.linger_seconds)
         return stream.end()
 
     def _start(self, command, fields, **streams):

@@ -5,6 +5,7 @@ from html import escape
 from urllib.parse import parse_qsl, quote
 
 from .commands import Commands
+from .contexts import Contexts
 from .files import Files
 from .hooks import unauthorized
 from .httpd import Response, text_response
@@ -35,7 +36,10 @@ class Execd:
         self.commands = Commands(sandbox)
         routes = [("GET", "/ping", lambda request: Response(200))]
         self.sessions = Sessions(sandbox)
-        groups = (self.commands, self.sessions, Files(sandbox), Metrics(sandbox))
+        self.contexts = Contexts(sandbox, self.commands)
+        groups = (
+            self.commands, self.sessions, self.contexts, Files(sandbox), Metrics(sandbox),
+        )
         self._router = Router(routes + [route for group in groups for route in group.routes])
 
     def __call__(self, request):
@@ -56,7 +60,9 @@ class Execd:
         return self._route(request)
 
     def interrupt(self, wanted):
-        """Stops whatever has this id, a command or a session; what went wrong, or None."""
+        """Stops what has this id, a context, command or session; what went wrong, or None."""
+        if self.contexts.interrupt(wanted):
+            return None
         if self.commands.get(wanted):
             return self.commands.stop(wanted)
         return None if self.sessions.close(wanted) else "no such session"
