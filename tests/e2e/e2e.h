@@ -53,7 +53,7 @@ static inline void sleep_ms(long ms)
 
 /* ---- calls -----------------------------------------------------------------------------------*/
 
-static void wait_for(const struct fixture *f)
+static inline void wait_for(const struct fixture *f)
 {
     struct pollfd fds[OSB_POSIX_ADDRESSES];
     osb_wait wait;
@@ -65,7 +65,7 @@ static void wait_for(const struct fixture *f)
 }
 
 /* A call's status, in poll mode after all the polling that it takes. */
-static osb_status done(struct fixture *f, osb_status status)
+static inline osb_status done(struct fixture *f, osb_status status)
 {
     assert_true(variant->poll_mode || status != OSB_PENDING);
     while (status == OSB_PENDING) {
@@ -75,14 +75,15 @@ static osb_status done(struct fixture *f, osb_status status)
     return status;
 }
 
-static const char *error_text(const struct fixture *f)
+static inline const char *error_text(const struct fixture *f)
 {
     static char text[1024];
     osb_error_text(&f->client, text, sizeof text);
     return text;
 }
 
-static void expect_status(struct fixture *f, osb_status status, osb_status expected, int line)
+static inline void expect_status(struct fixture *f, osb_status status, osb_status expected,
+                                 int line)
 {
     status = done(f, status);
     if (status == expected) return;
@@ -96,7 +97,7 @@ static void expect_status(struct fixture *f, osb_status status, osb_status expec
 
 /* ---- fixtures --------------------------------------------------------------------------------*/
 
-static int counting_connect(void *ctx, const char *host, uint16_t port, bool tls)
+static inline int counting_connect(void *ctx, const char *host, uint16_t port, bool tls)
 {
     struct fixture *f = (struct fixture *)ctx;
     int io = osb__posix_connect(&f->tcp, host, port, tls);
@@ -105,7 +106,7 @@ static int counting_connect(void *ctx, const char *host, uint16_t port, bool tls
 }
 
 /* Memory of exactly the size that is tested, so that the sanitizers see what lies beyond. */
-static void init_client(struct fixture *f)
+static inline void init_client(struct fixture *f)
 {
     osb_port port = osb_posix_port(&f->tcp);
     f->ops = *port.ops;
@@ -121,7 +122,7 @@ static void init_client(struct fixture *f)
     assert_int_equal(osb_client_init(&f->client, &f->config), OSB_OK);
 }
 
-static int setup_client(void **state)
+static inline int setup_client(void **state)
 {
     struct fixture *f = (struct fixture *)calloc(1, sizeof *f);
     *state = f;
@@ -130,7 +131,7 @@ static int setup_client(void **state)
 }
 
 /* Creates the fixture's sandbox; with a test hook of the dev server, if there is one. */
-static void create_box(struct fixture *f, const char *hook, const char *value)
+static inline void create_box(struct fixture *f, const char *hook, const char *value)
 {
     osb_create_options options;
     osb_pair extension;
@@ -144,14 +145,14 @@ static void create_box(struct fixture *f, const char *hook, const char *value)
     f->has_box = true;
 }
 
-static int setup_box(void **state)
+static inline int setup_box(void **state)
 {
     setup_client(state);
     create_box((struct fixture *)*state, NULL, NULL);
     return 0;
 }
 
-static int teardown(void **state)
+static inline int teardown(void **state)
 {
     struct fixture *f = (struct fixture *)*state;
     osb_status status = OSB_OK;
@@ -171,7 +172,7 @@ struct outcome {
     char out_text[8192], err_text[8192];
 };
 
-static void init_outcome(struct outcome *o, osb_handlers *handlers)
+static inline void init_outcome(struct outcome *o, osb_handlers *handlers)
 {
     memset(o, 0, sizeof *o);
     o->out.data = o->out_text;
@@ -182,7 +183,7 @@ static void init_outcome(struct outcome *o, osb_handlers *handlers)
     handlers->capture_stderr = &o->err;
 }
 
-static void run_command(struct fixture *f, const osb_command *command, struct outcome *o)
+static inline void run_command(struct fixture *f, const osb_command *command, struct outcome *o)
 {
     osb_handlers handlers;
     memset(&handlers, 0, sizeof handlers);
@@ -191,7 +192,7 @@ static void run_command(struct fixture *f, const osb_command *command, struct ou
     assert_true(o->run.ended);
 }
 
-static void run_text(struct fixture *f, const char *text, struct outcome *o)
+static inline void run_text(struct fixture *f, const char *text, struct outcome *o)
 {
     osb_command command;
     memset(&command, 0, sizeof command);
@@ -199,7 +200,7 @@ static void run_text(struct fixture *f, const char *text, struct outcome *o)
     run_command(f, &command, o);
 }
 
-static void expect_exit_code(const struct outcome *o, int code)
+static inline void expect_exit_code(const struct outcome *o, int code)
 {
     assert_true(o->run.exit_code.set);
     assert_int_equal(o->run.exit_code.value, code);
