@@ -3943,6 +3943,8 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
     osb__put_part(&w, ", request ", e->request_id);
     if (e->maybe_applied) osb__put_text(&w, " (it may have had its effect)");
     if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
+    for (; size > 0 && *out != '\0'; out++) /* a server's text may have several lines */
+        if ((unsigned char)*out < ' ') *out = ' ';
     return (size_t)w.at;
 }
 #endif
