@@ -625,14 +625,21 @@ typedef struct osb_request {
     const char *path;        /* begins with "/", percent-encoded by you; default "/" */
     const osb_pair *headers; /* beside the endpoint's own */
     size_t header_count;
-    const void *body;
-    size_t body_size;
+    const void *body;   /* or read_body */
+    uint64_t body_size; /* in bytes */
     void *user;
     int (*on_data)(void *user, const void *data, size_t size); /* the answer's body; may be NULL */
+    /* The body from a source: puts up to size bytes into data and returns how many, 0 at the end,
+       OSB_IO_WANT_READ (not now: ask me again soon), or anything else to end the call. */
+    int (*read_body)(void *user, void *data, size_t size);
+    /* Back to the source's start, for a repeat on a new connection; 0 if done. NULL: it cannot. */
+    int (*rewind_body)(void *user);
+    bool body_size_unknown; /* read_body until its end, sent in chunks; else body_size bytes */
 } osb_request;
 
 /* Sends it; *http_status gets the answer's status, which is no error whatever it is. The
-   endpoint's headers are sent, the API key only if the endpoint is on the lifecycle server. */
+   endpoint's headers are sent, the API key only if the endpoint is on the lifecycle server. A
+   source that ends before body_size bytes gives OSB_E_INVALID and drops the connection. */
 OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *endpoint,
                                         const osb_request *request, uint16_t *http_status);
 #endif
@@ -811,14 +818,15 @@ struct osb_client {
     volatile uint8_t cancel;
     bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole,
         ended;
-    bool keep_error, ready_now, typed, pieced, carriage_return;
+    bool keep_error, ready_now, typed, pieced, carriage_return, source_used;
     uint16_t origin_port;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
        [unit, unit_end) the member at hand, [in, in_end) received and not looked at yet,
        [limit, ...) the origin's host, and behind it a failed call's texts. */
     unsigned char *buffer;
     size_t base, kept, unit, unit_end, in, in_end, limit, pinned, peak;
-    uint32_t request_size, body_size, sent, window_from, window_size;
+    uint32_t request_size, sent, window_from, window_size; /* may wrap in a body from a source */
+    uint64_t body_size, source_left;
     uint32_t deadline_ms, used_ms, date_s, date_at_ms;
     osb_status (*next)(osb_client *client, osb_status status);
     osb_sandbox *box, *suspended;
@@ -2444,11 +2452,25 @@ static void osb__put_body(const osb_client *c, osb__writer *w)
 #ifndef OSB_NO_RAW_REQUEST
     if (call->op->name == NULL) {
         const osb_request *request = (const osb_request *)call->body;
-        osb__put(w, request->body, request->body_size);
+        if (request->read_body == NULL) osb__put(w, request->body, (size_t)request->body_size);
         return;
     }
 #endif
     if (call->op->body != NULL) osb__encode(w, call->op->body, call->body);
+}
+
+#define OSB__UNKNOWN UINT64_MAX /* a body's size */
+
+/* The source of the request's body, or NULL if the body is in memory. */
+static const osb_request *osb__source(const osb_client *c)
+{
+#ifndef OSB_NO_RAW_REQUEST
+    const osb_request *request = (const osb_request *)c->call.body;
+    if (c->call.op->name == NULL && request->read_body != NULL) return request;
+#else
+    (void)c;
+#endif
+    return NULL;
 }
 
 /* The path of an operation: its name's, with {...} replaced. */
@@ -2530,7 +2552,9 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
     }
 #endif
     if (call->op->body != NULL) osb__put_text(w, "Content-Type: application/json\r\n");
-    if (c->body_size > 0 || !osb__is_get(call->op)) {
+    if (c->body_size == OSB__UNKNOWN) {
+        osb__put_text(w, "Transfer-Encoding: chunked\r\n");
+    } else if (c->body_size > 0 || !osb__is_get(call->op)) {
         osb__put_text(w, "Content-Length: ");
         osb__put_number(w, c->body_size);
         osb__put(w, "\r\n", 2);
@@ -2546,6 +2570,10 @@ static osb_status osb__measure_request(osb_client *c)
     OSB_MEMSET(&w, 0, sizeof w);
     osb__put_body(c, &w);
     c->body_size = w.at;
+#ifndef OSB_NO_RAW_REQUEST
+    if (osb__source(c) != NULL)
+        c->body_size = osb__source(c)->body_size_unknown ? OSB__UNKNOWN : osb__source(c)->body_size;
+#endif
     OSB_MEMSET(&w, 0, sizeof w);
     osb__put_request(c, &w);
     c->request_size = w.at;
@@ -2569,6 +2597,41 @@ static void osb__fill_window(osb_client *c)
     c->window_size = c->request_size - c->sent;
     if (c->window_size > w.room) c->window_size = w.room;
 }
+
+#ifndef OSB_NO_RAW_REQUEST
+/* A chunk's size stands before it in as many digits, whatever it is. */
+static void osb__frame_chunk(unsigned char *chunk, size_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    unsigned i;
+    for (i = 0; i < 4; i++) chunk[i] = (unsigned char)digits[size >> (12 - 4 * i) & 15u];
+    OSB_MEMCPY(chunk + 4, "\r\n", 2);
+    OSB_MEMCPY(chunk + 6 + size, "\r\n", 2);
+}
+
+/* The next window comes from the body's source. OSB_PENDING: the source has nothing yet. */
+static osb_status osb__fill_from_source(osb_client *c)
+{
+    const osb_request *request = osb__source(c);
+    bool chunked = c->body_size == OSB__UNKNOWN;
+    size_t room = c->limit - c->base - OSB__EARLY, frame = chunked ? 8 : 0;
+    unsigned char *out = c->buffer + c->base;
+    int n;
+    if (room > 0x7000u) room = 0x7000u;
+    if (!chunked && room > c->source_left) room = (size_t)c->source_left;
+    c->source_used = true;
+    n = request->read_body(request->user, out + (chunked ? 6 : 0), room - frame);
+    if (n == OSB_IO_WANT_READ) return OSB_PENDING;
+    if (n < 0 || (size_t)n > room - frame) return osb__stopped(c);
+    if (n == 0 && !chunked) return osb__fail(c, OSB_E_INVALID, OSB__SAY("body_size is too large"));
+    if (chunked) osb__frame_chunk(out, (size_t)n);
+    c->source_left = chunked && n == 0 ? 0 : chunked ? OSB__UNKNOWN : c->source_left - (uint64_t)n;
+    c->window_from = c->sent;
+    c->window_size = (uint32_t)((size_t)n + frame);
+    c->request_size = c->sent + c->window_size;
+    return OSB_OK;
+}
+#endif
 
 enum { OSB__BY_LENGTH, OSB__CHUNKED, OSB__UNTIL_CLOSE };
 
@@ -3239,6 +3302,8 @@ static void osb__begin_sending(osb_client *c)
 {
     c->state = OSB__SENDING;
     c->sent = c->window_from = c->window_size = 0;
+    c->source_left = osb__source(c) != NULL ? c->body_size : 0;
+    c->source_used = false;
     c->accepted = c->answered = false;
     c->deadline_ms = osb__now(c) + osb__timeout(c);
 }
@@ -3289,6 +3354,12 @@ static OSB__APART osb_status osb__connect(osb_client *c)
     return OSB_OK;
 }
 
+/* Whether the whole request has been sent. */
+static bool osb__is_sent(const osb_client *c)
+{
+    return c->sent == c->request_size && c->source_left == 0;
+}
+
 static void osb__begin_receiving(osb_client *c)
 {
     OSB_MEMSET(&c->http, 0, sizeof c->http);
@@ -3331,17 +3402,28 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
     return osb__fail(c, OSB_E_CLOSED, NULL);
 }
 
+/* The window has been sent: fills the next one, or goes on to the answer. */
+static osb_status osb__next_window(osb_client *c)
+{
+    osb__wipe_window(c);
+    if (osb__is_sent(c)) {
+        osb__begin_receiving(c);
+        return OSB_OK;
+    }
+#ifndef OSB_NO_RAW_REQUEST
+    if (c->sent == c->request_size) return osb__fill_from_source(c);
+#endif
+    osb__fill_window(c);
+    return OSB_OK;
+}
+
 static OSB__APART osb_status osb__send(osb_client *c)
 {
     uint32_t offset;
     int io;
     if (c->sent == c->window_from + c->window_size) {
-        osb__wipe_window(c);
-        if (c->sent == c->request_size) {
-            osb__begin_receiving(c);
-            return OSB_OK;
-        }
-        osb__fill_window(c);
+        osb_status status = osb__next_window(c);
+        if (status != OSB_OK || c->state != OSB__SENDING) return status;
     }
     offset = c->sent - c->window_from;
     io = c->config.port.ops->send(c->config.port.ctx, c->buffer + c->base + offset,
@@ -3364,6 +3446,19 @@ static osb_status osb__status_of(uint16_t http_status)
     if (http_status == 401 || http_status == 403) return OSB_E_AUTH;
     if (http_status == 404) return OSB_E_NOT_FOUND;
     return OSB_E_API;
+}
+
+/* HEAD: the answer has a length, but no body. */
+static bool osb__is_head_request(const osb_client *c)
+{
+#ifndef OSB_NO_RAW_REQUEST
+    const osb_request *request = (const osb_request *)c->call.body;
+    return c->call.op->name == NULL && request->method != NULL &&
+           osb_str_equal(osb__view(request->method), "HEAD");
+#else
+    (void)c;
+    return false;
+#endif
 }
 
 /* The head is complete: who gets the body, and how long is it? OSB_OK: there is none. */
@@ -3392,7 +3487,7 @@ static osb_status osb__head_end(osb_client *c)
         c->carriage_return = false;
     }
     if (c->consumer == OSB__TO_JSON) osb__json_begin(c, op->answer, c->call.answer);
-    if (status == 204 || status == 304) return OSB_OK;
+    if (status == 204 || status == 304 || osb__is_head_request(c)) return OSB_OK;
     return h->framing == OSB__BY_LENGTH && h->left == 0 ? OSB_OK : OSB_PENDING;
 }
 
@@ -3564,8 +3659,8 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
         *over = status != OSB_PENDING;
         return *over ? status : OSB_OK;
     }
-    if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 &&
-        c->sent < c->request_size) {
+    if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 && !osb__is_sent(c)) {
+        if (c->source_used) return osb__bad_http(c, OSB__SAY("1xx in the middle of a body"));
         c->state = OSB__SENDING; /* that was only a 1xx */
         c->window_from = c->sent;
         c->window_size = 0;
@@ -3634,19 +3729,28 @@ static void osb__unpin_error(osb_client *c)
     c->keep_error = false;
 }
 
+/* Whether the request's body can be sent once more. */
+static bool osb__rewind(osb_client *c)
+{
+    const osb_request *source = osb__source(c);
+    if (source == NULL || !c->source_used) return true;
+    return source->rewind_body != NULL && source->rewind_body(source->user) == 0;
+}
+
 /* An exchange is over: keeps the connection or closes it. True: it is to be done once more, on a
    new connection, since the reused one died before any byte of an answer came. */
 static bool osb__exchange_over(osb_client *c, osb_status status)
 {
     const osb__op *op = c->call.op;
     bool silent = status == OSB_E_CLOSED && !c->received;
-    if (c->whole && c->http.keep_alive && c->in == c->in_end && c->sent == c->request_size) {
+    if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c)) {
         c->used_ms = osb__now(c);
         return false;
     }
     osb__disconnect(c);
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
-    if (silent && c->reused && !c->repeated && (osb__is_idempotent(op) || !c->accepted)) {
+    if (silent && c->reused && !c->repeated && (osb__is_idempotent(op) || !c->accepted) &&
+        osb__rewind(c)) {
         c->repeated = true;
         c->state = OSB__CONNECTING;
         return true;
@@ -4630,10 +4734,11 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
 {
     static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__DATA};
     osb__call *call = osb__begin(client, &raw);
-    uint64_t size = request->body_size;
     if (call == NULL) return OSB_E_BUSY;
-    if ((request->path != NULL && request->path[0] != '/') || size > 0x7fffffffu)
-        return osb__refuse(client, OSB__SAY("a path without /, or a body of 2 GiB"));
+    if (request->path != NULL && request->path[0] != '/')
+        return osb__refuse(client, OSB__SAY("a path that does not begin with /"));
+    if (request->read_body == NULL && request->body_size > 0x7fffffffu)
+        return osb__refuse(client, OSB__SAY("a body of 2 GiB or more needs read_body"));
     call->endpoint = endpoint;
     call->body = request;
     call->answer = http_status;
@@ -4778,6 +4883,7 @@ static bool osb__is_hopeless(const osb_client *c, osb_status status)
 static osb_status osb__ready_next(osb_client *c, osb_status status)
 {
     osb_sandbox *box = c->box;
+    uint32_t interval;
     bool slept = c->state == OSB__SLEEPING;
     if (status == OSB_OK && !slept) {
         switch (box->step) {
@@ -4806,11 +4912,12 @@ static osb_status osb__ready_next(osb_client *c, osb_status status)
     }
     if (status != OSB_OK) {
         if (osb__is_hopeless(c, status)) return osb__ready_failed(c, status);
-        if (osb__until(c, box->deadline_ms) == 0) {
+        interval = osb__default(box->ready->interval_ms, 200);
+        if (osb__until(c, box->deadline_ms) <= interval) { /* no time for a try that can succeed */
             c->error.status = OSB_E_NOT_READY;
             return osb__ready_failed(c, OSB_E_NOT_READY);
         }
-        osb__sleep(c, osb__default(box->ready->interval_ms, 200));
+        osb__sleep(c, interval);
         c->next = osb__ready_next;
         return OSB_PENDING;
     }
