@@ -211,14 +211,14 @@ static inline void expect_exit_code(const struct outcome *o, int code)
 #define CLIENT_TEST(name) cmocka_unit_test_setup_teardown(name, setup_client, teardown)
 #define BOX_TEST(name) cmocka_unit_test_setup_teardown(name, setup_box, teardown)
 
-/* Runs a suite's tests in every variant; a program's whole main. */
-#define RUN_IN_ALL_VARIANTS(tests)                                                                 \
+/* Runs a suite's tests in every variant; a program's whole main. `before` and `after` may be NULL. */
+#define RUN_IN_ALL_VARIANTS(tests, before, after)                                                  \
     int main(void)                                                                                 \
     {                                                                                              \
         int failed = 0;                                                                            \
         for (variant = variants; variant < variants + sizeof variants / sizeof *variants;          \
              variant++)                                                                            \
-            failed += cmocka_run_group_tests_name(variant->name, tests, NULL, NULL);               \
+            failed += cmocka_run_group_tests_name(variant->name, tests, before, after);            \
         return failed;                                                                             \
     }
 

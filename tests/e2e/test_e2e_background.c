@@ -208,4 +208,4 @@ static const struct CMUnitTest tests[] = {
     BOX_TEST(interrupt),
 };
 
-RUN_IN_ALL_VARIANTS(tests)
+RUN_IN_ALL_VARIANTS(tests, NULL, NULL)

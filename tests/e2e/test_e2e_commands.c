@@ -452,4 +452,4 @@ static const struct CMUnitTest tests[] = {
     CLIENT_TEST(connection_outlives_a_stream),
 };
 
-RUN_IN_ALL_VARIANTS(tests)
+RUN_IN_ALL_VARIANTS(tests, NULL, NULL)

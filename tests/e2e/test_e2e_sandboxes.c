@@ -603,4 +603,4 @@ static const struct CMUnitTest tests[] = {
     BOX_TEST(buffer_peak),
 };
 
-RUN_IN_ALL_VARIANTS(tests)
+RUN_IN_ALL_VARIANTS(tests, NULL, NULL)
