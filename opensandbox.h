@@ -2461,17 +2461,14 @@ static void osb__put_body(const osb_client *c, osb__writer *w)
 
 #define OSB__UNKNOWN UINT64_MAX /* a body's size */
 
+#ifndef OSB_NO_RAW_REQUEST
 /* The source of the request's body, or NULL if the body is in memory. */
 static const osb_request *osb__source(const osb_client *c)
 {
-#ifndef OSB_NO_RAW_REQUEST
     const osb_request *request = (const osb_request *)c->call.body;
-    if (c->call.op->name == NULL && request->read_body != NULL) return request;
-#else
-    (void)c;
-#endif
-    return NULL;
+    return c->call.op->name == NULL && request->read_body != NULL ? request : NULL;
 }
+#endif
 
 /* The path of an operation: its name's, with {...} replaced. */
 static void osb__put_path(const osb_client *c, osb__writer *w)
@@ -3302,8 +3299,11 @@ static void osb__begin_sending(osb_client *c)
 {
     c->state = OSB__SENDING;
     c->sent = c->window_from = c->window_size = 0;
-    c->source_left = osb__source(c) != NULL ? c->body_size : 0;
+    c->source_left = 0;
     c->source_used = false;
+#ifndef OSB_NO_RAW_REQUEST
+    if (osb__source(c) != NULL) c->source_left = c->body_size;
+#endif
     c->accepted = c->answered = false;
     c->deadline_ms = osb__now(c) + osb__timeout(c);
 }
@@ -3732,9 +3732,14 @@ static void osb__unpin_error(osb_client *c)
 /* Whether the request's body can be sent once more. */
 static bool osb__rewind(osb_client *c)
 {
+#ifndef OSB_NO_RAW_REQUEST
     const osb_request *source = osb__source(c);
-    if (source == NULL || !c->source_used) return true;
-    return source->rewind_body != NULL && source->rewind_body(source->user) == 0;
+    if (c->source_used)
+        return source->rewind_body != NULL && source->rewind_body(source->user) == 0;
+#else
+    (void)c;
+#endif
+    return true;
 }
 
 /* An exchange is over: keeps the connection or closes it. True: it is to be done once more, on a
@@ -3960,8 +3965,9 @@ OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
     wait->timeout_ms = 0;
     if (client->state != OSB__IDLE && !wait->now)
         wait->timeout_ms = osb__until(client, client->deadline_ms);
-    /* The port may want to try another address meanwhile. */
-    if (client->state == OSB__CONNECTING && wait->timeout_ms > OSB__SLICE_MS)
+    /* The port may want to try another address meanwhile, a body's source be ready again. */
+    if ((client->state == OSB__CONNECTING || client->state == OSB__SENDING) &&
+        wait->timeout_ms > OSB__SLICE_MS)
         wait->timeout_ms = OSB__SLICE_MS;
 }
 
