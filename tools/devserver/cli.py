@@ -43,7 +43,7 @@ def main(arguments=None):
         finished.wait()
     finally:
         server.close()
-        sandboxes.end_all()
+        app.end()
         if options.ready_file:
             _remove(options.ready_file)
     return 0

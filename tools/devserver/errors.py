@@ -22,3 +22,8 @@ class ApiError(Exception):
 def json_response(value, status=200, headers=()):
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Response(status, body.encode("utf-8", "replace"), [_JSON, *headers])
+
+
+def without_nulls(fields):
+    """The lifecycle API leaves out what is null."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -202,7 +202,7 @@ def _quote_char(char):
     return "'%s'" % char
 
 
-_KINDS = {str: "string", bool: "bool", int: "number", FloatLiteral: "number", list: "array",
+_KINDS = {type(None): "null", str: "string", bool: "bool", int: "number", FloatLiteral: "number", list: "array",
           dict: "object"}
 _INTEGERS = {
     "int": (-(2**63), 2**63 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1),
@@ -210,19 +210,40 @@ _INTEGERS = {
 _ZERO = {"string": "", "bool": False, "int": 0, "int64": 0, "uint32": 0}
 
 
+class ListOf:
+    """A slice of one of the types that a Struct's field may have."""
+
+    def __init__(self, item):
+        self.item = item
+
+
+class OptionalOf:
+    """A pointer to a Struct; None when absent."""
+
+    def __init__(self, item):
+        self.item = item
+
+
 class Struct:
     """A Go struct to decode into: field name -> Go type.
 
-    Types are the keys of `_INTEGERS`, "string", "bool", "map" (string to string), "[]string",
-    "any", another Struct, or one of these with `*` in front for a field that may be absent (None).
+    Types are the keys of `_INTEGERS`, "string", "bool", "map" (string to string),
+    another Struct, a ListOf or OptionalOf, or one of the names with `*` in front for a field that
+    may be absent (None).
     """
 
-    def __init__(self, name, **fields):
+    def __init__(self, name, /, **fields):
         self.name = name
         self.fields = fields
         self._outer = {}
+        self._strict = False
 
-    def embed(self, outer, **fields):
+    def strict(self):
+        """Unknown fields become errors."""
+        self._strict = True
+        return self
+
+    def embed(self, outer, /, **fields):
         """Fields of an embedded struct, which Go names with that struct's name in errors."""
         self.fields.update(fields)
         self._outer.update((name, outer + ".") for name in fields)
@@ -285,6 +306,8 @@ class Struct:
         problem = None
         for key, item in value.items():
             name = known.get(key.lower())
+            if name is None and self._strict:
+                raise DecodeError('json: unknown field "%s"' % key)
             if name is None or item is None:
                 continue
             try:
@@ -301,6 +324,8 @@ class Struct:
 def _zero(kind):
     if isinstance(kind, Struct):
         return kind.convert(None, kind.name, "")
+    if not isinstance(kind, str):
+        return None
     return _ZERO.get(kind) if not kind.startswith("*") else None
 
 
@@ -319,13 +344,13 @@ def _mismatch(value, owner, path, go_type):
 def _convert(value, kind, owner, path):
     if isinstance(kind, Struct):
         return kind.convert(value, owner, path)
+    if isinstance(kind, OptionalOf):
+        return kind.item.convert(value, owner, path)
+    if isinstance(kind, ListOf):
+        return _convert_list(value, kind.item, owner, path)
     kind = kind.lstrip("*")
-    if kind == "any":
-        return value
     if kind == "map":
         return _convert_map(value, owner, path)
-    if kind == "[]string":
-        return _convert_list(value, owner, path)
     if kind in _INTEGERS:
         low, high = _INTEGERS[kind]
         if type(value) is int and low <= value <= high:
@@ -346,7 +371,21 @@ def _convert_map(value, owner, path):
     }
 
 
-def _convert_list(value, owner, path):
+def _convert_list(value, item, owner, path):
     if not isinstance(value, list):
-        raise _mismatch(value, owner, path, "[]string")
-    return ["" if v is None else _convert(v, "string", owner, path) for v in value]
+        shown = item if isinstance(item, str) else "model." + item.name
+        raise _mismatch(value, owner, path, "[]" + shown)
+    return [_zero(item) if v is None else _convert(v, item, owner, path) for v in value]
+
+
+def decode_strings(body):
+    """A list of strings."""
+    value = loads(body)
+    if not isinstance(value, list):
+        raise DecodeError(
+            "json: cannot unmarshal %s into Go value of type []string" % _kind(value))
+    for item in value:
+        if not isinstance(item, str):
+            raise DecodeError(
+                "json: cannot unmarshal %s into Go value of type string" % _kind(item))
+    return value

@@ -23,6 +23,9 @@ DESCRIPTIONS = (
     ("devserver.execd-answer-count", "K: only the first K requests get devserver.execd-answer"),
     ("devserver.execd-delay-ms", "N: execd answers each request N ms late"),
     ("devserver.execd-down-ms", "N: execd answers 502 with an error page until N ms have passed"),
+    ("devserver.snapshot-ms", "N: a snapshot of this sandbox is Creating for N ms (50)"),
+    ("devserver.snapshot-fail", "TEXT: a snapshot of this sandbox ends Failed with TEXT"),
+    ("devserver.egress-answer", "NNN: port 18080 refuses every change with that status"),
     ("devserver.stream-cut", "N: event streams are closed after N body bytes"),
     ("devserver.stream-reset", "N: likewise, with RST"),
     ("devserver.stream-stall", "N: event streams fall silent after N body bytes, without a close"),
@@ -32,7 +35,7 @@ DESCRIPTIONS = (
 _NUMBERS = {
     "pending-ms", "transition-ms", "expire-ms", "create-delay-ms", "execd-answer-count",
     "execd-delay-ms", "execd-down-ms", "stream-cut", "stream-reset", "stream-stall", "ping-ms",
-    "linger-ms",
+    "linger-ms", "snapshot-ms", "egress-answer",
 }
 _PREFIX = "devserver."
 
@@ -61,6 +64,9 @@ class Hooks:
         self._execd_answers_left = values.get("execd-answer-count")
         self._execd_delay_seconds = values.get("execd-delay-ms", 0) / 1000
         self._execd_up_at = time.monotonic() + values.get("execd-down-ms", 0) / 1000
+        self.snapshot_seconds = values.get("snapshot-ms", 50) / 1000
+        self.snapshot_failure = values.get("snapshot-fail")
+        self.egress_status = values.get("egress-answer")
         self._stream_end, self.stream_limit = _stream_end(values)
 
     @property

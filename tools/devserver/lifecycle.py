@@ -1,20 +1,23 @@
 """The lifecycle API: sandboxes and how to reach them."""
 
-import math
 import time
 import uuid
 from urllib.parse import parse_qsl, quote
 
 from . import gateway
 from .create_request import CREATE_REQUEST, check_labels, check_semantics, is_reserved
-from .errors import ApiError, json_response
+from .egress import PORT as EGRESS_PORT
+from .egress import TOKEN_HEADER as EGRESS_TOKEN_HEADER
+from .errors import ApiError, json_response, without_nulls
 from .execd import PORT as EXECD_PORT
 from .execd import TOKEN_HEADER
 from .hooks import BadHook, Hooks, answer, drop
 from .httpd import Response
+from .lists import paginated, query_number
 from .proxy import Unreachable, forward
 from .routing import Router
-from .sandboxes import utc_now
+from .snapshots import Snapshots
+from .times import rfc3339, utc_now
 from .validation import (
     Boolean, DateTime, Integer, Invalid, MapOf, Model, Nullable, String, validated,
     validated_body,
@@ -42,7 +45,8 @@ class Lifecycle:
         self._api_key = api_key
         self._always_proxy = always_proxy
         self._gateway = gateway.Gateway(sandboxes)
-        self._router = Router([
+        self._snapshots = Snapshots(self._lookup)
+        routes = [
             ("POST", "/sandboxes", self.create),
             ("GET", "/sandboxes", self.list),
             ("GET", "/sandboxes/{id}", self.get),
@@ -53,7 +57,13 @@ class Lifecycle:
             ("PATCH", "/sandboxes/{id}/metadata", self.patch_metadata),
             ("GET", "/sandboxes/{id}/endpoints/{port}", self.endpoint),
             ("POST", "/metrics/events", self.metrics_event),
-        ])
+        ]
+        self._router = Router(routes + self._snapshots.routes)
+
+    def end(self):
+        """Ends all sandboxes and forgets all snapshots."""
+        self.sandboxes.end_all()
+        self._snapshots.end()
 
     def __call__(self, request):
         if request.path.startswith(gateway.PREFIX):
@@ -74,10 +84,10 @@ class Lifecycle:
             return answer(hooks.create_answer, request)
         if (fields["extensions"] or {}).get("poolRef", "").strip():
             raise ApiError(400, "SANDBOX::UNSUPPORTED_POOL_REF", "poolRef is not supported.")
+        contents = None
         if fields["snapshotId"]:
-            raise ApiError(404, "SNAPSHOT::NOT_FOUND",
-                           "Snapshot %s not found" % fields["snapshotId"])
-        sandbox = self.sandboxes.create(fields, hooks)
+            contents = self._snapshots.directory_of(fields["snapshotId"])
+        sandbox = self.sandboxes.create(fields, hooks, contents)
         time.sleep(hooks.create_delay_seconds)
         if hooks.create_answer:
             drop(hooks.create_answer, request)
@@ -89,8 +99,8 @@ class Lifecycle:
         return json_response(body, 202)
 
     def list(self, request):
-        page = _query_number(request, "page", 1, Integer(minimum=1))
-        size = _query_number(request, "pageSize", 20, Integer(minimum=1, maximum=200))
+        page = query_number(request, "page", 1, Integer(minimum=1))
+        size = query_number(request, "pageSize", 20, Integer(minimum=1, maximum=200))
         states = {state.lower() for state in request.query_all("state")}
         wanted = _metadata_filter(request.query("metadata"))
         found = [
@@ -154,7 +164,7 @@ class Lifecycle:
     def endpoint(self, request):
         port = validated(Integer(), request.params["port"], ("path", "port"))
         use_proxy = _query_flag(request, "use_server_proxy")
-        expires = _query_number(request, "expires", None, Integer())
+        expires = query_number(request, "expires", None, Integer())
         if use_proxy and expires is not None:
             raise ApiError(400, "SANDBOX::INVALID_PARAMETER",
                            "use_server_proxy cannot be combined with expires.")
@@ -283,31 +293,12 @@ class Lifecycle:
         return sandbox
 
 
-def rfc3339(moment):
-    """UTC with `Z`, and microseconds unless there are none."""
-    form = "%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ"
-    return moment.strftime(form)
-
-
-def without_nulls(fields):
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def paginated(items, page, size):
-    pages = math.ceil(len(items) / size)
-    return {
-        "items": items[(page - 1) * size:page * size],
-        "pagination": {
-            "page": page, "pageSize": size, "totalItems": len(items), "totalPages": pages,
-            "hasNextPage": page < pages,
-        },
-    }
-
-
 def endpoint_headers(sandbox, port):
     """What a client must send along to this port, whichever way it goes there."""
     if port == EXECD_PORT and sandbox.execd_token:
         return {TOKEN_HEADER: sandbox.execd_token}
+    if port == EGRESS_PORT and sandbox.egress_token:
+        return {EGRESS_TOKEN_HEADER: sandbox.egress_token}
     return {}
 
 
@@ -336,11 +327,6 @@ def _describe(sandbox):
         "expiresAt": rfc3339(sandbox.expires_at) if sandbox.expires_at else None,
         "createdAt": rfc3339(sandbox.created_at),
     })
-
-
-def _query_number(request, name, default, schema):
-    text = request.query(name)
-    return default if text is None else validated(schema, text, ("query", name))
 
 
 def _query_flag(request, name):

@@ -6,12 +6,15 @@ import shutil
 import tempfile
 import threading
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
+from . import egress
 from .execd import PORT as EXECD_PORT
 from .execd import Execd
 from .httpd import Server
 from .processes import ProcessTable
+from .snapshots import copy_tree
+from .times import utc_now
 
 _STATUS = {
     "Pending": ("CONTAINER_STARTING", "Sandbox container is starting."),
@@ -21,10 +24,6 @@ _STATUS = {
     "Resuming": ("CONTAINER_RESUMING", "Sandbox container is being resumed."),
     "Failed": ("CONTAINER_EXITED_ERROR", "Sandbox container exited with code 1."),
 }
-
-
-def utc_now():
-    return datetime.now(timezone.utc)
 
 
 class Settings:
@@ -42,7 +41,7 @@ class Settings:
 class Sandbox:
     """One sandbox: a scratch directory, the processes in it, and an execd on a port of its own."""
 
-    def __init__(self, fields, hooks, settings, on_end):
+    def __init__(self, fields, hooks, settings, on_end, contents=None):
         self.id = str(uuid.uuid4())
         self.fields = fields
         self.hooks = hooks
@@ -60,10 +59,16 @@ class Sandbox:
         self.state = None
         self._set_state("Pending" if hooks.starts_pending else "Running")
         self._make_home()
+        if contents:
+            copy_tree(contents, self.home)
         env = {k: v for k, v in (fields.get("env") or {}).items() if v is not None}
         self.processes = ProcessTable(self.id, self.home, self.temporary, env)
         self.execd = Execd(self, self.execd_token, settings.endpoint_prefix)
-        self._servers = {EXECD_PORT: Server(settings.host, 0, self.execd, settings.log).start()}
+        self.egress_token = secrets.token_urlsafe(24) if fields["networkPolicy"] else ""
+        self._servers = {
+            port: Server(settings.host, 0, app, settings.log).start()
+            for port, app in self._apps().items()
+        }
         self._schedule_beginnings()
 
     @property
@@ -112,6 +117,15 @@ class Sandbox:
         self.processes.kill_all()
         self._awake.set()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _apps(self):
+        """Port -> request handler. There is an egress sidecar only where there is a policy."""
+        apps = {EXECD_PORT: self.execd}
+        if self.egress_token:
+            transparent = bool((self.fields["credentialProxy"] or {}).get("enabled"))
+            apps[egress.PORT] = egress.Egress(
+                self, self.egress_token, self.fields["networkPolicy"], transparent)
+        return apps
 
     def _first_expiry(self):
         if self.hooks.expire_ms is not None:
@@ -188,8 +202,9 @@ class Sandboxes:
         self._lock = threading.Lock()
         self._by_id = {}
 
-    def create(self, fields, hooks):
-        sandbox = Sandbox(fields, hooks, self.settings, self._forget)
+    def create(self, fields, hooks, contents=None):
+        """`contents` is a directory to start with."""
+        sandbox = Sandbox(fields, hooks, self.settings, self._forget, contents)
         with self._lock:
             self._by_id[sandbox.id] = sandbox
         return sandbox
