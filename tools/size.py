@@ -80,7 +80,7 @@ LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
 # The names of the function pointers that lead to the caller's port and handlers, which the stack
 # excludes. Any other pointer leads to the library's own functions that are assigned to its name.
 OUTSIDE_CALLS = re.compile(
-    r"on_\w+|handler|check"
+    r"on_\w+|handler|read_body|rewind_body|check"
     r"|connect|send|recv|close|wait|now_ms|random|unix_time|error"
 )
 
