@@ -35,7 +35,7 @@ def main(arguments=None):
         linger_seconds=options.linger_ms / 1000, log=log,
     )
     sandboxes = Sandboxes(settings)
-    app = Lifecycle(sandboxes, options.api_key, options.server_proxy)
+    app = Lifecycle(sandboxes, options.api_key, options.server_proxy, not options.no_pools)
     server = Server(options.host, options.port, app, log).start()
     finished = _watch_for_the_end(options)
     _announce(options, server.port)
@@ -68,6 +68,7 @@ def _parse(arguments):
         help="always hand out endpoints behind the server, as use_server_proxy=true does")
     add("--endpoint-prefix", default="", metavar="PATH",
         help="hand out execd endpoints with this path, as a gateway would")
+    add("--no-pools", action="store_true", help="answer 501 to the pools API, as under Docker")
     add("--linger-ms", type=int, default=1000, metavar="N",
         help="how long command streams stay open after their last event (1000, as execd)")
     add("--ready-file", metavar="FILE", help="write the URL to FILE once listening")

@@ -1,5 +1,6 @@
 """execd's shell commands: run, follow, interrupt, status and logs."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -82,10 +83,15 @@ class Commands:
         run = self._run_background if command.background else self._run_foreground
         return run(stream, command, fields)
 
-    def run_code(self, stream, text):
-        """Runs code without a language: a command in all but the time its stream stays open."""
-        fields = dict(_RUN_COMMAND.convert({}, "", ""), command=text)
-        return self._run_foreground(stream, Command(text, False), fields, linger=False)
+    def run_code(self, stream, text, init_text=None, wishes=None):
+        """Runs text for another API: a command in all but the time its stream stays open.
+
+        `init_text` is what that API's streams begin with. `wishes` are fields of a run request,
+        and besides `base_env` (in place of the sandbox's variables) and `track` (a set that holds
+        the process while it runs).
+        """
+        fields = {**_RUN_COMMAND.convert({}, "", ""), "command": text, **(wishes or {})}
+        return self._run_foreground(stream, Command(text, False), fields, init_text, linger=False)
 
     def get(self, command_id):
         return self._known.get(command_id)
@@ -157,7 +163,7 @@ class Commands:
             return "uid is required when gid is provided"
         return paths.working_dir_problem(fields["cwd"], self._sandbox.processes.env)
 
-    def _run_foreground(self, stream, command, fields, linger=True):
+    def _run_foreground(self, stream, command, fields, init_text=None, linger=True):
         with open(self._output_path(command, "stdout"), "wb+") as stdout, open(
             self._output_path(command, "stderr"), "wb+"
         ) as stderr:
@@ -167,12 +173,13 @@ class Commands:
                 message = "error running commands resolve request cwd %s: %s"
                 return stream.fail(500, "RUNTIME_ERROR", message % (fields["cwd"], problem))
             except OSError as problem:
-                stream.init(command.id)
+                stream.init(init_text or command.id)
                 _send_error(stream, *[_start_error(problem)] * 2)
                 return self._end(stream, linger)
         self._known[command.id] = command
-        stream.init(command.id)
-        self._follow(stream, command, process)
+        stream.init(init_text or command.id)
+        with _tracked(process, fields.get("track")):
+            self._follow(stream, command, process)
         if process.exit.text:
             _send_error(stream, str(process.exit.code), process.exit.text)
         else:
@@ -211,8 +218,10 @@ class Commands:
         with open(os.devnull, "rb") as nothing:
             process = table.start(
                 [os.path.basename(shell()), "-c", command.text], executable=shell(), env=envs,
-                cwd=cwd, uid=fields["uid"], gid=fields["gid"], stdin=nothing, **streams,
+                cwd=cwd, uid=fields["uid"], gid=fields["gid"], base_env=fields.get("base_env"),
+                stdin=nothing, **streams,
             )
+        self._sandbox.log(command.text)
         command.process = process
         threading.Thread(
             target=self._supervise, args=(command, fields["timeout"] / 1000), daemon=True
@@ -258,6 +267,18 @@ class Commands:
 
     def _output_path(self, command, suffix):
         return os.path.join(self._sandbox.temporary, "%s.%s" % (command.id, suffix))
+
+
+@contextlib.contextmanager
+def _tracked(process, processes):
+    if processes is None:
+        yield
+        return
+    processes.add(process)
+    try:
+        yield
+    finally:
+        processes.discard(process)
 
 
 def _send_error(stream, value, trace):

@@ -9,6 +9,7 @@ from .contexts import Contexts
 from .files import Files
 from .hooks import unauthorized
 from .httpd import Response, text_response
+from .isolated import Isolated
 from .metrics import Metrics
 from .proxy import Unreachable, forward
 from .routing import Router
@@ -37,8 +38,10 @@ class Execd:
         routes = [("GET", "/ping", lambda request: Response(200))]
         self.sessions = Sessions(sandbox)
         self.contexts = Contexts(sandbox, self.commands)
+        files = Files(sandbox)
+        isolated = Isolated(sandbox, self.commands, files)
         groups = (
-            self.commands, self.sessions, self.contexts, Files(sandbox), Metrics(sandbox),
+            self.commands, self.sessions, self.contexts, files, Metrics(sandbox), isolated,
         )
         self._router = Router(routes + [route for group in groups for route in group.routes])
 

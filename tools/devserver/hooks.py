@@ -26,6 +26,8 @@ DESCRIPTIONS = (
     ("devserver.snapshot-ms", "N: a snapshot of this sandbox is Creating for N ms (50)"),
     ("devserver.snapshot-fail", "TEXT: a snapshot of this sandbox ends Failed with TEXT"),
     ("devserver.egress-answer", "NNN: port 18080 refuses every change with that status"),
+    ("devserver.diagnostics", "inline or url: diagnostics with a scope are answered, that way"),
+    ("devserver.no-isolation", "1: isolated sessions are not available"),
     ("devserver.stream-cut", "N: event streams are closed after N body bytes"),
     ("devserver.stream-reset", "N: likewise, with RST"),
     ("devserver.stream-stall", "N: event streams fall silent after N body bytes, without a close"),
@@ -67,6 +69,8 @@ class Hooks:
         self.snapshot_seconds = values.get("snapshot-ms", 50) / 1000
         self.snapshot_failure = values.get("snapshot-fail")
         self.egress_status = values.get("egress-answer")
+        self.diagnostics = values.get("diagnostics")
+        self.no_isolation = "no-isolation" in values
         self._stream_end, self.stream_limit = _stream_end(values)
 
     @property
@@ -132,6 +136,8 @@ def _read(extensions):
         kind = values.get(name, "html")
         if kind not in ("drop", "reset", "html") and not (kind.isdigit() and len(kind) == 3):
             raise BadHook("Test hook '%s%s' does not know '%s'." % (_PREFIX, name, kind))
+    if values.get("diagnostics", "url") not in ("inline", "url"):
+        raise BadHook("Test hook '%sdiagnostics' wants inline or url." % _PREFIX)
     return values
 
 

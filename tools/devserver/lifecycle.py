@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, quote
 
 from . import gateway
 from .create_request import CREATE_REQUEST, check_labels, check_semantics, is_reserved
+from .diagnostics import Diagnostics
 from .egress import PORT as EGRESS_PORT
 from .egress import TOKEN_HEADER as EGRESS_TOKEN_HEADER
 from .errors import ApiError, json_response, without_nulls
@@ -14,6 +15,7 @@ from .execd import TOKEN_HEADER
 from .hooks import BadHook, Hooks, answer, drop
 from .httpd import Response
 from .lists import paginated, query_number
+from .pools import Pools
 from .proxy import Unreachable, forward
 from .routing import Router
 from .snapshots import Snapshots
@@ -40,7 +42,7 @@ _METRICS_EVENT = Model(
 class Lifecycle:
     """The request handler of the main port."""
 
-    def __init__(self, sandboxes, api_key="", always_proxy=False):
+    def __init__(self, sandboxes, api_key="", always_proxy=False, pools=True):
         self.sandboxes = sandboxes
         self._api_key = api_key
         self._always_proxy = always_proxy
@@ -58,7 +60,10 @@ class Lifecycle:
             ("GET", "/sandboxes/{id}/endpoints/{port}", self.endpoint),
             ("POST", "/metrics/events", self.metrics_event),
         ]
-        self._router = Router(routes + self._snapshots.routes)
+        self._pools = Pools(sandboxes, pools)
+        diagnostics = Diagnostics(self._lookup)
+        self._router = Router(
+            routes + self._snapshots.routes + self._pools.routes + diagnostics.routes)
 
     def end(self):
         """Ends all sandboxes and forgets all snapshots."""
@@ -82,8 +87,9 @@ class Lifecycle:
         hooks = self._hooks(fields)
         if hooks.create_answer not in (None, "drop", "reset"):
             return answer(hooks.create_answer, request)
-        if (fields["extensions"] or {}).get("poolRef", "").strip():
-            raise ApiError(400, "SANDBOX::UNSUPPORTED_POOL_REF", "poolRef is not supported.")
+        pool = (fields["extensions"] or {}).get("poolRef", "").strip()
+        if pool:
+            self._pools.check_reference(pool)
         contents = None
         if fields["snapshotId"]:
             contents = self._snapshots.directory_of(fields["snapshotId"])
@@ -286,9 +292,9 @@ class Lifecycle:
     def _find(self, request):
         return self._lookup(request.params["id"])
 
-    def _lookup(self, sandbox_id):
+    def _lookup(self, sandbox_id, required=True):
         sandbox = self.sandboxes.get(sandbox_id)
-        if sandbox is None:
+        if sandbox is None and required:
             raise ApiError(404, "DOCKER::SANDBOX_NOT_FOUND", "Sandbox %s not found." % sandbox_id)
         return sandbox
 

@@ -60,6 +60,9 @@ class Process:
             return False
         return signal_group(self.pid, number)
 
+    def kill_group(self):
+        self.signal_group(signal.SIGKILL)
+
     def kill(self):
         """Kills the leader alone."""
         if not self.done.is_set():
@@ -99,9 +102,13 @@ class ProcessTable:
         self.env.update(env)
         self.env[MARK] = sandbox_id
 
-    def start(self, argv, env=None, cwd=None, uid=None, gid=None, **streams):
-        """Starts `argv` in a new process group; raises OSError when that fails."""
-        options = dict(streams, env={**self.env, **_splittable(env or {})}, cwd=cwd or self.home)
+    def start(self, argv, env=None, base_env=None, cwd=None, uid=None, gid=None, **streams):
+        """Starts `argv` in a new process group; raises OSError when that fails.
+
+        `env` is added to `base_env`, which is the sandbox's own unless given.
+        """
+        base = {**(self.env if base_env is None else base_env), MARK: self.env[MARK]}
+        options = dict(streams, env={**base, **_splittable(env or {})}, cwd=cwd or self.home)
         if uid is not None:
             options.update(_credentials(uid, gid))
         with self._lock:

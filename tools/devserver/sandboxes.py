@@ -1,5 +1,6 @@
 """The sandboxes and their states."""
 
+import collections
 import os
 import secrets
 import shutil
@@ -57,6 +58,9 @@ class Sandbox:
         self._awake.set()
         self.ended = False
         self.state = None
+        # (time, text), for the diagnostics.
+        self.events = collections.deque(maxlen=1000)
+        self.log_lines = collections.deque(maxlen=10000)
         self._set_state("Pending" if hooks.starts_pending else "Running")
         self._make_home()
         if contents:
@@ -80,6 +84,9 @@ class Sandbox:
             "state": self.state, "reason": self.reason, "message": self.message,
             "lastTransitionAt": self.changed_at,
         }
+
+    def log(self, text):
+        self.log_lines.append((utc_now(), "ran: " + text))
 
     def host_port(self, port):
         """The loopback port at which the sandbox's `port` is really served."""
@@ -166,6 +173,7 @@ class Sandbox:
             self.reason, standard = _STATUS[state]
             self.message = message or standard
             self.changed_at = utc_now()
+            self.events.append((self.changed_at, "%s: %s" % (state, self.message)))
 
     def _fail(self):
         self._set_state("Failed", self.hooks.failure)
