@@ -1213,6 +1213,7 @@ static uint32_t osb__http_date(const char *text, size_t size)
     minute = osb__two_digits(text + 20);
     second = osb__two_digits(text + 23);
     if (month == 12 || day < 1 || day > 31 || year < 1970 || year > 2105) return 0;
+    if (osb__two_digits(text + 12) > 99u || osb__two_digits(text + 14) > 99u) return 0;
     if (hour > 23 || minute > 59 || second > 60) return 0;
     return ((osb__days_from_civil(year, month + 1, day) * 24u + hour) * 60u + minute) * 60u +
            second;
@@ -1670,12 +1671,11 @@ static void osb__take(osb_client *c, size_t n)
     if (c->unit_end != c->in) OSB_MEMMOVE(c->buffer + c->unit_end, c->buffer + c->in, n);
     c->unit_end += n;
     c->in += n;
+    if (c->kept + osb__unit_size(c) > c->peak) c->peak = c->kept + osb__unit_size(c);
 }
 
 static void osb__drop_unit(osb_client *c)
 {
-    size_t used = c->kept + osb__unit_size(c);
-    if (used > c->peak) c->peak = used;
     c->unit_end = c->unit;
 }
 
@@ -2341,17 +2341,6 @@ typedef struct osb__op {
     uint8_t flags;
 } osb__op;
 
-/* GET, DELETE, PUT: doing it twice is doing it once. */
-static bool osb__is_idempotent(const osb__op *op)
-{
-    return op->name != NULL && (op->name[0] != 'P' || op->name[1] == 'U');
-}
-
-static bool osb__is_get(const osb__op *op)
-{
-    return op->name == NULL || op->name[0] == 'G';
-}
-
 typedef struct osb__address {
     const char *host, *path; /* host without brackets; path without a slash at its end */
     size_t host_size, path_size;
@@ -2470,6 +2459,35 @@ static const osb_request *osb__source(const osb_client *c)
 }
 #endif
 
+/* The method of the request: the first word of this text. */
+static const char *osb__method(const osb_client *c)
+{
+#ifndef OSB_NO_RAW_REQUEST
+    const osb_request *request = (const osb_request *)c->call.body;
+    if (c->call.op->name == NULL) return request->method != NULL ? request->method : "GET";
+#endif
+    return c->call.op->name;
+}
+
+static bool osb__method_is(const osb_client *c, const char *name)
+{
+    const char *method = osb__method(c);
+    size_t size = 0;
+    while (method[size] != '\0' && method[size] != ' ') size++;
+    return osb__is(method, size, name);
+}
+
+/* Methods of which doing it twice is doing it once; the first two also leave no trace. */
+static bool osb__is_safe(const osb_client *c)
+{
+    return osb__method_is(c, "GET") || osb__method_is(c, "HEAD");
+}
+
+static bool osb__is_idempotent(const osb_client *c)
+{
+    return osb__is_safe(c) || osb__method_is(c, "DELETE") || osb__method_is(c, "PUT");
+}
+
 /* The path of an operation: its name's, with {...} replaced. */
 static void osb__put_path(const osb_client *c, osb__writer *w)
 {
@@ -2493,12 +2511,12 @@ static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w
                                              const osb__address *a)
 {
     const osb__op *op = c->call.op;
-    const char *method = op->name, *raw_path = NULL;
+    const char *method = osb__method(c), *raw_path = NULL;
     size_t method_size = 0;
 #ifndef OSB_NO_RAW_REQUEST
     if (op->name == NULL) {
         const osb_request *request = (const osb_request *)c->call.body;
-        method = request->method != NULL ? request->method : "GET";
+
         raw_path = request->path != NULL ? request->path : "/";
     }
 #endif
@@ -2551,7 +2569,7 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
     if (call->op->body != NULL) osb__put_text(w, "Content-Type: application/json\r\n");
     if (c->body_size == OSB__UNKNOWN) {
         osb__put_text(w, "Transfer-Encoding: chunked\r\n");
-    } else if (c->body_size > 0 || !osb__is_get(call->op)) {
+    } else if (c->body_size > 0 || !osb__is_safe(c)) {
         osb__put_text(w, "Content-Length: ");
         osb__put_number(w, c->body_size);
         osb__put(w, "\r\n", 2);
@@ -2767,11 +2785,14 @@ static const char *const osb__header_names[OSB__H_COUNT] = {
 static void osb__error_header(osb_client *c, int header, const char *value, size_t size)
 {
     uint64_t seconds;
+    bool fits = size <= (c->limit - c->kept) / 4; /* the rest of the answer needs room too */
     if (c->http.status < 300 || c->keep_error) return;
-    if (header == OSB__H_REQUEST_ID && c->error.request_id.data == NULL)
+    if (header == OSB__H_REQUEST_ID && c->error.request_id.data == NULL && fits)
         c->error.request_id = osb__keep(c, value, size);
-    if (header == OSB__H_LOCATION && c->error.message.data == NULL)
-        c->error.message = osb__keep(c, value, size);
+    if (header == OSB__H_LOCATION && c->error.message.data == NULL) {
+        c->error.message_cut = !fits;
+        c->error.message = osb__keep(c, value, fits ? size : (c->limit - c->kept) / 4);
+    }
     if (header == OSB__H_RETRY_AFTER && osb__number(value, size, &seconds))
         c->error.retry_after_s = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
 }
@@ -3051,8 +3072,9 @@ static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *fiel
     osb_event *event = (osb_event *)c->json.base;
     if (kind == OSB__CUT || kind == OSB__EITHER) {
         osb_str view;
-        if (text.size > c->limit / 2)
-            text.size = osb__whole_characters((const unsigned char *)text.data, c->limit / 2);
+        if (text.size > (c->limit - c->kept) / 2)
+            text.size =
+                osb__whole_characters((const unsigned char *)text.data, (c->limit - c->kept) / 2);
         view = osb__keep(c, text.data, text.size);
         OSB_MEMCPY((unsigned char *)c->json.base + field->offset, &view, sizeof view);
         if (!c->keep_error) c->error.message_cut = true;
@@ -3087,7 +3109,7 @@ static osb_status osb__event_summary(osb_client *c, const osb_event *event)
     if (event->type != OSB_EVENT_PING) run->last_ms = event->timestamp_ms;
     switch (event->type) {
     case OSB_EVENT_INIT:
-        if (event->text.size >= sizeof run->id)
+        if (event->text.size >= sizeof run->id || c->pieced)
             return osb__too_big(c, "OSB_ID_SIZE", "text", event->text.size + 1);
         OSB_MEMCPY(run->id, event->text.data, event->text.size);
         run->id[event->text.size] = '\0';
@@ -3363,6 +3385,7 @@ static bool osb__is_sent(const osb_client *c)
 static void osb__begin_receiving(osb_client *c)
 {
     OSB_MEMSET(&c->http, 0, sizeof c->http);
+    OSB_MEMSET(&c->json, 0, sizeof c->json);
     c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
     c->state = OSB__RECEIVING;
     c->consumer = OSB__TO_NOBODY;
@@ -3383,7 +3406,7 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
     const osb_port *port = &c->config.port;
     size_t at = c->limit - OSB__EARLY;
     int n;
-    if (!c->accepted) n = OSB_IO_FAILED;
+    if (!c->accepted) n = OSB_IO_WANT_READ;
     else n = port->ops->recv(port->ctx, c->buffer + at, OSB__EARLY);
     if (n > 0) {
         OSB_MEMMOVE(c->buffer + c->base, c->buffer + at, (size_t)n);
@@ -3393,7 +3416,8 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
         c->in_end = c->base + (size_t)n;
         return OSB_OK;
     }
-    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) {
+    if ((io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) &&
+        (n == OSB_IO_WANT_READ || n == OSB_IO_WANT_WRITE)) {
         osb__want_io(c, io);
         if (c->accepted) c->want |= OSB_WANT_READ;
         return OSB_PENDING;
@@ -3448,19 +3472,6 @@ static osb_status osb__status_of(uint16_t http_status)
     return OSB_E_API;
 }
 
-/* HEAD: the answer has a length, but no body. */
-static bool osb__is_head_request(const osb_client *c)
-{
-#ifndef OSB_NO_RAW_REQUEST
-    const osb_request *request = (const osb_request *)c->call.body;
-    return c->call.op->name == NULL && request->method != NULL &&
-           osb_str_equal(osb__view(request->method), "HEAD");
-#else
-    (void)c;
-    return false;
-#endif
-}
-
 /* The head is complete: who gets the body, and how long is it? OSB_OK: there is none. */
 static osb_status osb__head_end(osb_client *c)
 {
@@ -3487,7 +3498,7 @@ static osb_status osb__head_end(osb_client *c)
         c->carriage_return = false;
     }
     if (c->consumer == OSB__TO_JSON) osb__json_begin(c, op->answer, c->call.answer);
-    if (status == 204 || status == 304 || osb__is_head_request(c)) return OSB_OK;
+    if (status == 204 || status == 304 || osb__method_is(c, "HEAD")) return OSB_OK;
     return h->framing == OSB__BY_LENGTH && h->left == 0 ? OSB_OK : OSB_PENDING;
 }
 
@@ -3505,9 +3516,12 @@ static osb_status osb__error_body(osb_client *c, size_t end)
     }
     if (c->consumer == OSB__TO_ERROR_JSON) {
         if (c->json.state == OSB__J_DONE) c->in = end;
-        else if (osb__json_feed(c, end) != OSB_OK) c->consumer = OSB__TO_NOBODY;
-    } else if (osb__unit_size(c) + (end - c->in) > c->limit / 2) {
-        size_t room = c->limit / 2 - osb__unit_size(c);
+        else if (osb__json_feed(c, end) != OSB_OK) {
+            c->consumer = OSB__TO_NOBODY;
+            osb__drop_unit(c);
+        }
+    } else if (osb__unit_size(c) + (end - c->in) > (c->limit - c->kept) / 2) {
+        size_t room = (c->limit - c->kept) / 2 - osb__unit_size(c);
         osb__take(c, room < end - c->in ? room : end - c->in);
         c->error.message_cut = true;
         c->in = end;
@@ -3614,11 +3628,10 @@ static bool osb__make_room(osb_client *c)
 
 static osb_status osb__overflow(osb_client *c)
 {
-    if (!c->answered) {
-        osb__head_overflow(c);
-        return OSB_OK;
-    }
-    return osb__json_overflow(c);
+    if (!c->answered) osb__head_overflow(c);
+    else if (c->consumer == OSB__TO_ERROR_TEXT) osb__drop_unit(c);
+    else return osb__json_overflow(c);
+    return OSB_OK;
 }
 
 /* The connection has no more bytes for us. */
@@ -3746,21 +3759,21 @@ static bool osb__rewind(osb_client *c)
    new connection, since the reused one died before any byte of an answer came. */
 static bool osb__exchange_over(osb_client *c, osb_status status)
 {
-    const osb__op *op = c->call.op;
     bool silent = status == OSB_E_CLOSED && !c->received;
+    if (c->state == OSB__SENDING) osb__wipe_window(c);
     if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c)) {
         c->used_ms = osb__now(c);
         return false;
     }
     osb__disconnect(c);
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
-    if (silent && c->reused && !c->repeated && (osb__is_idempotent(op) || !c->accepted) &&
+    if (silent && c->reused && !c->repeated && (osb__is_idempotent(c) || !c->accepted) &&
         osb__rewind(c)) {
         c->repeated = true;
         c->state = OSB__CONNECTING;
         return true;
     }
-    if (!c->keep_error && status != OSB_OK && !osb__is_get(op))
+    if (!c->keep_error && status != OSB_OK && !osb__is_safe(c))
         c->error.maybe_applied = c->accepted && !c->answered;
     return false;
 }
@@ -3856,15 +3869,27 @@ static osb_status osb__step(osb_client *c)
     return OSB_PENDING;
 }
 
+static osb_status osb__resume_suspended(osb_client *c, osb_status last);
+
+/* Poll mode: if the call that ended was one that a ready check made, the call that asked the check
+   goes on. */
+static osb_status osb__settle(osb_client *c, osb_status status)
+{
+    while (status != OSB_PENDING && c->suspended != NULL) status = osb__resume_suspended(c, status);
+    return status;
+}
+
 #define OSB__SLICE_MS 100u /* how soon osb_cancel is noticed */
 
 /* Blocking mode: to the call's end. Poll mode: the first step. */
 static osb_status osb__drive(osb_client *c)
 {
+    bool nested = c->suspended != NULL;
     for (;;) {
         osb_status status = osb__step(c);
         uint32_t left;
-        if (status != OSB_PENDING || c->config.poll_mode) return status;
+        if (c->config.poll_mode) return nested ? status : osb__settle(c, status);
+        if (status != OSB_PENDING) return status;
         if (c->ready_now) continue;
         left = osb__until(c, c->deadline_ms);
         c->config.port.ops->wait(c->config.port.ctx, c->want,
@@ -3907,8 +3932,6 @@ static void osb__sleep(osb_client *c, uint32_t ms)
     c->deadline_ms = osb__now(c) + ms;
 }
 
-static osb_status osb__resume_suspended(osb_client *c, osb_status last);
-
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
                                            uint32_t struct_sizes)
 {
@@ -3949,12 +3972,8 @@ OSB_DEF void osb_client_close(osb_client *client)
 
 OSB_DEF osb_status osb_poll(osb_client *client)
 {
-    osb_status status;
     if (client->state == OSB__IDLE) return client->error.status;
-    status = osb__step(client);
-    while (status != OSB_PENDING && client->suspended != NULL)
-        status = osb__resume_suspended(client, status);
-    return status;
+    return osb__settle(client, osb__step(client));
 }
 
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
@@ -4603,18 +4622,21 @@ static osb_status osb__run_next(osb_client *c, osb_status status)
     osb_execution *run = c->call.execution;
     const osb_endpoint *execd = c->call.endpoint;
     bool killed = run->exit_code.set && run->exit_code.value == -1;
+    uint64_t ran_ms = (uint64_t)run->last_ms - (uint64_t)run->started_ms;
     if (status == OSB_OK && !command->background && !run->exit_code.set &&
         run->error_name.data == NULL) {
         run->exit_code.set = true;
         run->exit_code.value = 0;
     }
     /* execd does not say why it killed a command: the time that it ran does. */
-    if (killed && command->timeout_ms > 0 &&
-        run->last_ms - run->started_ms + 10 >= command->timeout_ms)
+    if (killed && command->timeout_ms > 0 && run->last_ms >= run->started_ms &&
+        ran_ms + 10u >= command->timeout_ms)
         run->timed_out = true;
     if (status != OSB_E_CANCELLED || command->keep_running || command->background ||
         run->id[0] == '\0')
         return status;
+    OSB_MEMSET(&run->error_name, 0, sizeof run->error_name); /* the interrupt needs their place */
+    OSB_MEMSET(&run->error_value, 0, sizeof run->error_value);
     osb__pin_error(c);
     osb__start_interrupt(c, execd, run->id);
     c->call.timeout_ms = 5000;
@@ -4731,7 +4753,7 @@ OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id)
 #ifndef OSB_NO_RAW_REQUEST
 static osb_status osb__request_next(osb_client *c, osb_status status)
 {
-    if (c->call.answer != NULL) *(uint16_t *)c->call.answer = c->http.status;
+    if (c->call.answer != NULL) *(uint16_t *)c->call.answer = c->answered ? c->http.status : 0;
     return status;
 }
 
@@ -4938,7 +4960,7 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
     c->box = c->suspended;
     status = osb__ask_check(c, last);
     if (status == OSB_PENDING) return status;
-    if (status == OSB_OK) c->box->step = OSB__S_READY;
+    if (status == OSB_OK) OSB_MEMSET(&c->error, 0, sizeof c->error);
     else status = osb__ready_failed(c, status);
     if (status != OSB_PENDING) c->state = OSB__IDLE;
     return status;
