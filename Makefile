@@ -16,7 +16,7 @@ SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c tests/e2e
 SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test size bench firmware osb fuzz coverage interop dist cross lint clean
+.PHONY: help deps demo test exact size bench firmware osb fuzz coverage interop dist cross lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,8 @@ demo: build/quickstart build/streaming ## build two examples and run them agains
 
 HEADERS := opensandbox.h $(wildcard port/*.h)
 
-build/quickstart build/streaming: build/%: examples/%.c $(HEADERS) | deps-demo
+EXAMPLES := $(basename $(notdir $(wildcard examples/*.c)))
+$(EXAMPLES:%=build/%): build/%: examples/%.c $(HEADERS) | deps-demo
 	@mkdir -p $(@D)
 	cc $(EXAMPLE_FLAGS) $< -o $@
 
@@ -47,7 +48,7 @@ test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
 
 .PHONY: test-programs
-test-programs: $(SUITE_PROGRAMS)
+test-programs: $(SUITE_PROGRAMS) $(EXAMPLES:%=build/%)
 	@:
 
 build/test/asan/%: %.c
@@ -59,6 +60,9 @@ build/test/valgrind/%: %.c
 	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka
 
 -include $(wildcard build/test/*/*.d)
+
+exact: deps-demo dist ## check 100 MB of output to the byte, in less than 2 MB of memory
+	@tests/e2e/exact.sh
 
 size: deps-cross ## measure flash, RAM and stack against the budgets
 	@tools/size.py
