@@ -5,6 +5,7 @@ with the test hook `devserver.diagnostics`.
 """
 
 import re
+from datetime import timedelta
 
 from .errors import ApiError, json_response
 from .httpd import text_response
@@ -84,7 +85,7 @@ def _descriptor(request, sandbox, kind, scope, delivery, text):
     if delivery == "url":
         host = request.headers.get("Host")
         fields["contentUrl"] = "http://%s%s%s/%s" % (host, TEXT_PREFIX, sandbox.id, kind)
-        fields["expiresAt"] = rfc3339(utc_now())
+        fields["expiresAt"] = rfc3339(utc_now() + timedelta(hours=1))
     else:
         fields["content"] = text
     return fields

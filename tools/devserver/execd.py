@@ -14,6 +14,7 @@ from .metrics import Metrics
 from .proxy import Unreachable, forward
 from .routing import Router
 from .sessions import Sessions
+from .terminals import Terminals
 
 TOKEN_HEADER = "X-EXECD-ACCESS-TOKEN"
 PORT = 44772
@@ -41,7 +42,8 @@ class Execd:
         files = Files(sandbox)
         isolated = Isolated(sandbox, self.commands, files)
         groups = (
-            self.commands, self.sessions, self.contexts, files, Metrics(sandbox), isolated,
+            self.commands, self.sessions, self.contexts, files, isolated, Metrics(sandbox),
+            Terminals(sandbox),
         )
         self._router = Router(routes + [route for group in groups for route in group.routes])
 

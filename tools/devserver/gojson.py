@@ -202,8 +202,10 @@ def _quote_char(char):
     return "'%s'" % char
 
 
-_KINDS = {type(None): "null", str: "string", bool: "bool", int: "number", FloatLiteral: "number", list: "array",
-          dict: "object"}
+_KINDS = {
+    type(None): "null", str: "string", bool: "bool", int: "number", FloatLiteral: "number",
+    list: "array", dict: "object",
+}
 _INTEGERS = {
     "int": (-(2**63), 2**63 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1),
 }

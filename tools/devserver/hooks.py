@@ -3,6 +3,7 @@
 They are read from `extensions` and echoed like any other key. Times are milliseconds.
 """
 
+import threading
 import time
 
 from .httpd import Aborted, Response, html_error_page
@@ -10,7 +11,8 @@ from .replies import error, json_reply
 
 DESCRIPTIONS = (
     ("devserver.pending-ms", "N: create answers Pending, Running follows after N ms (0)"),
-    ("devserver.fail", "TEXT: create answers Pending, then (after pending-ms, or 200) Failed with TEXT"),
+    ("devserver.fail", "TEXT: create answers Pending, after pending-ms (or 200) comes Failed "
+                       "with TEXT"),
     ("devserver.never-ready", "1: stays Pending for good"),
     ("devserver.transition-ms", "N: pause and resume take N ms, with Pausing and Resuming"),
     ("devserver.expire-ms", "N: expires N ms after creation, whatever `timeout` says"),
@@ -51,6 +53,7 @@ class Hooks:
 
     def __init__(self, extensions, linger_seconds):
         values = _read(extensions or {})
+        self._lock = threading.Lock()
         self.failure = values.get("fail")
         # A failure must leave the create answer time to say Pending.
         default_pending = 0 if self.failure is None else 200
@@ -85,9 +88,10 @@ class Hooks:
         if self._execd_answer is None:
             return None
         if self._execd_answers_left is not None:
-            if self._execd_answers_left <= 0:
-                return None
-            self._execd_answers_left -= 1
+            with self._lock:
+                self._execd_answers_left -= 1
+                if self._execd_answers_left < 0:
+                    return None
         return answer(self._execd_answer, request)
 
     def at_stream_limit(self, writer, request):

@@ -237,6 +237,10 @@ class Connection:
     def send(self, data):
         self.sock.sendall(data)
 
+    def read_exactly(self, size):
+        """Raw bytes after a handshake; fewer only at the end."""
+        return self._source.read(size)
+
     def recv_some(self, size):
         """Raw bytes after a handshake, when the connection has left HTTP."""
         return self._source.read1(size)

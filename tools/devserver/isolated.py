@@ -34,7 +34,9 @@ _CREATE = Struct(
         Struct("EnvPassthroughSpec", mode="string", keys=ListOf("string"))),
     uid="*uint32", gid="*uint32", uid_mode="string", idle_timeout_seconds="*int64",
 )
-_RUN = Struct("IsolatedRunRequest", code="string", envs="map", timeout_seconds="int64", cwd="string")
+_RUN = Struct(
+    "IsolatedRunRequest", code="string", envs="map", timeout_seconds="int64", cwd="string"
+)
 
 
 class Session:

@@ -71,7 +71,8 @@ class BashKernel:
         ends = (output_write, status_write, commands_read)
         try:
             self._process = processes.start(
-                ["bash", "--noprofile", "--norc", "--noediting", "+m", "-i"], executable=shutil.which("bash"),
+                ["bash", "--noprofile", "--norc", "--noediting", "+m", "-i"],
+                executable=shutil.which("bash"),
                 env={"PS1": "", "PS2": "", "PROMPT_COMMAND": "", "HISTFILE": ""}, cwd=cwd,
                 stdin=commands_read, stdout=output_write, stderr=output_write,
                 pass_fds=[status_write],

@@ -14,7 +14,7 @@ from .execd import PORT as EXECD_PORT
 from .execd import TOKEN_HEADER
 from .hooks import BadHook, Hooks, answer, drop
 from .httpd import Response
-from .lists import paginated, query_number
+from .lists import page_and_size, paginated, query_number
 from .pools import Pools
 from .proxy import Unreachable, forward
 from .routing import Router
@@ -105,8 +105,7 @@ class Lifecycle:
         return json_response(body, 202)
 
     def list(self, request):
-        page = query_number(request, "page", 1, Integer(minimum=1))
-        size = query_number(request, "pageSize", 20, Integer(minimum=1, maximum=200))
+        page, size = page_and_size(request)
         states = {state.lower() for state in request.query_all("state")}
         wanted = _metadata_filter(request.query("metadata"))
         found = [

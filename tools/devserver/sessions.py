@@ -118,7 +118,8 @@ class Sessions:
         return path
 
     def _invalid(self, fields):
-        shape = "Key: 'RunInSessionRequest.%s' Error:Field validation for '%s' failed on the '%s' tag"
+        shape = ("Key: 'RunInSessionRequest.%s' Error:Field validation for '%s' failed on the "
+                 "'%s' tag")
         problems = []
         if not fields["command"]:
             problems.append(shape % ("Command", "Command", "required"))
@@ -137,7 +138,9 @@ class _Run:
         self._session = session
         self._timeout = fields["timeout"] / 1000
         env = sandbox.processes.env
-        cwd = paths.absolute(paths.expand(fields["cwd"], env), env) if fields["cwd"] else session.cwd
+        cwd = session.cwd
+        if fields["cwd"]:
+            cwd = paths.absolute(paths.expand(fields["cwd"], env), env)
         self._script, self._state = self._write_script(fields["command"], cwd)
 
     def stream_to(self, stream):

@@ -8,9 +8,9 @@ import uuid
 
 from .errors import ApiError, json_response, without_nulls
 from .httpd import Response
-from .lists import paginated, query_number
+from .lists import page_and_size, paginated
 from .times import rfc3339, utc_now
-from .validation import Integer, Model, String, validated_body
+from .validation import Model, String, validated_body
 
 _CREATE = Model(optional={"name": (String(min_length=1), None)})
 
@@ -69,8 +69,7 @@ class Snapshots:
         return json_response(snapshot.describe(), 202, [location])
 
     def list(self, request):
-        page = query_number(request, "page", 1, Integer(minimum=1))
-        size = query_number(request, "pageSize", 20, Integer(minimum=1, maximum=200))
+        page, size = page_and_size(request)
         states = request.query_all("state")
         wanted = {"sandbox_id": request.query("sandboxId"), "name": request.query("name")}
         found = [

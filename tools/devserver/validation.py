@@ -148,7 +148,8 @@ def _from_epoch(number):
 
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt _](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?\s*([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt _](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?\s*"
+    r"([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
 
 

@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { failure, test } from "../harness.mjs";
 
 const allow = (target) => ({ action: "allow", target });
-const POLICY = { defaultAction: "deny", egress: [allow("api.example.org"), allow("*.example.net")] };
+const POLICY = {
+    defaultAction: "deny", egress: [allow("api.example.org"), allow("*.example.net")],
+};
 
 export default async function (server) {
     const create = { networkPolicy: POLICY, credentialProxy: { enabled: true } };
@@ -35,7 +37,9 @@ export default async function (server) {
                 auth: { type: "bearer", credential: "token" },
             };
             const made = await vault.create({
-                credentials: [{ name: "token", source: { value: "s3cret" } }], bindings: [bearer] });
+                credentials: [{ name: "token", source: { value: "s3cret" } }],
+                bindings: [bearer],
+            });
             assert.equal(made.revision, 1);
             assert.deepEqual(made.credentials,
                 [{ name: "token", sourceType: "inline", revision: 1 }]);
@@ -46,8 +50,8 @@ export default async function (server) {
                     methods: ["GET", "POST", "PUT", "PATCH", "DELETE"], paths: ["/*"],
                 },
             }]);
-            assert.equal((await failure(vault.create({ credentials: [], bindings: [] }))).statusCode,
-                409);
+            const twice = await failure(vault.create({ credentials: [], bindings: [] }));
+            assert.equal(twice.statusCode, 409);
             const changed = await vault.patch({
                 expectedRevision: 1,
                 credentials: { add: [{ name: "key", source: { type: "inline", value: "k" } }] },

@@ -32,8 +32,10 @@ export default async function (server) {
         ["a snapshot that does not exist", { image: undefined, snapshotId: "none" }, 404,
             "SNAPSHOT::NOT_FOUND"],
         ["two volumes of one name",
-            { volumes: ["/a", "/b"].map((path) => ({ name: "v", host: { path }, mountPath: path })) },
-            400, "VOLUME::DUPLICATE_NAME"],
+            {
+                volumes: ["/a", "/b"].map(
+                    (path) => ({ name: "v", host: { path }, mountPath: path })),
+            }, 400, "VOLUME::DUPLICATE_NAME"],
         ["a test hook that does not exist", { extensions: { "devserver.nonsense": "1" } }, 400,
             "SANDBOX::INVALID_PARAMETER"],
         ["a gateway's error page", { extensions: { "devserver.create-answer": "html" } }, 502],
@@ -47,7 +49,9 @@ export default async function (server) {
     }
 
     await test("a create answer that never comes is an error", async () => {
-        await create({ extensions: { "devserver.create-answer": "drop" }, metadata: { lost: "1" } });
+        await create({
+            extensions: { "devserver.create-answer": "drop" }, metadata: { lost: "1" },
+        });
         await server.withManager(async (manager) => {
             const { items } = await manager.listSandboxInfos({ metadata: { lost: "1" } });
             assert.equal(items.length, 1);

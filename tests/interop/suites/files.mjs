@@ -20,7 +20,8 @@ export default async function (server) {
                 { path: `${home}/empty`, data: "" },
             ]);
             assert.equal(await files.readFile(`${home}/new/dir/a.txt`), "grüße\n");
-            assert.deepEqual(Buffer.from(await files.readBytes(`${home}/b.bin`)), Buffer.from(bytes));
+            assert.deepEqual(
+                Buffer.from(await files.readBytes(`${home}/b.bin`)), Buffer.from(bytes));
             assert.equal(await files.readFile(`${home}/c.txt`), "part 1, part 2");
             assert.equal(await files.readFile(`${home}/empty`), "");
             const chunks = [];
