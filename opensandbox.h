@@ -1583,7 +1583,36 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
     }
 }
 
-/* A struct as a query. Pairs are a query within the query, encoded twice. */
+/* Pairs are a query within the query: its text is encoded once more. */
+static void osb__put_query_pairs(osb__writer *w, const osb_pair *pairs, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (i > 0) osb__put(w, "%26", 3);
+        osb__put_encoded(w, pairs[i].name, "%25");
+        osb__put(w, "%3D", 3);
+        osb__put_encoded(w, pairs[i].value != NULL ? pairs[i].value : "", "%25");
+    }
+}
+
+/* The i-th value of a member. */
+static void osb__put_query_value(osb__writer *w, unsigned kind, const unsigned char *member,
+                                 size_t i)
+{
+    uint64_t cursor;
+    if (kind == OSB__STRINGS) {
+        osb__put_encoded(w, ((const char *const *)osb__pointer(member))[i], "%");
+    } else if (kind == OSB__STRING) {
+        osb__put_encoded(w, (const char *)osb__pointer(member), "%");
+    } else if (kind == OSB__PAIRS) {
+        osb__put_query_pairs(w, (const osb_pair *)osb__pointer(member), osb__count(member));
+    } else {
+        OSB_MEMCPY(&cursor, member, sizeof cursor);
+        osb__put_number(w, cursor);
+    }
+}
+
+/* A struct as a query. */
 static void osb__put_query(osb__writer *w, const osb__field *field, const void *object)
 {
     const char *mark = "?";
@@ -1597,26 +1626,9 @@ static void osb__put_query(osb__writer *w, const osb__field *field, const void *
             osb__put_text(w, field->name);
             osb__put(w, "=", 1);
             mark = "&";
-            if (field->kind == OSB__STRINGS) {
-                osb__put_encoded(w, ((const char *const *)osb__pointer(member))[i], "%");
-            } else if (field->kind == OSB__STRING) {
-                osb__put_encoded(w, (const char *)osb__pointer(member), "%");
-            } else if (field->kind == OSB__CURSOR) {
-                uint64_t value;
-                OSB_MEMCPY(&value, member, sizeof value);
-                osb__put_number(w, value);
-            } else if (field->kind == OSB__PAIRS) {
-                const osb_pair *pairs = (const osb_pair *)osb__pointer(member);
-                size_t j;
-                for (j = 0; j < osb__count(member); j++) {
-                    if (j > 0) osb__put(w, "%26", 3);
-                    osb__put_encoded(w, pairs[j].name, "%25");
-                    osb__put(w, "%3D", 3);
-                    osb__put_encoded(w, pairs[j].value != NULL ? pairs[j].value : "", "%25");
-                }
-            } else {
+            if (field->kind == OSB__FLAG || field->kind == OSB__U32)
                 osb__encode_value(w, field, member);
-            }
+            else osb__put_query_value(w, field->kind, member, i);
         }
     }
 }
@@ -1839,25 +1851,24 @@ static void osb__json_key(osb_client *c)
     }
 }
 
+/* Where the digits at text[i] end; 0 if there is none. */
+static size_t osb__skip_digits(const char *text, size_t size, size_t i)
+{
+    size_t from = i;
+    while (i < size && osb__is_digit((unsigned char)text[i])) i++;
+    return i > from ? i : 0;
+}
+
 /* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? */
 static bool osb__json_is_number(const char *text, size_t size)
 {
-    size_t i = 0, from;
-    if (i < size && text[i] == '-') i++;
-    from = i;
-    while (i < size && osb__is_digit((unsigned char)text[i])) i++;
-    if (i == from || (text[from] == '0' && i - from > 1)) return false;
-    if (i < size && text[i] == '.') {
-        from = ++i;
-        while (i < size && osb__is_digit((unsigned char)text[i])) i++;
-        if (i == from) return false;
-    }
-    if (i < size && (text[i] == 'e' || text[i] == 'E')) {
+    size_t from = size > 0 && text[0] == '-' ? 1 : 0, i = osb__skip_digits(text, size, from);
+    if (i == 0 || (text[from] == '0' && i - from > 1)) return false;
+    if (i < size && text[i] == '.') i = osb__skip_digits(text, size, i + 1);
+    if (i > 0 && i < size && (text[i] | 0x20) == 'e') {
         i++;
         if (i < size && (text[i] == '+' || text[i] == '-')) i++;
-        from = i;
-        while (i < size && osb__is_digit((unsigned char)text[i])) i++;
-        if (i == from) return false;
+        i = osb__skip_digits(text, size, i);
     }
     return i == size;
 }
@@ -2345,7 +2356,7 @@ typedef struct osb__address {
     const char *host, *path; /* host without brackets; path without a slash at its end */
     size_t host_size, path_size;
     uint16_t port;
-    bool https, bracketed, port_given;
+    bool https, bracketed;
 } osb__address;
 
 static bool osb__starts(const char *text, const char *with)
@@ -2353,6 +2364,31 @@ static bool osb__starts(const char *text, const char *with)
     size_t n = osb__length(with), i;
     for (i = 0; i < n; i++)
         if (osb__lower((unsigned char)text[i]) != (unsigned char)with[i]) return false;
+    return true;
+}
+
+/* The digits behind a host's colon; returns what follows them, or NULL if they are no port. */
+static const char *osb__parse_port(const char *text, uint16_t *port)
+{
+    uint32_t sum = 0;
+    for (; osb__is_digit((unsigned char)*text); text++) {
+        sum = sum * 10u + (uint32_t)(*text - '0');
+        if (sum > 65535u) return NULL;
+    }
+    *port = (uint16_t)sum;
+    return sum > 0 ? text : NULL;
+}
+
+/* What stands before all other paths on a server: no slash at its end, nothing to be encoded. */
+static bool osb__parse_base_path(const char *text, osb__address *a)
+{
+    size_t i;
+    if (*text != '\0' && *text != '/') return false;
+    a->path = text;
+    a->path_size = osb__length(text);
+    while (a->path_size > 0 && text[a->path_size - 1] == '/') a->path_size--;
+    for (i = 0; i < a->path_size; i++)
+        if ((unsigned char)text[i] <= 0x20 || (unsigned char)text[i] >= 0x7f) return false;
     return true;
 }
 
@@ -2378,23 +2414,8 @@ static bool osb__parse_address(const char *text, bool https, osb__address *a)
     text += n;
     if (n == 0 || (a->bracketed && *text++ != ']')) return false;
     a->port = a->https ? 443 : 80;
-    a->port_given = *text == ':';
-    if (a->port_given) {
-        uint32_t port = 0;
-        for (text++; osb__is_digit((unsigned char)*text); text++) {
-            port = port * 10u + (uint32_t)(*text - '0');
-            if (port > 65535u) return false;
-        }
-        if (port == 0) return false;
-        a->port = (uint16_t)port;
-    }
-    if (*text != '\0' && *text != '/') return false;
-    a->path = text;
-    a->path_size = osb__length(text);
-    while (a->path_size > 0 && text[a->path_size - 1] == '/') a->path_size--;
-    for (n = 0; n < a->path_size; n++)
-        if ((unsigned char)text[n] <= 0x20 || (unsigned char)text[n] >= 0x7f) return false;
-    return true;
+    if (*text == ':') text = osb__parse_port(text + 1, &a->port);
+    return text != NULL && osb__parse_base_path(text, a);
 }
 
 static bool osb__lifecycle_address(const osb_client *c, osb__address *a)
@@ -2654,12 +2675,12 @@ enum { /* where in a chunked body */
        OSB__C_SIZE,
        OSB__C_SPACE,
        OSB__C_EXTENSION,
-       OSB__C_SIZE_LF,
-       OSB__C_DATA,
-       OSB__C_DATA_CR,
-       OSB__C_DATA_LF,
        OSB__C_TRAILER,
        OSB__C_TRAILER_REST,
+       OSB__C_DATA,
+       OSB__C_SIZE_LF, /* from here on one byte is right and all others are wrong */
+       OSB__C_DATA_CR,
+       OSB__C_DATA_LF,
        OSB__C_END_LF
 };
 
@@ -2668,52 +2689,64 @@ static osb_status osb__bad_http(osb_client *c, const char *message)
     return osb__fail(c, OSB_E_PROTOCOL, message);
 }
 
+static osb_status osb__bad_chunk(osb_client *c)
+{
+    return osb__bad_http(c, OSB__SAY("malformed chunk"));
+}
+
+/* A byte of CR LF in a chunked body's framing. */
+static osb_status osb__chunk_line_end(osb_client *c, unsigned char byte)
+{
+    static const char right[] = "\n\r\n\n";
+    osb__http *h = &c->http;
+    if (byte != (unsigned char)right[h->chunk - OSB__C_SIZE_LF]) return osb__bad_chunk(c);
+    switch (h->chunk) {
+    case OSB__C_SIZE_LF:
+        h->chunk = h->left > 0 ? OSB__C_DATA : OSB__C_TRAILER;
+        return OSB_PENDING;
+    case OSB__C_DATA_CR:
+        h->chunk = OSB__C_DATA_LF;
+        return OSB_PENDING;
+    case OSB__C_DATA_LF:
+        h->chunk = OSB__C_SIZE;
+        h->digits = 0;
+        return OSB_PENDING;
+    default:
+        return OSB_OK;
+    }
+}
+
+/* A byte of the line with a chunk's size. */
+static osb_status osb__chunk_size(osb_client *c, unsigned char byte)
+{
+    osb__http *h = &c->http;
+    if (h->chunk == OSB__C_SIZE && osb__hex_digit(byte) < 16) {
+        h->left = h->left << 4 | osb__hex_digit(byte);
+        return ++h->digits > 16 ? osb__bad_chunk(c) : OSB_PENDING;
+    }
+    if (h->digits == 0 || byte == '\n') return osb__bad_chunk(c);
+    if (byte == '\r') {
+        h->chunk = OSB__C_SIZE_LF;
+    } else if (h->chunk != OSB__C_EXTENSION) {
+        if (byte != ' ' && byte != '\t' && byte != ';') return osb__bad_chunk(c);
+        h->chunk = byte == ';' ? OSB__C_EXTENSION : OSB__C_SPACE;
+    }
+    return OSB_PENDING;
+}
+
 /* One byte of a chunked body's framing. OSB_PENDING: go on; OSB_OK: that was the body's last. */
 static osb_status osb__chunk(osb_client *c, unsigned char byte)
 {
     osb__http *h = &c->http;
-    switch (h->chunk) {
-    case OSB__C_SIZE:
-        if (osb__hex_digit(byte) < 16) {
-            if (++h->digits > 16) return osb__bad_http(c, OSB__SAY("malformed chunk"));
-            h->left = h->left << 4 | osb__hex_digit(byte);
-            return OSB_PENDING;
-        }
-        if (h->digits == 0) return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        h->chunk = OSB__C_SPACE;
-        /* fall through */
-    case OSB__C_SPACE:
-        if (byte == ' ' || byte == '\t') return OSB_PENDING;
-        if (byte != ';' && byte != '\r') return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        h->chunk = byte == ';' ? OSB__C_EXTENSION : OSB__C_SIZE_LF;
-        return OSB_PENDING;
-    case OSB__C_EXTENSION:
-        if (byte == '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        if (byte == '\r') h->chunk = OSB__C_SIZE_LF;
-        return OSB_PENDING;
-    case OSB__C_SIZE_LF:
-        if (byte != '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        h->chunk = h->left > 0 ? OSB__C_DATA : OSB__C_TRAILER;
-        return OSB_PENDING;
-    case OSB__C_DATA_CR:
-        if (byte != '\r') return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        h->chunk = OSB__C_DATA_LF;
-        return OSB_PENDING;
-    case OSB__C_DATA_LF:
-        if (byte != '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        h->chunk = OSB__C_SIZE;
-        h->digits = 0;
-        return OSB_PENDING;
-    case OSB__C_TRAILER:
+    if (h->chunk >= OSB__C_SIZE_LF) return osb__chunk_line_end(c, byte);
+    if (h->chunk <= OSB__C_EXTENSION) return osb__chunk_size(c, byte);
+    if (h->chunk == OSB__C_TRAILER) {
+        if (byte == '\n') return osb__bad_chunk(c);
         h->chunk = byte == '\r' ? OSB__C_END_LF : OSB__C_TRAILER_REST;
-        if (byte == '\n') return osb__bad_http(c, OSB__SAY("malformed chunk"));
-        return OSB_PENDING;
-    case OSB__C_TRAILER_REST:
-        if (byte == '\n') h->chunk = OSB__C_TRAILER;
-        return OSB_PENDING;
-    default: /* OSB__C_END_LF */
-        return byte == '\n' ? OSB_OK : osb__bad_http(c, OSB__SAY("malformed chunk"));
+    } else if (byte == '\n') {
+        h->chunk = OSB__C_TRAILER;
     }
+    return OSB_PENDING;
 }
 
 /* "HTTP/1.1 200 OK" */
@@ -2835,53 +2868,76 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
     }
 }
 
+static bool osb__is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* What stands behind a header's colon, without the white space around it. */
+static osb_str osb__header_value(const char *text, size_t size)
+{
+    osb_str value;
+    while (size > 0 && osb__is_blank(*text)) {
+        text++;
+        size--;
+    }
+    while (size > 0 && osb__is_blank(text[size - 1])) size--;
+    value.data = text;
+    value.size = size;
+    return value;
+}
+
 /* One line of the head, without its end; cut: only its beginning is there. */
 static OSB__APART osb_status osb__head_line(osb_client *c, const char *line, size_t size)
 {
     osb__http *h = &c->http;
+    osb_str value;
     size_t name = 0, i;
     int header = 0;
     for (i = 0; i < size; i++)
         if (line[i] == '\0' || line[i] == '\r')
             return osb__bad_http(c, OSB__SAY("malformed header"));
     if (!h->status_line) return osb__status_line(c, line, size);
-    if (line[0] == ' ' || line[0] == '\t') /* a folded header's second line */
+    if (osb__is_blank(line[0])) /* a folded header's second line */
         return h->framing_header ? osb__bad_http(c, OSB__SAY("ambiguous framing")) : OSB_OK;
     while (name < size && line[name] != ':') name++;
     if (name == size && h->cut) return OSB_OK;
-    if (name == size || name == 0 || line[name - 1] == ' ' || line[name - 1] == '\t')
+    if (name == size || name == 0 || osb__is_blank(line[name - 1]))
         return osb__bad_http(c, OSB__SAY("malformed header"));
     while (header < OSB__H_COUNT && !osb__is(line, name, osb__header_names[header])) header++;
     h->framing_header = header <= OSB__H_CONNECTION;
     if (h->cut && header <= OSB__H_ENCODING) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     if (header == OSB__H_COUNT || h->cut) return OSB_OK;
-    for (i = name + 1; i < size && (line[i] == ' ' || line[i] == '\t');) i++;
-    while (size > i && (line[size - 1] == ' ' || line[size - 1] == '\t')) size--;
-    return osb__header(c, header, line + i, size - i);
+    value = osb__header_value(line + name + 1, size - name - 1);
+    return osb__header(c, header, value.data, value.size);
+}
+
+/* Takes received bytes up to the end of the line; true if that was among them. */
+static bool osb__take_line(osb_client *c)
+{
+    size_t n = c->in;
+    bool end;
+    while (n < c->in_end && c->buffer[n] != '\n') n++;
+    end = n < c->in_end;
+    if (end) n++;
+    if (c->http.cut) c->in = n;
+    else osb__take(c, n - c->in);
+    return end;
 }
 
 /* Consumes the received part of the head. OSB_PENDING: more is needed; OSB_OK: it is complete. */
 static osb_status osb__head(osb_client *c)
 {
     osb__http *h = &c->http;
-    while (c->in < c->in_end) {
-        size_t n = c->in, size;
+    while (osb__take_line(c)) {
+        const char *line = (const char *)c->buffer + c->unit;
+        size_t size = osb__unit_size(c);
         osb_status status;
-        const char *line;
-        bool end;
-        while (n < c->in_end && c->buffer[n] != '\n') n++;
-        end = n < c->in_end;
-        if (h->cut) c->in = end ? n + 1 : n;
-        else osb__take(c, (end ? n + 1 : n) - c->in);
-        if (!end) return OSB_PENDING;
-        line = (const char *)c->buffer + c->unit;
-        size = osb__unit_size(c);
         if (!h->cut) size--;
         if (!h->cut && size > 0 && line[size - 1] == '\r') size--;
         if (size == 0) {
             osb__drop_unit(c);
-            if (!h->status_line) return osb__bad_http(c, OSB__SAY("no HTTP/1.1 status line"));
-            return OSB_OK;
+            return h->status_line ? OSB_OK : osb__bad_http(c, OSB__SAY("no HTTP/1.1 status line"));
         }
         status = osb__head_line(c, line, size);
         h->cut = false;
@@ -3163,6 +3219,32 @@ static OSB__APART osb_status osb__on_event_end(osb_client *c)
     return status;
 }
 
+/* The end of a line outside of an event's JSON; a blank line ends an event of data lines. */
+static osb_status osb__event_line_end(osb_client *c)
+{
+    bool blank = c->line == OSB__L_START;
+    c->line = OSB__L_START;
+    if (!blank || c->json.state == OSB__J_DONE) return OSB_OK;
+    if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("malformed event"));
+    c->json.state = OSB__J_DONE; /* it had no data */
+    return OSB_OK;
+}
+
+/* The first byte of a line tells what it is. */
+static osb_status osb__event_line_start(osb_client *c, unsigned char byte)
+{
+    if (byte == '<') return osb__bad_json(c, OSB__SAY("HTML instead of events"));
+    if (byte != '{') {
+        c->line = byte == 'd' ? OSB__L_NAME : OSB__L_SKIP;
+        return OSB_OK;
+    }
+    if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("malformed event"));
+    osb__event_begin(c);
+    c->line = OSB__L_JSON;
+    c->in--; /* the JSON layer takes it */
+    return OSB_OK;
+}
+
 /* One byte outside of an event's JSON. */
 static osb_status osb__event_line(osb_client *c, unsigned char byte)
 {
@@ -3170,45 +3252,29 @@ static osb_status osb__event_line(osb_client *c, unsigned char byte)
     bool after_cr = c->carriage_return;
     c->carriage_return = byte == '\r';
     if (byte == '\n' && after_cr) return OSB_OK;
-    if (byte == '\n' || byte == '\r') {
-        bool blank = c->line == OSB__L_START;
-        c->line = OSB__L_START;
-        if (!blank || c->json.state == OSB__J_DONE) return OSB_OK;
-        if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("malformed event"));
-        c->json.state = OSB__J_DONE; /* it had no data */
-        return OSB_OK;
-    }
+    if (byte == '\n' || byte == '\r') return osb__event_line_end(c);
     switch (c->line) {
     case OSB__L_BOM:
         if (byte == 0xef || byte == 0xbb || byte == 0xbf) return OSB_OK;
-        /* fall through */
+        return osb__event_line_start(c, byte);
     case OSB__L_START:
-        if (byte == '{') { /* the JSON layer takes it */
-            if (c->json.depth > 0) return osb__bad_json(c, OSB__SAY("malformed event"));
-            osb__event_begin(c);
-            c->line = OSB__L_JSON;
-            c->in--;
-            return OSB_OK;
-        }
-        if (byte == '<') return osb__bad_json(c, OSB__SAY("HTML instead of events"));
-        c->line = byte == 'd' ? OSB__L_NAME : OSB__L_SKIP;
-        return OSB_OK;
+        return osb__event_line_start(c, byte);
     case OSB__L_SKIP:
         return OSB_OK;
     case OSB__L_JSON:
     case OSB__L_DATA: /* behind the object's end */
-        return byte == ' ' || byte == '\t' ? OSB_OK : osb__bad_json(c, OSB__SAY("malformed event"));
+        return osb__is_blank((char)byte) ? OSB_OK : osb__bad_json(c, OSB__SAY("malformed event"));
     case OSB__L_COLON:
         c->line = byte == ':' ? OSB__L_SPACE : OSB__L_SKIP;
-        if (c->line == OSB__L_SPACE && c->json.state == OSB__J_DONE) osb__event_begin(c);
+        if (byte == ':' && c->json.state == OSB__J_DONE) osb__event_begin(c);
         return OSB_OK;
     case OSB__L_SPACE:
         c->line = OSB__L_DATA;
         if (byte != ' ') c->in--;
         return OSB_OK;
-    default:
-        c->line = byte == (unsigned char)name[c->line - OSB__L_NAME + 1] ? (uint8_t)(c->line + 1)
-                                                                         : (uint8_t)OSB__L_SKIP;
+    default: /* in the name */
+        if (byte == (unsigned char)name[c->line - OSB__L_NAME + 1]) c->line++;
+        else c->line = OSB__L_SKIP;
         return OSB_OK;
     }
 }
