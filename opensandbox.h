@@ -4385,7 +4385,9 @@ static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, o
 static void osb__error_location(osb_client *c, osb_str part)
 {
     osb_str kept;
+    const unsigned char *end = (const unsigned char *)part.data + part.size;
     if (c->error.message.data != NULL) return;
+    if (end == c->buffer + c->unit_end) return; /* a number: it has no byte to spare for its NUL */
     kept = osb__keep(c, part.data, part.size);
     if (c->error.code.data == NULL) {
         c->error.code = kept;
