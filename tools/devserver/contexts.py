@@ -120,6 +120,11 @@ class Contexts:
             return _failed(stream, problem.args[0])
         return self._run_in(stream, context, fields["code"])
 
+    def close(self):
+        """Ends every kernel."""
+        for context in self._all():
+            self._close(context.id)
+
     def interrupt(self, context_id):
         """Whether there is such a context; what runs in it gets an interrupt."""
         context = self._known.get(context_id)

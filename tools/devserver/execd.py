@@ -40,9 +40,9 @@ class Execd:
         self.sessions = Sessions(sandbox)
         self.contexts = Contexts(sandbox, self.commands)
         files = Files(sandbox)
-        isolated = Isolated(sandbox, self.commands, files)
+        self.isolated = Isolated(sandbox, self.commands, files)
         groups = (
-            self.commands, self.sessions, self.contexts, files, isolated, Metrics(sandbox),
+            self.commands, self.sessions, self.contexts, files, self.isolated, Metrics(sandbox),
             Terminals(sandbox),
         )
         self._router = Router(routes + [route for group in groups for route in group.routes])
@@ -63,6 +63,11 @@ class Execd:
         if request.path.startswith("/proxy/"):
             return self._proxy(request)
         return self._route(request)
+
+    def close(self):
+        """Lets go of what is not a process or a file."""
+        self.contexts.close()
+        self.isolated.close()
 
     def interrupt(self, wanted):
         """Stops what has this id, a context, command or session; what went wrong, or None."""

@@ -168,6 +168,11 @@ class Isolated:
         session.touch()
         return response
 
+    def close(self):
+        """Ends every session."""
+        for session_id in list(self._known):
+            self._close(session_id)
+
     def _environment(self, session):
         """The sandbox's variables without those that the session may not see."""
         env = self._sandbox.processes.env

@@ -123,6 +123,7 @@ class Sandbox:
             server.close()
         self.processes.kill_all()
         self._awake.set()
+        self.execd.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _apps(self):
@@ -209,12 +210,16 @@ class Sandboxes:
         self.settings = settings
         self._lock = threading.Lock()
         self._by_id = {}
+        self._closed = False
 
     def create(self, fields, hooks, contents=None):
         """`contents` is a directory to start with."""
         sandbox = Sandbox(fields, hooks, self.settings, self._forget, contents)
         with self._lock:
             self._by_id[sandbox.id] = sandbox
+            too_late = self._closed
+        if too_late:
+            sandbox.end()
         return sandbox
 
     def get(self, sandbox_id):
@@ -226,6 +231,8 @@ class Sandboxes:
             return sorted(self._by_id.values(), key=lambda each: each.created_at, reverse=True)
 
     def end_all(self):
+        with self._lock:
+            self._closed = True
         for sandbox in self.newest_first():
             sandbox.end()
 

@@ -46,8 +46,8 @@ class Terminal:
         self.seat = threading.Lock()
         self.process = None
         self.mode = None
+        self._stdin_lock = threading.Lock()
         self._stdin = None
-        self._master = None
         self._readers = []
 
     @property
@@ -62,20 +62,27 @@ class Terminal:
     def start(self, mode):
         self.mode = mode
         start = self._start_with_terminal if mode == "pty" else self._start_with_pipes
-        sources = start()
+        sources, held = start()
         self._readers = [
             threading.Thread(target=self._pass_on, args=source, daemon=True) for source in sources
         ]
         for reader in self._readers:
             reader.start()
+        threading.Thread(target=self._clean_up, args=(self.process, held), daemon=True).start()
 
     def write(self, data):
-        os.write(self._stdin, data)
+        with self._stdin_lock:
+            if self._stdin is None:
+                raise OSError("the process has ended")
+            os.write(self._stdin, data)
 
     def resize(self, columns, rows):
-        if self.mode == "pty" and self.running:
-            size = struct.pack("HHHH", rows & 0xFFFF, columns & 0xFFFF, 0, 0)
-            fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
+        if self.mode != "pty":
+            return
+        size = struct.pack("HHHH", rows & 0xFFFF, columns & 0xFFFF, 0, 0)
+        with self._stdin_lock:
+            if self._stdin is not None:
+                fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, size)
 
     def signal(self, name):
         if name in _SIGNALS and self.running:
@@ -88,16 +95,19 @@ class Terminal:
             reader.join(max(0, deadline - time.monotonic()))
 
     def _start_with_terminal(self):
-        self._master, slave = os.openpty()
-        size = struct.pack("HHHH", 24, 80, 0, 0)
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
+        master, slave = os.openpty()
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         argv = ["sh", "-c", _ON_TERMINAL, os.ttyname(slave), *self._argv]
         try:
             self.process = self._sandbox.processes.start(argv, cwd=self._cwd)
-        finally:
+        except OSError:
+            os.close(master)
             os.close(slave)
-        self._stdin = self._master
-        return [(self._master, _STDOUT)]
+            raise
+        # A descriptor of its own, so that each end is closed by the one thread that uses it.
+        self._stdin = os.dup(master)
+        # Until the process has opened the terminal, somebody must hold it open.
+        return [(master, _STDOUT)], [slave]
 
     def _start_with_pipes(self):
         stdin, self._stdin = os.pipe()
@@ -111,7 +121,7 @@ class Terminal:
         finally:
             for end in (stdin, out_end, err_end):
                 os.close(end)
-        return [(out, _STDOUT), (err, _STDERR)]
+        return [(out, _STDOUT), (err, _STDERR)], []
 
     def _pass_on(self, descriptor, prefix):
         while True:
@@ -131,6 +141,14 @@ class Terminal:
                 client.send(websocket.BINARY, prefix + data)
         self.process.done.wait()
         os.close(descriptor)
+
+    def _clean_up(self, process, held):
+        process.done.wait()
+        for descriptor in held:
+            os.close(descriptor)
+        with self._stdin_lock:
+            os.close(self._stdin)
+            self._stdin = None
 
     # Clients
 
