@@ -45,6 +45,8 @@ $(EXAMPLES:%=build/%): build/%: examples/%.c $(HEADERS) | deps-demo
 test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
+	@tools/with-devserver.sh sh -euc 'for example in $(filter-out exact,$(EXAMPLES)); do \
+	    build/$$example; done' >/dev/null
 	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
 
 .PHONY: test-programs
@@ -97,8 +99,9 @@ build/dist/opensandbox.h: opensandbox.h tools/dist.py /usr/include/jsmn.h
 cross: deps-cross ## compile for every target, compiler and language standard
 	@tests/cross/matrix.sh
 
-lint: deps-lint ## check layout, warnings and exported names
+lint: deps-lint ## check layout, warnings, exported names; static analysis
 	clang-format --dry-run -Werror $(OUR_C_FILES)
+	@tools/lint.sh
 	@tests/cross/matrix.sh native
 
 clean: ## remove everything that was built

@@ -1206,7 +1206,7 @@ static uint32_t osb__http_date(const char *text, size_t size)
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     uint32_t month = 0, day, year, hour, minute, second;
     if (size != 29) return 0;
-    while (month < 12 && OSB_MEMCMP(text + 8, months + 3 * month, 3) != 0) month++;
+    while (month < 12 && OSB_MEMCMP(text + 8, months + 3u * (size_t)month, 3) != 0) month++;
     day = osb__two_digits(text + 5);
     year = osb__two_digits(text + 12) * 100u + osb__two_digits(text + 14);
     hour = osb__two_digits(text + 17);
@@ -2069,7 +2069,7 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     osb__json *j = &c->json;
     osb__jsmntok_t token[2];
     unsigned char *unit = c->buffer + c->unit, saved;
-    size_t size = osb__unit_size(c), cut = size;
+    size_t size = osb__unit_size(c), cut;
     unsigned kind = j->field != NULL ? j->field->kind & OSB__KIND : 0u;
     bool pieces = kind == OSB__TEXT || kind == OSB__CUT || kind == OSB__EITHER ||
                   ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
@@ -3551,9 +3551,9 @@ static osb_status osb__head_end(osb_client *c)
     }
     c->answered = true;
     if (!c->keep_error) c->error.http_status = status;
-    if (op->name == NULL) c->consumer = OSB__TO_DATA;
-    else if (status >= 400) c->consumer = c->keep_error ? OSB__TO_NOBODY : OSB__TO_ERROR;
-    else if (status >= 300) c->consumer = OSB__TO_NOBODY;
+    if (op->name != NULL && status >= 400)
+        c->consumer = c->keep_error ? OSB__TO_NOBODY : OSB__TO_ERROR;
+    else if (op->name != NULL && status >= 300) c->consumer = OSB__TO_NOBODY;
     else if ((op->flags & OSB__EVENTS) != 0) c->consumer = OSB__TO_EVENTS;
     else if ((op->flags & OSB__DATA) != 0) c->consumer = OSB__TO_DATA;
     else if (op->answer != NULL) c->consumer = OSB__TO_JSON;
@@ -5045,7 +5045,7 @@ static osb_status osb__box_init(osb_client *c, osb_sandbox *box, const char *id,
         c->state = OSB__IDLE;
         return osb__too_big(c, "OSB_ID_SIZE", "id", size + 1);
     }
-    if (size > 0) OSB_MEMMOVE(own, id, size);
+    if (id != NULL) OSB_MEMMOVE(own, id, size);
     OSB_MEMSET(own + size, 0, sizeof *box - (size_t)(own - (char *)box) - size);
     box->client = c;
     box->ready = ready != NULL ? ready : &defaults;
