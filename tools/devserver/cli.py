@@ -5,7 +5,8 @@ without containers. It isolates nothing: a "sandbox" is a scratch directory, and
 on this machine with the rights of whoever started the server. Images are names and nothing more,
 the entrypoint is recorded but not run, volumes are checked but not mounted.
 
-Every process and scratch directory goes away with its sandbox, and all of them with the server.
+Every process and scratch directory goes away with its sandbox, and all of them with the server;
+what a killed server left behind is removed when the next one starts.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from .hooks import DESCRIPTIONS
 from .httpd import Server
 from .lifecycle import Lifecycle
 from .sandboxes import Sandboxes, Settings
+from .scratch import Scratch, sweep
 
 
 def main(arguments=None):
@@ -29,8 +31,22 @@ def main(arguments=None):
               "run commands here" % options.host, file=sys.stderr)
         return 2
     log = _log_to_stderr if options.log else lambda line: None
+    sweep()
+    scratch = Scratch()
+    try:
+        return _run(options, scratch, log)
+    except OSError as problem:
+        print("devserver: cannot listen on %s:%d: %s" % (options.host, options.port, problem),
+              file=sys.stderr)
+        return 1
+    finally:
+        scratch.remove()
+
+
+def _run(options, scratch, log):
+    """Serves until it is time to end."""
     settings = Settings(
-        host=options.host, execd_tokens=not options.no_execd_token,
+        scratch, host=options.host, execd_tokens=not options.no_execd_token,
         endpoint_prefix=_clean_prefix(options.endpoint_prefix),
         linger_seconds=options.linger_ms / 1000, log=log,
     )
@@ -43,7 +59,7 @@ def main(arguments=None):
         finished.wait()
     finally:
         server.close()
-        app.end()
+        sandboxes.end_all()
         if options.ready_file:
             _remove(options.ready_file)
     return 0

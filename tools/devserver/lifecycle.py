@@ -47,7 +47,8 @@ class Lifecycle:
         self._api_key = api_key
         self._always_proxy = always_proxy
         self._gateway = gateway.Gateway(sandboxes)
-        self._snapshots = Snapshots(self._lookup)
+        directory = sandboxes.settings.scratch.make("snapshots")
+        self._snapshots = Snapshots(self._lookup, directory)
         routes = [
             ("POST", "/sandboxes", self.create),
             ("GET", "/sandboxes", self.list),
@@ -64,11 +65,6 @@ class Lifecycle:
         diagnostics = Diagnostics(self._lookup)
         self._router = Router(
             routes + self._snapshots.routes + self._pools.routes + diagnostics.routes)
-
-    def end(self):
-        """Ends all sandboxes and forgets all snapshots."""
-        self.sandboxes.end_all()
-        self._snapshots.end()
 
     def __call__(self, request):
         if request.path.startswith(gateway.PREFIX):

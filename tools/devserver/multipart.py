@@ -5,7 +5,7 @@ import tempfile
 
 _HEADER = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*)")
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)')
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 _LONGEST_HEAD = 16 * 1024
 _MOST_PADDING = 64
 

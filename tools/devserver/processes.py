@@ -90,8 +90,9 @@ def signal_group(group, number):
 class ProcessTable:
     """All processes of one sandbox."""
 
-    def __init__(self, sandbox_id, home, temporary, env):
-        self._mark = ("%s=%s" % (MARK, sandbox_id)).encode()
+    def __init__(self, mark, home, temporary, env):
+        """`mark` names the sandbox and begins with the name of its server."""
+        self._mark = mark
         self._lock = threading.Lock()
         self._running = set()
         self._closed = False
@@ -100,7 +101,7 @@ class ProcessTable:
         self.env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
         self.env.update(HOME=home, TMPDIR=temporary)
         self.env.update(env)
-        self.env[MARK] = sandbox_id
+        self.env[MARK] = mark
 
     def start(self, argv, env=None, base_env=None, cwd=None, uid=None, gid=None, **streams):
         """Starts `argv` in a new process group; raises OSError when that fails.
@@ -148,7 +149,7 @@ class ProcessTable:
         found = 0
         for group in groups:
             found += signal_group(group, number)
-        for pid in self._marked():
+        for pid in marked(self._mark):
             try:
                 os.kill(pid, number)
                 found += 1
@@ -156,19 +157,21 @@ class ProcessTable:
                 pass
         return found
 
-    def _marked(self):
-        """Living processes that carry our mark, where the system shows them (Linux)."""
-        if not os.path.isdir("/proc/self"):
-            return
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
-            try:
-                with open("/proc/%s/environ" % name, "rb") as environ:
-                    if self._mark in environ.read().split(b"\0"):
-                        yield int(name)
-            except OSError:
-                continue
+
+def marked(prefix):
+    """Living processes whose mark begins like this, where the system shows them (Linux)."""
+    wanted = ("%s=%s" % (MARK, prefix)).encode()
+    if not os.path.isdir("/proc/self"):
+        return
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open("/proc/%s/environ" % name, "rb") as environ:
+                if any(item.startswith(wanted) for item in environ.read().split(b"\0")):
+                    yield int(name)
+        except OSError:
+            continue
 
 
 def _splittable(env):

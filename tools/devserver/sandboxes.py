@@ -4,7 +4,6 @@ import collections
 import os
 import secrets
 import shutil
-import tempfile
 import threading
 import uuid
 from datetime import timedelta
@@ -30,8 +29,9 @@ _STATUS = {
 class Settings:
     """What the command line decides for every sandbox."""
 
-    def __init__(self, host="127.0.0.1", execd_tokens=True, endpoint_prefix="", linger_seconds=1.0,
+    def __init__(self, scratch, host="127.0.0.1", execd_tokens=True, endpoint_prefix="", linger_seconds=1.0,
                  log=lambda line: None):
+        self.scratch = scratch
         self.host = host
         self.execd_tokens = execd_tokens
         self.endpoint_prefix = endpoint_prefix
@@ -62,11 +62,12 @@ class Sandbox:
         self.events = collections.deque(maxlen=1000)
         self.log_lines = collections.deque(maxlen=10000)
         self._set_state("Pending" if hooks.starts_pending else "Running")
-        self._make_home()
+        self._make_home(settings.scratch)
         if contents:
             copy_tree(contents, self.home)
         env = {k: v for k, v in (fields.get("env") or {}).items() if v is not None}
-        self.processes = ProcessTable(self.id, self.home, self.temporary, env)
+        mark = "%s/%s" % (settings.scratch.name, self.id)
+        self.processes = ProcessTable(mark, self.home, self.temporary, env)
         self.execd = Execd(self, self.execd_token, settings.endpoint_prefix)
         self.egress_token = secrets.token_urlsafe(24) if fields["networkPolicy"] else ""
         self._servers = {
@@ -141,10 +142,8 @@ class Sandbox:
         timeout = self.fields.get("timeout")
         return None if timeout is None else self.created_at + timedelta(seconds=timeout)
 
-    def _make_home(self):
-        self._scratch = tempfile.mkdtemp(prefix="opensandbox-devserver-")
-        # Commands may run under another uid; the random name keeps others out well enough here.
-        os.chmod(self._scratch, 0o755)
+    def _make_home(self, scratch):
+        self._scratch = scratch.make(self.id)
         self.home = os.path.join(self._scratch, "home")
         self.temporary = os.path.join(self._scratch, "tmp")
         for path in (self.home, self.temporary):

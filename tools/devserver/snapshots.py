@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import threading
 import uuid
 
@@ -41,9 +40,9 @@ class Snapshot:
 class Snapshots:
     """All snapshots; they outlive their sandboxes, though not the server."""
 
-    def __init__(self, find_sandbox):
+    def __init__(self, find_sandbox, directory):
         self._find_sandbox = find_sandbox
-        self._directory = tempfile.mkdtemp(prefix="opensandbox-devserver-snapshots-")
+        self._directory = directory
         self._lock = threading.Lock()
         self._by_id = {}
         self.routes = [
@@ -99,9 +98,6 @@ class Snapshots:
             raise ApiError(409, "SNAPSHOT::NOT_READY",
                            "Snapshot %s is not ready for restore." % snapshot_id)
         return snapshot.directory
-
-    def end(self):
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _find(self, snapshot_id):
         snapshot = self._by_id.get(snapshot_id)
