@@ -567,11 +567,39 @@ static void health(void **state)
     assert_int_equal(f->connections, before);
 }
 
+/* "localhost" is tried as ::1 first where there is one: nobody listens there. */
+static void domain_spellings(void **state)
+{
+    static const char *const patterns[] = {"%s", "http://%s", "http://%s/", "%s/v1",
+                                           "http://%s/v1/"};
+    struct fixture *f = (struct fixture *)*state;
+    const char *domain = f->config.domain, *port = strchr(domain, ':');
+    static char spelling[96]; /* the client needs it to its end */
+    osb_sandbox_page page;
+    size_t i;
+    f->config.domain = spelling;
+    for (i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        snprintf(spelling, sizeof spelling, patterns[i], domain);
+        osb_client_close(&f->client);
+        assert_int_equal(osb_client_init(&f->client, &f->config), OSB_OK);
+        OK(f, osb_lifecycle_list(&f->client, NULL, NULL, &page));
+        OK(f, osb_server_health(&f->client));
+    }
+    assert_non_null(port);
+    snprintf(spelling, sizeof spelling, "localhost%s", port);
+    osb_client_close(&f->client);
+    assert_int_equal(osb_client_init(&f->client, &f->config), OSB_OK);
+    create_box(f, NULL, NULL);
+    OK(f, osb_ping(&f->box));
+}
+
 static void buffer_peak(void **state)
 {
     struct fixture *f = (struct fixture *)*state;
     struct outcome o;
-    run_text(f, "seq 1 1000", &o);
+    run_text(f, "echo x", &o);
+    assert_in_range(osb_buffer_peak(&f->client), 1, 1023);
+    run_text(f, "python3 -c 'print(\"x\" * 10000)'", &o);
     assert_in_range(osb_buffer_peak(&f->client), 1, variant->memory_size);
 }
 
@@ -600,6 +628,7 @@ static const struct CMUnitTest tests[] = {
     BOX_TEST(endpoint_as_url),
     CLIENT_TEST(secured_endpoints),
     CLIENT_TEST(health),
+    CLIENT_TEST(domain_spellings),
     BOX_TEST(buffer_peak),
 };
 
