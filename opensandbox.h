@@ -3401,8 +3401,10 @@ static void osb__begin_sending(osb_client *c)
 static bool osb__is_fresh(const osb_client *c)
 {
     const osb_port *port = &c->config.port;
+    int io;
     if (osb__now(c) - c->used_ms >= OSB__REUSE_MS) return false;
-    return port->ops->recv(port->ctx, c->buffer + c->base, 1) == OSB_IO_WANT_READ;
+    io = port->ops->recv(port->ctx, c->buffer + c->base, 1);
+    return io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE;
 }
 
 /* OSB_PENDING: waiting; OSB_OK: connected. */
