@@ -34,6 +34,8 @@ class Command:
         self.error = ""
 
     def finish(self, exit_code, message):
+        if not self.running:
+            return
         self.exit_code = exit_code
         self.error = message
         self.finished_ns = time.time_ns()
@@ -180,6 +182,8 @@ class Commands:
         stream.init(init_text or command.id)
         with _tracked(process, fields.get("track")):
             self._follow(stream, command, process)
+        # Not left to the thread that supervises it: the client may ask for the status at once.
+        command.finish(process.exit.code, process.exit.text)
         if process.exit.text:
             _send_error(stream, str(process.exit.code), process.exit.text)
         else:

@@ -305,9 +305,13 @@ class Connection:
     def _call_app(self, request):
         try:
             return self._app(request)
-        except (Aborted, BadRequest, OSError):
+        except (Aborted, BadRequest, ConnectionError):
             raise
-        except Exception:  # a bug of ours must not look like a network failure
+        except Exception:
+            if self.sock.fileno() < 0:
+                # Another thread dropped the connection, for instance because the sandbox ended.
+                raise Aborted() from None
+            # A bug of ours must not look like a network failure.
             traceback.print_exc()
             if request.streaming:
                 self.drop()

@@ -71,8 +71,7 @@ class Lifecycle:
             return self._gateway(request)
         response = self._answer(request)
         if response is not None:
-            request_id = (request.headers.get("X-Request-ID") or "").strip() or uuid.uuid4().hex
-            response.headers.append(("x-request-id", request_id))
+            response.headers.append(("x-request-id", _request_id(request)))
         return response
 
     # Sandboxes
@@ -218,7 +217,7 @@ class Lifecycle:
             target += "?" + request.query_string
         try:
             return forward(request, sandbox.host_port(port), target, _NOT_PROXIED,
-                           _forwarded(request))
+                           _forwarded(request), [("x-request-id", _request_id(request))])
         except Unreachable as reason:
             message = "Could not connect to the backend sandbox endpoint='127.0.0.1:%d': %s"
             raise ApiError(502, "GENERAL::UNKNOWN_ERROR", message % (port, reason)) from None
@@ -305,6 +304,11 @@ def endpoint_headers(sandbox, port):
 
 def not_found():
     return json_response({"detail": "Not Found"}, 404)
+
+
+def _request_id(request):
+    """The caller's, or a new one."""
+    return (request.headers.get("X-Request-ID") or "").strip() or uuid.uuid4().hex
 
 
 def _method_not_allowed(allowed):

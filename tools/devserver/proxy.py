@@ -17,10 +17,11 @@ class Unreachable(Exception):
     """Nobody listens on the port."""
 
 
-def forward(request, port, target, drop=(), extra=()):
+def forward(request, port, target, drop=(), extra=(), reply_extra=()):
     """Sends the request on to 127.0.0.1:`port` and streams the answer back.
 
-    `drop` names headers (lower case) that must not travel on; `extra` are added.
+    `drop` names headers (lower case) that must not travel on; `extra` are added to the request
+    and `reply_extra` to the answer.
     """
     headers = [(k, v) for k, v in request.headers.items if k.lower() not in drop]
     if not any(name.lower() == "host" for name, _ in headers):
@@ -34,16 +35,17 @@ def forward(request, port, target, drop=(), extra=()):
     if (request.headers.get("Upgrade") or "").lower() == "websocket":
         _tunnel(request, backend, target, headers)
     else:
-        _relay(request, backend, port, target, headers)
+        _relay(request, backend, port, target, headers, reply_extra)
 
 
-def _relay(request, backend, port, target, headers):
+def _relay(request, backend, port, target, headers, reply_extra):
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.sock = backend
     try:
         _send_request(request, connection, target, headers)
         answer = connection.getresponse()
         fields = [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP_BY_HOP]
+        fields += reply_extra
         if answer.length is None or answer.chunked:
             _relay_stream(request, answer, fields)
         else:

@@ -8,6 +8,7 @@ import json
 import re
 from datetime import datetime, timezone
 
+from .errors import ApiError
 from .httpd import Response
 
 
@@ -88,12 +89,16 @@ def _lax_integer(value, where, errors):
     if isinstance(value, int):
         return value
     if isinstance(value, float):
+        if abs(value) >= 2**63:
+            message = "Unable to parse input string as an integer, exceeded maximum size"
+            errors.append(problem("int_parsing_size", where, message, value))
+            return None
         if value.is_integer():
             return int(value)
         message = "Input should be a valid integer, got a number with a fractional part"
         errors.append(problem("int_from_float", where, message, value))
     elif isinstance(value, str):
-        if re.fullmatch(r"\s*[+-]?\d+(\.0*)?\s*", value, re.ASCII):
+        if re.fullmatch(r"\s*[+-]?\d+(_\d+)*(\.0*)?\s*", value, re.ASCII):
             return int(value.split(".")[0])
         message = "Input should be a valid integer, unable to parse string as an integer"
         errors.append(problem("int_parsing", where, message, value))
@@ -113,9 +118,9 @@ class Boolean:
             return value
         if isinstance(value, (int, float)) and value in (0, 1):
             return bool(value)
-        if isinstance(value, str):
-            if value.lower() in self._WORDS:
-                return self._WORDS[value.lower()]
+        if isinstance(value, str) and value.lower() in self._WORDS:
+            return self._WORDS[value.lower()]
+        if isinstance(value, (str, int)):
             message = "Input should be a valid boolean, unable to interpret input"
             errors.append(problem("bool_parsing", where, message, value))
         else:
@@ -133,12 +138,20 @@ class DateTime:
             if isinstance(value, str):
                 return _from_text(value)
         except (ValueError, OverflowError, OSError):
-            message = "Input should be a valid datetime or date, invalid character in year"
-            errors.append(problem("datetime_from_date_parsing", where, message, value,
-                                  error="invalid character in year"))
+            errors.append(_bad_datetime(value, where))
             return None
         errors.append(problem("datetime_type", where, "Input should be a valid datetime", value))
         return None
+
+
+def _bad_datetime(value, where):
+    if not isinstance(value, str):
+        reason = "dates after 9999 are not supported as unix timestamps"
+        message = "Input should be a valid datetime, " + reason
+        return problem("datetime_parsing", where, message, value, error=reason)
+    reason = "input is too short" if len(value) < 10 else "invalid character in year"
+    message = "Input should be a valid datetime or date, " + reason
+    return problem("datetime_from_date_parsing", where, message, value, error=reason)
 
 
 def _from_epoch(number):
@@ -157,6 +170,8 @@ def _from_text(text):
     text = text.strip()
     if re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII):
         return _from_epoch(float(text))
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        text += "T00:00:00"
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(text)
@@ -257,15 +272,20 @@ def validated_body(request, schema, optional=False):
         if optional:
             return None
         raise Invalid([problem("missing", ("body",), "Field required", None)])
-    content_type = (request.headers.get("Content-Type") or "application/json").split(";")[0]
+    content_type = (request.headers.get("Content-Type") or "").split(";")[0]
     if not re.fullmatch(r"application/(json|[\w.-]+\+json)", content_type.strip().lower()):
         # Anything not declared as JSON reaches the schema as a plain string.
         return validated(schema, data.decode("utf-8", "replace"), ("body",))
     try:
         value = json.loads(data)
+    except UnicodeDecodeError:
+        raise ApiError(400, "GENERAL::UNKNOWN_ERROR",
+                       "There was an error parsing the body") from None
     except (ValueError, RecursionError) as wrong:
         position = getattr(wrong, "pos", 0)
         found = problem("json_invalid", ("body", position), "JSON decode error", {},
-                        error=getattr(wrong, "msg", "not valid UTF-8"))
+                        error=getattr(wrong, "msg", "nested too deeply"))
         raise Invalid([found]) from None
+    if value is None and optional:
+        return None
     return validated(schema, value, ("body",))
