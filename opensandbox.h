@@ -1709,7 +1709,8 @@ static osb_str osb__keep(osb_client *c, const void *text, size_t size)
    see osb__place_origin. */
 static void *osb__alloc(osb_client *c, size_t size)
 {
-    size_t at = (c->base + sizeof(uint64_t) - 1u) & ~(sizeof(uint64_t) - 1u);
+    size_t at = c->base;
+    at += (size_t)(0u - (uintptr_t)(c->buffer + at)) & (sizeof(uint64_t) - 1u);
     c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = at + size;
     OSB_MEMSET(c->buffer + at, 0, size);
     return c->buffer + at;
