@@ -11,15 +11,16 @@ JOBS := $(shell nproc)
 
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
-vpath %.c tests tests/unit tests/e2e
-SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c tests/e2e/*.c)))
+vpath %.c tests tests/unit tests/replay tests/e2e
+SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
+    tests/replay/*.c tests/e2e/*.c)))
 SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test exact size bench firmware osb fuzz coverage interop dist cross lint clean
+.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage interop dist cross lint clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install everything that any command here needs (Debian, Ubuntu)
 	@tools/deps.sh all
@@ -62,6 +63,10 @@ build/test/valgrind/%: %.c
 	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka
 
 -include $(wildcard build/test/*/*.d)
+
+# `make test` samples this product; all of it takes minutes.
+replay-full: build/test/asan/replay ## replay every transcript in every way there is
+	@REPLAY_FULL=1 $<
 
 exact: deps-demo dist ## check 100 MB of output to the byte, in less than 2 MB of memory
 	@tests/e2e/exact.sh

@@ -1,0 +1,360 @@
+/* Makes the calls that transcripts name, and writes their outcome down. */
+#ifndef TESTS_CALLS_H
+#define TESTS_CALLS_H
+
+#include "tests/replay/transcript.h"
+#include "tests/support/recorder.h"
+
+/* Everything that a call may need: in poll mode it must live until the call has ended. */
+typedef struct scene {
+    osb_client client;
+    osb_sandbox box;
+    script_port *port;
+    const transcript_block *call;
+    recorder r;
+    const char *list[TRANSCRIPT_MOST], *other_list[TRANSCRIPT_MOST];
+    transcript_pairs pairs[6];
+    osb_create_options create;
+    osb_network_policy policy;
+    osb_ready_options ready;
+    osb_endpoint_options endpoint_options;
+    osb_endpoint endpoint;
+    osb_sandbox_filter filter;
+    osb_pair tag;
+    osb_command command;
+    osb_request request;
+    osb_handlers handlers;
+    osb_info_handlers info_handlers;
+    osb_sandbox_info info;
+    osb_sandbox_page page;
+    osb_execution run;
+    osb_command_state state;
+    osb_str text;
+    uint64_t next;
+    uint16_t http_status;
+} scene;
+
+static const char *scene_get(const scene *s, const char *name)
+{
+    return transcript_get(s->call, name);
+}
+
+static const char *scene_id(const scene *s)
+{
+    const char *id = scene_get(s, "id");
+    return id != NULL ? id : s->box.id;
+}
+
+static const osb_pair *scene_pairs(scene *s, int slot, const char *name, size_t *count)
+{
+    const osb_pair *pairs = transcript_get_pairs(s->call, name, &s->pairs[slot]);
+    *count = s->pairs[slot].count;
+    return pairs;
+}
+
+static osb_status scene_wait(scene *s, osb_status status)
+{
+    return script_finish(s->port, &s->client, status);
+}
+
+static const osb_ready_options *scene_ready(scene *s)
+{
+    s->ready.timeout_ms = transcript_number(s->call, "ready_timeout_ms");
+    s->ready.interval_ms = transcript_number(s->call, "interval_ms");
+    s->ready.execd_port = (uint16_t)transcript_number(s->call, "execd_port");
+    s->ready.skip_health_check = transcript_has(s->call, "skip_health_check");
+    return &s->ready;
+}
+
+static const osb_create_options *scene_create_options(scene *s)
+{
+    osb_create_options *o = &s->create;
+    o->image = scene_get(s, "image");
+    o->snapshot_id = scene_get(s, "snapshot_id");
+    o->entrypoint_count = transcript_list(s->call, "entrypoint", s->list);
+    o->entrypoint = o->entrypoint_count > 0 ? s->list : NULL;
+    o->ttl_s = transcript_number(s->call, "ttl_s");
+    o->no_expiry = transcript_has(s->call, "no_expiry");
+    o->credential_proxy = transcript_has(s->call, "credential_proxy");
+    o->secure_access = transcript_has(s->call, "secure_access");
+    o->keep_on_failure = transcript_has(s->call, "keep_on_failure");
+    o->resource = scene_pairs(s, 0, "resource", &o->resource_count);
+    o->env = scene_pairs(s, 1, "env", &o->env_count);
+    o->metadata = scene_pairs(s, 2, "metadata", &o->metadata_count);
+    o->extensions = scene_pairs(s, 3, "extension", &o->extension_count);
+    o->create_timeout_ms = transcript_number(s->call, "create_timeout_ms");
+    o->ready = *scene_ready(s);
+    return o;
+}
+
+static void scene_show_box(scene *s)
+{
+    recorder_line(&s->r, "box", s->box.id, strlen(s->box.id));
+    recorder_endpoint(&s->r, &s->box.execd);
+}
+
+static osb_status call_sandbox_create(scene *s)
+{
+    osb_status status = osb_sandbox_create(&s->client, scene_create_options(s), &s->box);
+    status = scene_wait(s, status);
+    scene_show_box(s);
+    return status;
+}
+
+static osb_status call_sandbox_connect(scene *s)
+{
+    osb_status status = osb_sandbox_connect(&s->client, scene_id(s), scene_ready(s), &s->box);
+    status = scene_wait(s, status);
+    scene_show_box(s);
+    return status;
+}
+
+static osb_status call_sandbox_resume(scene *s)
+{
+    osb_status status = osb_sandbox_resume(&s->client, scene_id(s), scene_ready(s), &s->box);
+    status = scene_wait(s, status);
+    scene_show_box(s);
+    return status;
+}
+
+static osb_status call_sandbox_find(scene *s)
+{
+    size_t count;
+    osb_status status;
+    const osb_pair *tag = scene_pairs(s, 0, "metadata", &count);
+    status = scene_wait(s, osb_sandbox_find(&s->client, tag, &s->box));
+    recorder_line(&s->r, "box", s->box.id, strlen(s->box.id));
+    return status;
+}
+
+static osb_status call_sandbox_kill(scene *s)
+{
+    return scene_wait(s, osb_sandbox_kill(&s->box));
+}
+
+static osb_status call_server_health(scene *s)
+{
+    return scene_wait(s, osb_server_health(&s->client));
+}
+
+static osb_status call_lifecycle_kill(scene *s)
+{
+    return scene_wait(s, osb_lifecycle_kill(&s->client, scene_id(s)));
+}
+
+static osb_status call_lifecycle_pause(scene *s)
+{
+    return scene_wait(s, osb_lifecycle_pause(&s->client, scene_id(s)));
+}
+
+static osb_status call_lifecycle_resume(scene *s)
+{
+    return scene_wait(s, osb_lifecycle_resume(&s->client, scene_id(s)));
+}
+
+static osb_status call_lifecycle_endpoint(scene *s)
+{
+    osb_endpoint_options *o = &s->endpoint_options;
+    osb_status status;
+    o->expires_unix_s = transcript_number(s->call, "expires_unix_s");
+    o->use_server_proxy = transcript_has(s->call, "use_server_proxy");
+    o->no_server_proxy = transcript_has(s->call, "no_server_proxy");
+    status = osb_lifecycle_endpoint(&s->client, scene_id(s),
+                                    (uint16_t)transcript_number(s->call, "port"), o, &s->endpoint);
+    status = scene_wait(s, status);
+    recorder_endpoint(&s->r, &s->endpoint);
+    return status;
+}
+
+static osb_status call_lifecycle_create(scene *s)
+{
+    osb_status status =
+        osb_lifecycle_create(&s->client, scene_create_options(s), &s->info_handlers, &s->info);
+    status = scene_wait(s, status);
+    if (status == OSB_OK) recorder_info(&s->r, &s->info);
+    return status;
+}
+
+static osb_status call_lifecycle_get(scene *s)
+{
+    osb_status status = osb_lifecycle_get(&s->client, scene_id(s), &s->info_handlers, &s->info);
+    status = scene_wait(s, status);
+    if (status == OSB_OK) recorder_info(&s->r, &s->info);
+    return status;
+}
+
+static osb_status call_lifecycle_list(scene *s)
+{
+    osb_sandbox_filter *f = &s->filter;
+    osb_status status;
+    f->state_count = transcript_list(s->call, "state", s->list);
+    f->states = s->list;
+    f->metadata = scene_pairs(s, 0, "metadata", &f->metadata_count);
+    f->page = transcript_number(s->call, "page");
+    f->page_size = transcript_number(s->call, "page_size");
+    status = scene_wait(s, osb_lifecycle_list(&s->client, f, &s->info_handlers, &s->page));
+    text_print(&s->r.lines, "page %lu size %lu items %lu pages %lu%s\n",
+               (unsigned long)s->page.page, (unsigned long)s->page.page_size,
+               (unsigned long)s->page.total_items, (unsigned long)s->page.total_pages,
+               s->page.has_next_page ? " next" : "");
+    return status;
+}
+
+static osb_status call_lifecycle_renew(scene *s)
+{
+    osb_str *out = transcript_has(s->call, "no_answer") ? NULL : &s->text;
+    osb_status status =
+        osb_lifecycle_renew(&s->client, scene_id(s), transcript_number(s->call, "ttl_s"), out);
+    status = scene_wait(s, status);
+    if (status == OSB_OK && out != NULL) recorder_view(&s->r, "expires_at", *out);
+    return status;
+}
+
+static osb_status call_lifecycle_patch_metadata(scene *s)
+{
+    size_t count;
+    const osb_pair *pairs = scene_pairs(s, 0, "metadata", &count);
+    bool quiet = transcript_has(s->call, "no_answer");
+    osb_status status =
+        osb_lifecycle_patch_metadata(&s->client, scene_id(s), pairs, count,
+                                     quiet ? NULL : &s->info_handlers, quiet ? NULL : &s->info);
+    status = scene_wait(s, status);
+    if (status == OSB_OK && !quiet) recorder_info(&s->r, &s->info);
+    return status;
+}
+
+static osb_status call_ping(scene *s)
+{
+    return scene_wait(s, osb_ping(&s->box));
+}
+
+static osb_u32 scene_optional(const scene *s, const char *name)
+{
+    osb_u32 value;
+    value.set = transcript_has(s->call, name);
+    value.value = transcript_number(s->call, name);
+    return value;
+}
+
+static osb_status call_command_run(scene *s)
+{
+    osb_command *c = &s->command;
+    osb_status status;
+    c->command = scene_get(s, "command");
+    if (transcript_list(s->call, "argv", s->list) > 0) c->argv = s->list;
+    c->cwd = scene_get(s, "cwd");
+    c->envs = scene_pairs(s, 0, "env", &c->env_count);
+    c->timeout_ms = transcript_number(s->call, "timeout_ms");
+    c->uid = scene_optional(s, "uid");
+    c->gid = scene_optional(s, "gid");
+    c->background = transcript_has(s->call, "background");
+    c->keep_running = transcript_has(s->call, "keep_running");
+    status = osb_command_run(&s->box, c, &s->handlers, &s->run);
+    status = scene_wait(s, status);
+    recorder_outputs(&s->r);
+    recorder_execution(&s->r, &s->run);
+    return status;
+}
+
+static osb_status call_command_status(scene *s)
+{
+    osb_command_state *state = &s->state;
+    bool quiet = transcript_has(s->call, "no_content");
+    osb_status status = osb_command_status(&s->box, scene_get(s, "id"),
+                                           quiet ? NULL : recorder_on_data, &s->r, state);
+    status = scene_wait(s, status);
+    if (status != OSB_OK) return status;
+    recorder_view(&s->r, "id", state->id);
+    text_print(&s->r.lines, "running %d\n", state->running);
+    if (state->exit_code.set)
+        text_print(&s->r.lines, "exit_code %ld\n", (long)state->exit_code.value);
+    recorder_view(&s->r, "error", state->error);
+    recorder_view(&s->r, "started_at", state->started_at);
+    recorder_view(&s->r, "finished_at", state->finished_at);
+    recorder_line(&s->r, "content", s->r.data.data, s->r.data.size);
+    return status;
+}
+
+static osb_status call_command_logs(scene *s)
+{
+    osb_status status =
+        osb_command_logs(&s->box, scene_get(s, "id"), transcript_number(s->call, "cursor"),
+                         recorder_on_data, &s->r, &s->next);
+    status = scene_wait(s, status);
+    recorder_line(&s->r, "data", s->r.data.data, s->r.data.size);
+    text_print(&s->r.lines, "next %llu\n", (unsigned long long)s->next);
+    return status;
+}
+
+static osb_status call_command_interrupt(scene *s)
+{
+    return scene_wait(s, osb_command_interrupt(&s->box, scene_get(s, "id")));
+}
+
+static osb_status call_endpoint_request(scene *s)
+{
+    osb_request *q = &s->request;
+    osb_status status;
+    q->method = scene_get(s, "method");
+    q->path = scene_get(s, "path");
+    q->headers = scene_pairs(s, 0, "header", &q->header_count);
+    q->body = scene_get(s, "body");
+    q->body_size = q->body != NULL ? strlen((const char *)q->body) : 0;
+    q->user = &s->r;
+    q->on_data = recorder_on_data;
+    status = osb_endpoint_request(&s->client, &s->box.execd, q, &s->http_status);
+    status = scene_wait(s, status);
+    recorder_line(&s->r, "data", s->r.data.data, s->r.data.size);
+    text_print(&s->r.lines, "answer %u\n", s->http_status);
+    return status;
+}
+
+typedef struct scene_call {
+    const char *name;
+    osb_status (*make)(scene *s);
+} scene_call;
+
+static const scene_call scene_calls[] = {
+    {"sandbox_create", call_sandbox_create},
+    {"sandbox_connect", call_sandbox_connect},
+    {"sandbox_resume", call_sandbox_resume},
+    {"sandbox_find", call_sandbox_find},
+    {"sandbox_kill", call_sandbox_kill},
+    {"server_health", call_server_health},
+    {"lifecycle_create", call_lifecycle_create},
+    {"lifecycle_get", call_lifecycle_get},
+    {"lifecycle_list", call_lifecycle_list},
+    {"lifecycle_kill", call_lifecycle_kill},
+    {"lifecycle_pause", call_lifecycle_pause},
+    {"lifecycle_resume", call_lifecycle_resume},
+    {"lifecycle_renew", call_lifecycle_renew},
+    {"lifecycle_endpoint", call_lifecycle_endpoint},
+    {"lifecycle_patch_metadata", call_lifecycle_patch_metadata},
+    {"ping", call_ping},
+    {"command_run", call_command_run},
+    {"command_status", call_command_status},
+    {"command_logs", call_command_logs},
+    {"command_interrupt", call_command_interrupt},
+    {"endpoint_request", call_endpoint_request},
+};
+
+/* Makes one call; its outcome, with the status last, stands in s->r.lines afterwards. */
+static void scene_make_call(scene *s, const transcript_block *call)
+{
+    size_t i, count = sizeof scene_calls / sizeof scene_calls[0];
+    memset(&s->create, 0, (size_t)((char *)(s + 1) - (char *)&s->create));
+    s->call = call;
+    text_clear(&s->r.lines);
+    s->handlers = recorder_handlers(&s->r);
+    s->info_handlers = recorder_info_handlers(&s->r);
+    s->r.cancel_on = scene_get(s, "cancel_on");
+    for (i = 0; i < count; i++)
+        if (strcmp(call->name, scene_calls[i].name) == 0) break;
+    if (i == count) {
+        fprintf(stderr, "no call %s\n", call->name);
+        exit(2);
+    }
+    recorder_status(&s->r, &s->client, scene_calls[i].make(s));
+}
+
+#endif
