@@ -8,15 +8,15 @@
 
 static int print(void *user, osb_stream stream, const char *data, size_t size)
 {
-    (void)user;
-    return fwrite(data, 1, size, stream == OSB_STDERR ? stderr : stdout) != size;
+    return fwrite(data, 1, size, stream == OSB_STDERR ? stderr : user) != size;
 }
 
 static int complain(const osb_client *client)
 {
     char text[256];
     osb_error_text(client, text, sizeof text);
-    fprintf(stderr, "%s\n", text);
+    fputs(text, stderr);
+    fputc('\n', stderr);
     return 1;
 }
 
@@ -30,7 +30,7 @@ int main(void)
     osb_config config = {.port = osb_posix_port(&tcp), .memory = ram, .memory_size = sizeof ram};
     osb_create_options options = {.image = "python:3.12"};
     osb_command command = {.command = "echo hello from the sandbox; uname -sr"};
-    osb_handlers output = {.on_output = print};
+    osb_handlers output = {.user = stdout, .on_output = print};
     osb_posix_config_from_env(&config);
     if (osb_client_init(&client, &config) < 0) return complain(&client);
     if (osb_sandbox_create(&client, &options, &box) < 0) return complain(&client);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static const char report_file[] = "build/failures.md";
+static char report_draft[64]; /* two programs may be at it at a time */
 static FILE *report;
 
 /* ---- the report ------------------------------------------------------------------------------*/
@@ -51,7 +52,8 @@ static void report_line(const char *what, const char *status, const char *text)
 static void open_report(void)
 {
     mkdir("build", 0777);
-    report = fopen(report_file, "w");
+    snprintf(report_draft, sizeof report_draft, "%s.%ld", report_file, (long)getpid());
+    report = fopen(report_draft, "w");
     if (report == NULL) return;
     fputs("| what went wrong | status | `osb_error_text`, or the outcome |\n| --- | --- | --- |\n",
           report);
@@ -59,7 +61,9 @@ static void open_report(void)
 
 static void close_report(void)
 {
-    if (report != NULL) fclose(report);
+    if (report == NULL) return;
+    fclose(report);
+    rename(report_draft, report_file);
     report = NULL;
 }
 
