@@ -176,7 +176,8 @@ class Commands:
                 return stream.fail(500, "RUNTIME_ERROR", message % (fields["cwd"], problem))
             except OSError as problem:
                 stream.init(init_text or command.id)
-                _send_error(stream, *[_start_error(problem)] * 2)
+                message = _start_error(problem)
+                _send_error(stream, message, message)
                 return self._end(stream, linger)
         self._known[command.id] = command
         stream.init(init_text or command.id)

@@ -29,8 +29,8 @@ _STATUS = {
 class Settings:
     """What the command line decides for every sandbox."""
 
-    def __init__(self, scratch, host="127.0.0.1", execd_tokens=True, endpoint_prefix="", linger_seconds=1.0,
-                 log=lambda line: None):
+    def __init__(self, scratch, host="127.0.0.1", execd_tokens=True, endpoint_prefix="",
+                 linger_seconds=1.0, log=lambda line: None):
         self.scratch = scratch
         self.host = host
         self.execd_tokens = execd_tokens
