@@ -105,8 +105,11 @@
    OSB_NO_BACKGROUND           leave out command status, logs and interrupt
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
    OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
+   OSB_NO_METRICS              leave out decimal numbers, which only metrics have
    OSB_MEMCPY, OSB_MEMMOVE,    what to use instead of <string.h>'s
    OSB_MEMSET, OSB_MEMCMP
+   OSB_ATOMIC_LOAD(byte),      how osb_cancel's byte is read and written; default: the compiler's
+   OSB_ATOMIC_STORE(byte, v)   atomics (gcc, clang), else a plain volatile access
 
    Sizes inside the structs. osb_client_init() notices when two files disagree about them. */
 #ifndef OSB_ID_SIZE
@@ -815,7 +818,7 @@ typedef struct osb__call {
 /* The small and busy members come first: the shortest instructions of a Cortex-M reach only them. */
 struct osb_client {
     uint8_t state, consumer, line, want, drained;
-    volatile uint8_t cancel;
+    volatile uint8_t cancel; /* see OSB_ATOMIC_LOAD */
     bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole,
         ended;
     bool keep_error, ready_now, typed, pieced, carriage_return, source_used;
@@ -870,6 +873,17 @@ struct osb_client {
 #endif
 #ifndef OSB_MEMCMP
 #define OSB_MEMCMP OSB__LIBC(memcmp)
+#endif
+
+/* The one byte that another thread or an interrupt may write. */
+#ifndef OSB_ATOMIC_LOAD
+#if defined(__GNUC__) || defined(__clang__)
+#define OSB_ATOMIC_LOAD(byte) __atomic_load_n((byte), __ATOMIC_RELAXED)
+#define OSB_ATOMIC_STORE(byte, value) __atomic_store_n((byte), (uint8_t)(value), __ATOMIC_RELAXED)
+#else
+#define OSB_ATOMIC_LOAD(byte) (*(byte))
+#define OSB_ATOMIC_STORE(byte, value) (*(byte) = (uint8_t)(value))
+#endif
 #endif
 
 /* jsmn under private names and with our settings, whatever the including program does with jsmn
@@ -1676,6 +1690,11 @@ static osb_status osb__malformed(osb_client *c)
     return osb__bad_json(c, OSB__SAY("malformed JSON"));
 }
 
+static osb_status osb__wrong_kind(osb_client *c)
+{
+    return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
+}
+
 /* Moves n received bytes to the unit; nothing is copied while the two regions touch. */
 static void osb__take(osb_client *c, size_t n)
 {
@@ -1951,7 +1970,7 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
         view.size = size;
         return osb__on_entry(c, field, key, view);
     default:
-        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
+        return osb__wrong_kind(c);
     }
 }
 
@@ -1967,7 +1986,7 @@ static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char
         *(bool *)(void *)out = yes;
         return OSB_OK;
     }
-    if (yes || no) return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
+    if (yes || no) return osb__wrong_kind(c);
     switch (kind) {
 #ifndef OSB_NO_METRICS
     case OSB__MILLI:
@@ -1999,7 +2018,7 @@ static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char
         return OSB_OK;
     }
     default:
-        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
+        return osb__wrong_kind(c);
     }
     return osb__bad_json(c, OSB__SAY("a number out of range, or not an integer"));
 }
@@ -2039,7 +2058,7 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     if (!osb__json_split(c, size, token)) return osb__malformed(c);
     value = osb__json_token(c, &token[1]);
     if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
-    if (!text && osb_str_equal(value, "null")) {
+    if (!text && (osb_str_equal(value, "null") || c->consumer == OSB__TO_ERROR_JSON)) {
         osb__drop_unit(c);
         return OSB_OK;
     }
@@ -2128,8 +2147,10 @@ static osb_status osb__json_open(osb_client *c, bool array)
     if (j->depth == 32) return osb__bad_json(c, OSB__SAY("nested too deeply"));
     if (inside && (kind == OSB__MAP || kind == OSB__ARRAY))
         field = NULL; /* only texts are wanted */
-    if (field != NULL && !osb__json_fits(field, array, inside))
-        return osb__bad_json(c, OSB__SAY("a value of another kind than the API's"));
+    if (field != NULL && !osb__json_fits(field, array, inside)) {
+        if (c->consumer != OSB__TO_ERROR_JSON) return osb__wrong_kind(c);
+        field = NULL;
+    }
     if (inside && kind == OSB__LIST) {
         c->kept = c->base;
         OSB_MEMSET((unsigned char *)j->base + field->offset, 0, (size_t)field->half_size * 2u);
@@ -2180,6 +2201,13 @@ static osb_status osb__json_close(osb_client *c, bool array)
     return status;
 }
 
+/* Whether the value at hand stands for a whole map or array of texts, not for an entry of one. */
+static bool osb__json_is_outside(const osb__json *j)
+{
+    unsigned kind = j->field != NULL ? j->field->kind & OSB__KIND : 0u;
+    return (kind == OSB__MAP || kind == OSB__ARRAY) && osb__json_frame(j) != j->field;
+}
+
 /* A value begins: what is it for, and where does it end? */
 static osb_status osb__json_start(osb_client *c, unsigned char byte)
 {
@@ -2190,6 +2218,7 @@ static osb_status osb__json_start(osb_client *c, unsigned char byte)
         return osb__json_open(c, byte == '[');
     }
     if (j->depth == 0) return osb__bad_json(c, OSB__SAY("not an object"));
+    if (osb__json_is_outside(j) && byte != 'n') return osb__wrong_kind(c);
     if (byte == '"') {
         osb__json_pass(c, 1);
         j->value = osb__unit_size(c);
@@ -2627,11 +2656,10 @@ static void osb__fill_window(osb_client *c)
     osb__writer w;
     OSB_MEMSET(&w, 0, sizeof w);
     w.out = c->buffer + c->base;
-    w.from = c->sent;
+    w.from = c->window_from;
     w.room = (uint32_t)(c->limit - c->base - OSB__EARLY);
     osb__put_request(c, &w);
-    c->window_from = c->sent;
-    c->window_size = c->request_size - c->sent;
+    c->window_size = c->request_size - c->window_from;
     if (c->window_size > w.room) c->window_size = w.room;
 }
 
@@ -3134,7 +3162,7 @@ static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *fiel
                 osb__whole_characters((const unsigned char *)text.data, (c->limit - c->kept) / 2);
         view = osb__keep(c, text.data, text.size);
         OSB_MEMCPY((unsigned char *)c->json.base + field->offset, &view, sizeof view);
-        if (!c->keep_error) c->error.message_cut = true;
+        c->error.message_cut = true;
         c->json.field = NULL;
         return OSB_OK;
     }
@@ -3492,6 +3520,7 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
         return OSB_PENDING;
     }
     osb__wipe_window(c);
+    if (n == OSB_IO_FAILED) osb__port_error(c);
     return osb__fail(c, OSB_E_CLOSED, NULL);
 }
 
@@ -3506,6 +3535,7 @@ static osb_status osb__next_window(osb_client *c)
 #ifndef OSB_NO_RAW_REQUEST
     if (c->sent == c->request_size) return osb__fill_from_source(c);
 #endif
+    c->window_from = c->sent;
     osb__fill_window(c);
     return OSB_OK;
 }
@@ -3584,11 +3614,14 @@ static osb_status osb__error_body(osb_client *c, size_t end)
         if (byte == '{') osb__json_begin(c, &osb__error_root, &c->error);
     }
     if (c->consumer == OSB__TO_ERROR_JSON) {
-        if (c->json.state == OSB__J_DONE) c->in = end;
-        else if (osb__json_feed(c, end) != OSB_OK) {
+        c->keep_error = true; /* what is wrong with it does not matter */
+        if (c->json.state == OSB__J_DONE) {
+            c->in = end;
+        } else if (osb__json_feed(c, end) != OSB_OK) {
             c->consumer = OSB__TO_NOBODY;
             osb__drop_unit(c);
         }
+        c->keep_error = false;
     } else if (osb__unit_size(c) + (end - c->in) > (c->limit - c->kept) / 2) {
         size_t room = (c->limit - c->kept) / 2 - osb__unit_size(c);
         osb__take(c, room < end - c->in ? room : end - c->in);
@@ -3743,9 +3776,8 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     }
     if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 && !osb__is_sent(c)) {
         if (c->source_used) return osb__bad_http(c, OSB__SAY("1xx in the middle of a body"));
-        c->state = OSB__SENDING; /* that was only a 1xx */
-        c->window_from = c->sent;
-        c->window_size = 0;
+        c->state = OSB__SENDING; /* that was only a 1xx: on with the window as it was */
+        osb__fill_window(c);
         return OSB_OK;
     }
     if (!osb__make_room(c)) {
@@ -3766,6 +3798,8 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     if ((c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0)
         c->deadline_ms = osb__now(c) + osb__timeout(c);
     status = osb__consume(c);
+    if (c->ended && status == OSB_E_PROTOCOL)
+        return OSB_OK; /* the execution is known all the same */
     if (c->ended && status == OSB_PENDING && c->drained++ == 8) return OSB_OK;
     *over = status != OSB_PENDING;
     return *over ? status : OSB_OK;
@@ -3874,8 +3908,6 @@ static OSB__APART osb_status osb__start(osb_client *c)
     osb__address a;
     osb_status status;
     while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
-    if (!c->keep_error)
-        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
     if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
     if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
@@ -3911,8 +3943,8 @@ static osb_status osb__step(osb_client *c)
         osb_status status = OSB_OK;
         bool over = false;
         c->want = 0;
-        if (c->cancel != 0) {
-            c->cancel = 0;
+        if (OSB_ATOMIC_LOAD(&c->cancel) != 0) {
+            OSB_ATOMIC_STORE(&c->cancel, 0);
             status = osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
         } else if (c->state == OSB__SLEEPING) {
             if (osb__until(c, c->deadline_ms) > 0) return OSB_PENDING;
@@ -3969,7 +4001,10 @@ static osb_status osb__drive(osb_client *c)
 /* Clears the way for a call of this client, or for a further step of one. */
 static osb__call *osb__prepare(osb_client *c, const osb__op *op)
 {
-    if (!c->keep_error) OSB_MEMSET(&c->error, 0, sizeof c->error);
+    if (!c->keep_error) {
+        OSB_MEMSET(&c->error, 0, sizeof c->error);
+        c->error.operation = op->name != NULL ? op->name : "request to a sandbox's port";
+    }
     OSB_MEMSET(&c->call, 0, sizeof c->call);
     c->call.op = op;
     c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = 0;
@@ -3990,7 +4025,7 @@ static osb__call *osb__begin(osb_client *c, const osb__op *op)
 {
     if (c->state != OSB__IDLE) return NULL;
     osb__unpin_error(c);
-    c->cancel = 0;
+    OSB_ATOMIC_STORE(&c->cancel, 0);
     c->next = NULL;
     return osb__prepare(c, op);
 }
@@ -4047,7 +4082,7 @@ OSB_DEF osb_status osb_poll(osb_client *client)
 
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
 {
-    wait->now = client->ready_now || client->cancel != 0;
+    wait->now = client->ready_now || OSB_ATOMIC_LOAD(&client->cancel) != 0;
     wait->read = (client->want & OSB_WANT_READ) != 0;
     wait->write = (client->want & OSB_WANT_WRITE) != 0;
     wait->timeout_ms = 0;
@@ -4061,7 +4096,7 @@ OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
 
 OSB_DEF void osb_cancel(osb_client *client)
 {
-    client->cancel = 1;
+    OSB_ATOMIC_STORE(&client->cancel, 1);
 }
 
 OSB_DEF const osb_error *osb_last_error(const osb_client *client)
