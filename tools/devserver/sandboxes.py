@@ -162,7 +162,9 @@ class Sandbox:
     def _schedule(self, name, seconds, function, *args):
         if name in self._timers:
             self._timers[name].cancel()
-        timer = threading.Timer(max(0, seconds), function, args)
+        # Some centuries are the most that a timer takes.
+        delay = min(max(0, seconds), threading.TIMEOUT_MAX)
+        timer = threading.Timer(delay, function, args)
         timer.daemon = True
         self._timers[name] = timer
         timer.start()
