@@ -101,7 +101,8 @@ static void receive(void *setup, feed *f, record *out)
     osb__begin_receiving(&c);
     status = feed_run(&c);
     record_outcome(out, &c, status);
-    record_number(out, "keep_alive", c.whole && c.http.keep_alive);
+    /* Of a stream's rest only so much is read as is there: whether that was all depends on the cuts. */
+    if (!c.ended) record_number(out, "keep_alive", c.whole && c.http.keep_alive);
     record_number(out, "cursor", cursor);
     record_number(out, "date", c.date_s);
     if (run->head) CHECK(run->body.size == 0);

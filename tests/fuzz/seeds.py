@@ -61,7 +61,8 @@ ANSWERS = {
 }
 
 # What the port of fuzz_client.c does: see play() there.
-NEXT, CLOSE, BREAK, PAUSE, REPLY = b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf8"
+NEXT, CLOSE, BREAK, PAUSE = b"\xf0", b"\xf1", b"\xf2", b"\xf3"
+REPLY, REQUEST = b"\xf8", b"\xf9"
 
 
 def reply(data):
@@ -72,7 +73,7 @@ def reply(data):
 
 
 def exchange(name):
-    return b"\xf9" + reply(ANSWERS[name])  # behind the whole request
+    return REQUEST + reply(ANSWERS[name])
 
 
 def client_seed(calls, *script, memory=64, flags=0):
@@ -80,21 +81,54 @@ def client_seed(calls, *script, memory=64, flags=0):
     return head + b"".join(script)
 
 
-def transcript_answers():
-    """The server's side of each transcript: lines that begin with "< "."""
+CALLS = "sandbox_create command_run lifecycle_list command_logs command_status command_interrupt "
+CALLS += "lifecycle_get lifecycle_renew lifecycle_patch_metadata lifecycle_endpoint endpoint_request "
+CALLS = (CALLS + "sandbox_connect sandbox_resume sandbox_find lifecycle_create sandbox_kill").split()
+
+
+class Transcript:
+    """The server's side of a transcript in tests/transcripts, roughly: seeds need no more."""
+
+    def __init__(self, text):
+        self.calls, self.script, self.answers, self.lines = [], [], [], []
+        for line in text.splitlines():
+            if line.startswith("<"):
+                self.lines.append(line[1:] if line.startswith("<#") else line[2:])
+            else:
+                self.end_answer()
+                self.take(line.split())
+        self.end_answer()
+
+    def take(self, words):
+        word = words[0] if words else ""
+        if word == "call" and words[1] in CALLS:
+            self.calls.append(CALLS.index(words[1]))
+        steps = {"connect": NEXT, "close": CLOSE, "reset": BREAK, "pause": PAUSE + b"\x40"}
+        if word in steps and (word != "connect" or self.script):
+            self.script.append(steps[word])
+
+    def end_answer(self):
+        if self.lines:
+            answer = decode(self.lines)
+            self.answers.append(answer)
+            self.script.append(REQUEST + reply(answer))
+            self.lines = []
+
+
+def transcripts():
     for path in sorted(TRANSCRIPTS.glob("*.txt")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        answers = re.findall(r"(?:^<[^\n]*\n)+", text, re.MULTILINE)
-        for number, answer in enumerate(answers):
-            lines = [line[2:] for line in answer.splitlines()]
-            yield f"{path.stem}-{number}", decode(lines)
+        yield path.stem, Transcript(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def decode(lines):
-    """Head lines end with CR LF; the body is what follows the empty one, in the $ notation."""
+    """Head lines end with CR LF; then comes the body, in chunks ("# text") or as it is."""
     blank = lines.index("") if "" in lines else len(lines)
-    body = plain("\n".join(lines[blank + 1 :]))
-    head = "\r\n".join(lines[:blank]).encode() + b"\r\n\r\n"
+    head = plain("\r\n".join(lines[:blank])) + b"\r\n\r\n"
+    rest = lines[blank + 1 :]
+    if rest and rest[0].startswith("#"):
+        chunks = [plain(line[2:]) for line in rest]
+        return head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    body = plain("\n".join(rest))
     return head.replace(b": @", b": %d" % len(body)) + body
 
 
@@ -102,8 +136,7 @@ def plain(text):
     escapes = {"$n": b"\n", "$r": b"\r", "$t": b"\t", "$$": b"$"}
     parts = re.split(r"(\$x[0-9A-Fa-f]{2}|\$.)", text)
     return b"".join(
-        bytes([int(part[2:], 16)]) if part.startswith("$x") and len(part) == 4
-        else escapes.get(part, part.encode())
+        bytes([int(part[2:], 16)]) if part.startswith("$x") else escapes.get(part, part.encode())
         for part in parts
     )
 
@@ -120,13 +153,16 @@ def seeds():
     for number, body in enumerate([DONE, FAILED, SSE, CODE]):
         for seed in (0, 1, 14):
             yield "events", f"{number}-{seed}", bytes([seed, 30]) + body
-    answers = dict(ANSWERS)
-    answers.update(transcript_answers())
-    for name, answer in answers.items():
+    for name, answer in ANSWERS.items():
         for kind in range(5):
             yield "http", f"{name}-{kind}", bytes([kind, 3, 30]) + answer
-        for call in range(16):
-            yield "client", f"{name}-{call}", client_seed([call], b"\xf9", reply(answer))
+        for call in range(len(CALLS)):
+            yield "client", f"{name}-{call}", client_seed([call], REQUEST, reply(answer))
+    for name, transcript in transcripts():
+        for number, answer in enumerate(transcript.answers):
+            yield "http", f"{name}-{number}", bytes([number + len(name), 3, 30]) + answer
+        if transcript.calls:
+            yield "client", name, client_seed(transcript.calls[:4], *transcript.script)
     yield from client_scripts()
 
 
