@@ -1,0 +1,111 @@
+/* What every unit suite begins with: the library itself, cmocka, a client on a scripted port. */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define OPENSANDBOX_IMPLEMENTATION
+#include "opensandbox.h"
+#include "tests/support/scripted_port.h"
+#include "tests/support/recorder.h"
+
+/* A client with its port, its memory (exactly so large that a byte more is noticed), and a sandbox
+   whose execd is at execd.example:44772. */
+typedef struct bench {
+    script_port port;
+    osb_config config;
+    osb_client client;
+    osb_sandbox box;
+    recorder r;
+    unsigned char *memory;
+} bench;
+
+SUPPORT void bench_begin(bench *b, size_t size)
+{
+    memset(b, 0, sizeof *b);
+    script_begin(&b->port);
+    b->memory = (unsigned char *)malloc(size);
+    assert_non_null(b->memory);
+    b->config.port = script_as_port(&b->port);
+    b->config.memory = b->memory;
+    b->config.memory_size = size;
+    b->config.domain = "api.example:8080";
+    b->config.api_key = "the-key";
+    b->config.user_agent = "t";
+    assert_int_equal(osb_client_init(&b->client, &b->config), OSB_OK);
+    b->box.client = &b->client;
+    strcpy(b->box.id, "7f30");
+    strcpy(b->box.execd.address, "execd.example:44772");
+}
+
+/* After a change of b->config. */
+SUPPORT void bench_again(bench *b)
+{
+    osb_client_close(&b->client);
+    assert_int_equal(osb_client_init(&b->client, &b->config), OSB_OK);
+}
+
+/* Ends it all; fails if the client did what no port may be asked to do, or too little. */
+SUPPORT void bench_end(bench *b)
+{
+    const char *complaint;
+    osb_client_close(&b->client);
+    complaint = script_complaint(&b->port);
+    if (complaint != NULL) print_error("%s\n", complaint);
+    if (b->r.misuse.size > 0) print_error("%s\n", b->r.misuse.data);
+    assert_null(complaint);
+    assert_int_equal(b->r.misuse.size, 0);
+    recorder_clear(&b->r);
+    script_free(&b->port);
+    free(b->memory);
+}
+
+SUPPORT osb_status bench_finish(bench *b, osb_status status)
+{
+    return script_finish(&b->port, &b->client, status);
+}
+
+/* The script of an exchange whose request does not matter; the answer is 200 with this body, or
+   a whole answer if it begins with HTTP. */
+SUPPORT void bench_answer(bench *b, const char *body)
+{
+    static char answers[16][65536];
+    static unsigned turn;
+    char *answer = answers[turn++ % 16];
+    if (strncmp(body, "HTTP", 4) == 0) snprintf(answer, sizeof answers[0], "%s", body);
+    else
+        snprintf(answer, sizeof answers[0], "HTTP/1.1 200 OK\r\nContent-Length: %lu\r\n\r\n%s",
+                 (unsigned long)strlen(body), body);
+    script_request(&b->port);
+    script_reply(&b->port, answer);
+}
+
+SUPPORT void bench_lifecycle(bench *b)
+{
+    script_connect(&b->port, "api.example", 8080);
+}
+
+SUPPORT void bench_execd(bench *b)
+{
+    script_connect(&b->port, "execd.example", 44772);
+}
+
+/* The beginning of a stream of events that ends with the connection. */
+#define BENCH_STREAM "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+#define BENCH_INIT "{\"type\":\"init\",\"text\":\"0a1b\",\"timestamp\":100}\n\n"
+#define BENCH_DONE "{\"type\":\"execution_complete\",\"timestamp\":110}\n\n"
+
+/* Whether bytes stand anywhere in memory. */
+SUPPORT bool bench_contains(const void *memory, size_t size, const char *what)
+{
+    size_t n = strlen(what), i;
+    for (i = 0; i + n <= size; i++)
+        if (memcmp((const char *)memory + i, what, n) == 0) return true;
+    return false;
+}
+
+#endif
