@@ -22,6 +22,7 @@ PORT = 44772
 # Up to this size Go learns the length of an answer in time; larger ones go out in chunks.
 _GO_BUFFER = 2048
 
+_FORWARDED = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -108,14 +109,24 @@ class Execd:
             return _proxy_error(400, "port is required")
         if not port.isdigit() or not 0 < int(port) < 65536:
             return _proxy_error(502, "Bad Gateway")
-        target = encode_path("/" + path)
+        own = self._prefix if int(port) == PORT else ""
+        target = encode_path(own + "/" + path)
         if request.query_string:
             target += "?" + request.query_string
-        extra = [("X-Forwarded-For", request.connection.peer[0]), ("X-Forwarded-Proto", "http")]
+        extra = [("X-Forwarded-For", _forwarded_for(request)), ("X-Forwarded-Proto", "http")]
         try:
-            return forward(request, self._sandbox.host_port(int(port)), target, (), extra)
+            return forward(request, self._sandbox.host_port(int(port)), target, _FORWARDED, extra,
+                           hide_cuts=True)
         except Unreachable:
             return _proxy_error(502, "Bad Gateway")
+
+
+def _forwarded_for(request):
+    """The first address that was named, or the client's with its port; and the client's again."""
+    client = request.connection.peer
+    named = request.headers.get("X-Forwarded-For") or request.headers.get("X-Real-IP")
+    first = named.split(",")[0] if named else "%s:%d" % client[:2]
+    return "%s, %s" % (first, client[0])
 
 
 def _proxy_error(status, text):
@@ -133,4 +144,4 @@ def _not_found():
 
 
 def encode_path(path):
-    return quote(path, safe="/:@!$&'()*+,;=~-._")
+    return quote(path, safe="/:@$&+,;=~-._")

@@ -17,12 +17,15 @@ class Unreachable(Exception):
     """Nobody listens on the port."""
 
 
-def forward(request, port, target, drop=(), extra=(), reply_extra=()):
+def forward(request, port, target, drop=(), extra=(), reply_extra=(), hide_cuts=False):
     """Sends the request on to 127.0.0.1:`port` and streams the answer back.
 
     `drop` names headers (lower case) that must not travel on; `extra` are added to the request
-    and `reply_extra` to the answer.
+    and `reply_extra` to the answer. With `hide_cuts` a stream that breaks off is ended as if it
+    were complete.
     """
+    named = (request.headers.get("Connection") or "").lower().split(",")
+    drop = {"connection", "upgrade", *drop, *(name.strip() for name in named)}
     headers = [(k, v) for k, v in request.headers.items if k.lower() not in drop]
     if not any(name.lower() == "host" for name, _ in headers):
         headers.append(("Host", "127.0.0.1:%d" % port))
@@ -33,12 +36,13 @@ def forward(request, port, target, drop=(), extra=(), reply_extra=()):
         raise Unreachable(str(problem)) from None
     backend.settimeout(None)
     if (request.headers.get("Upgrade") or "").lower() == "websocket":
+        headers += [("Connection", "Upgrade"), ("Upgrade", "websocket")]
         _tunnel(request, backend, target, headers)
     else:
-        _relay(request, backend, port, target, headers, reply_extra)
+        _relay(request, backend, port, target, headers, reply_extra, hide_cuts)
 
 
-def _relay(request, backend, port, target, headers, reply_extra):
+def _relay(request, backend, port, target, headers, reply_extra, hide_cuts):
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.sock = backend
     try:
@@ -47,7 +51,7 @@ def _relay(request, backend, port, target, headers, reply_extra):
         fields = [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP_BY_HOP]
         fields += reply_extra
         if answer.length is None or answer.chunked:
-            _relay_stream(request, answer, fields)
+            _relay_stream(request, answer, fields, hide_cuts)
         else:
             _relay_exact(request, answer, fields)
     except (OSError, http.client.HTTPException):
@@ -79,10 +83,15 @@ def _send_request(request, connection, target, headers):
             return
 
 
-def _relay_stream(request, answer, fields):
+def _relay_stream(request, answer, fields, hide_cuts):
     writer = request.stream(answer.status, fields)
     while True:
-        data = answer.read1(_BLOCK)
+        try:
+            data = answer.read1(_BLOCK)
+        except (OSError, http.client.HTTPException):
+            if not hide_cuts:
+                raise
+            data = b""
         if not data:
             break
         writer.write(data)
@@ -92,6 +101,9 @@ def _relay_stream(request, answer, fields):
 
 
 def _relay_exact(request, answer, fields):
+    request.streaming = True
+    if request.close:
+        fields = fields + [("Connection", "close")]
     request.connection.send(head_bytes(answer.status, fields))
     left = answer.length
     while left:
