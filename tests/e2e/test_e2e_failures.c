@@ -117,8 +117,8 @@ static void wrong_domain_name(void **state)
     expect_failure(f, "wrong domain name", create(f, NULL, NULL), OSB_E_CONNECT, "name not found");
 }
 
-/* A port of this machine that nobody listens on. */
-static uint16_t closed_port(void)
+/* A socket on a port of this machine that nobody else has. */
+static int bound_socket(uint16_t *port)
 {
     struct sockaddr_in address;
     socklen_t size = sizeof address;
@@ -128,8 +128,16 @@ static uint16_t closed_port(void)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* A port of this machine that nobody listens on. */
+static uint16_t closed_port(void)
+{
+    uint16_t port;
+    close(bound_socket(&port));
+    return port;
 }
 
 static void nobody_listens(void **state)
@@ -169,6 +177,44 @@ static void no_api_key(void **state)
     f->config.api_key = NULL;
     init_again(f);
     expect_failure(f, "no API key", create(f, NULL, NULL), OSB_E_AUTH, "MISSING_API_KEY");
+}
+
+/* A web server that has a page for everybody, as a process of its own; ends with one answer. */
+static pid_t start_web_server(uint16_t *port)
+{
+    static const char page[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 22\r\n\r\n"
+        "<html>Welcome!</html>\n";
+    int listener = bound_socket(port);
+    pid_t child;
+    assert_int_equal(listen(listener, 1), 0);
+    child = fork();
+    if (child == 0) {
+        char request[4096];
+        int fd = accept(listener, NULL, NULL);
+        bool served = recv(fd, request, sizeof request, 0) > 0 &&
+                      send(fd, page, sizeof page - 1, 0) == (ssize_t)sizeof page - 1;
+        while (recv(fd, request, sizeof request, 0) > 0) {
+        }
+        _exit(served ? 0 : 1);
+    }
+    close(listener);
+    return child;
+}
+
+static void another_web_server(void **state)
+{
+    struct fixture *f = (struct fixture *)*state;
+    char domain[32];
+    uint16_t port;
+    pid_t server = start_web_server(&port);
+    snprintf(domain, sizeof domain, "127.0.0.1:%u", (unsigned)port);
+    f->config.domain = domain;
+    init_again(f);
+    expect_failure(f, "the domain is another web server's: HTML instead of JSON",
+                   create(f, NULL, NULL), OSB_E_JSON, "not an object");
+    osb_client_close(&f->client);
+    assert_int_equal(waitpid(server, NULL, 0), server);
 }
 
 static void html_instead_of_json(void **state)
@@ -401,16 +447,27 @@ static void server_dies(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    CLIENT_TEST(wrong_domain_name), CLIENT_TEST(nobody_listens),
-    CLIENT_TEST(https_without_tls), CLIENT_TEST(wrong_api_key),
-    CLIENT_TEST(no_api_key),        CLIENT_TEST(html_instead_of_json),
-    CLIENT_TEST(server_overloaded), CLIENT_TEST(answer_lost),
-    CLIENT_TEST(sandbox_fails),     CLIENT_TEST(sandbox_never_runs),
-    CLIENT_TEST(execd_is_down),     CLIENT_TEST(execd_refuses_the_token),
-    CLIENT_TEST(no_such_sandbox),   BOX_TEST(command_exits_3),
-    BOX_TEST(command_not_found),    BOX_TEST(command_takes_too_long),
-    BOX_TEST(no_such_directory),    CLIENT_TEST(stream_ends_early),
-    CLIENT_TEST(stream_breaks),     CLIENT_TEST(stream_falls_silent),
+    CLIENT_TEST(wrong_domain_name),
+    CLIENT_TEST(nobody_listens),
+    CLIENT_TEST(https_without_tls),
+    CLIENT_TEST(wrong_api_key),
+    CLIENT_TEST(no_api_key),
+    CLIENT_TEST(another_web_server),
+    CLIENT_TEST(html_instead_of_json),
+    CLIENT_TEST(server_overloaded),
+    CLIENT_TEST(answer_lost),
+    CLIENT_TEST(sandbox_fails),
+    CLIENT_TEST(sandbox_never_runs),
+    CLIENT_TEST(execd_is_down),
+    CLIENT_TEST(execd_refuses_the_token),
+    CLIENT_TEST(no_such_sandbox),
+    BOX_TEST(command_exits_3),
+    BOX_TEST(command_not_found),
+    BOX_TEST(command_takes_too_long),
+    BOX_TEST(no_such_directory),
+    CLIENT_TEST(stream_ends_early),
+    CLIENT_TEST(stream_breaks),
+    CLIENT_TEST(stream_falls_silent),
     CLIENT_TEST(server_dies),
 };
 
