@@ -18,11 +18,14 @@ _PREFIX = "opensandbox-devserver-"
 
 class Scratch:
     def __init__(self):
-        self.path = tempfile.mkdtemp(prefix=_PREFIX)
+        # It gets its name when it is locked, so that nobody takes it for a leftover before.
+        unnamed = tempfile.mkdtemp(prefix="new-" + _PREFIX)
+        self._lock = _try_lock(unnamed)
+        self.name = os.path.basename(unnamed)[len("new-"):]
+        self.path = os.path.join(os.path.dirname(unnamed), self.name)
+        os.rename(unnamed, self.path)
         # Commands may run under another uid; the random name keeps others out well enough here.
         os.chmod(self.path, 0o755)
-        self.name = os.path.basename(self.path)
-        self._lock = _try_lock(self.path)
 
     def make(self, name):
         path = os.path.join(self.path, name)
