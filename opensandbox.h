@@ -3760,6 +3760,8 @@ static osb_status osb__consume(osb_client *c)
         if (status != OSB_PENDING) return status;
     }
     status = osb__body(c);
+    /* Whatever comes behind the last event, the outcome is known. */
+    if (c->ended && status == OSB_E_PROTOCOL) return OSB_OK;
     return status == OSB_OK ? osb__body_end(c) : status;
 }
 
@@ -3808,29 +3810,32 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
 /* Moves the error's texts to the buffer's end, where the calls that clean up cannot reach them. */
 static void osb__pin_error(osb_client *c)
 {
-    osb_str *texts[3];
-    size_t origin = c->config.memory_size - c->pinned - c->limit, size = c->kept, i;
+    osb_str *texts[4], port_text = osb__view(c->error.port_text);
+    size_t origin = c->config.memory_size - c->pinned - c->limit, size, i;
     char *low = (char *)c->buffer;
+    bool room;
     if (c->keep_error) return;
     c->keep_error = true;
+    if (port_text.size > 0 && port_text.size < (c->limit - c->kept) / 4)
+        port_text = osb__keep(c, port_text.data, port_text.size); /* the port will forget it */
     texts[0] = &c->error.code;
     texts[1] = &c->error.message;
     texts[2] = &c->error.request_id;
-    if (size == 0 || size + origin + OSB__LEAST_ROOM > c->config.memory_size) {
-        for (i = 0; i < 3; i++) /* no room for them */
-            if (texts[i]->data >= low && texts[i]->data < low + c->config.memory_size) {
-                texts[i]->data = "";
-                texts[i]->size = 0;
-            }
-        return;
+    texts[3] = &port_text;
+    size = c->kept;
+    room = size > 0 && size + origin + OSB__LEAST_ROOM <= c->config.memory_size;
+    if (room) {
+        OSB_MEMMOVE(c->buffer + c->limit - size, c->buffer + c->limit, origin);
+        c->limit -= size;
+        c->pinned = size;
+        OSB_MEMMOVE(c->buffer + c->config.memory_size - size, c->buffer, size);
     }
-    OSB_MEMMOVE(c->buffer + c->limit - size, c->buffer + c->limit, origin);
-    c->limit -= size;
-    c->pinned = size;
-    OSB_MEMMOVE(c->buffer + c->config.memory_size - size, c->buffer, size);
-    for (i = 0; i < 3; i++)
-        if (texts[i]->data >= low && texts[i]->data < low + size)
-            texts[i]->data += c->config.memory_size - size;
+    for (i = 0; i < 4; i++) {
+        if (texts[i]->data < low || texts[i]->data >= low + c->config.memory_size) continue;
+        if (room) texts[i]->data += c->config.memory_size - size;
+        else *texts[i] = osb__view("");
+    }
+    c->error.port_text = port_text.data;
 }
 
 /* A new call begins: the texts of the last one's error go, the origin moves back to the end. */
@@ -4936,6 +4941,9 @@ static osb_status osb__ready_step(osb_client *c)
     case OSB__S_STATE:
         osb__prepare(c, &osb__op_box_get)->id = box->id;
         c->call.answer = box;
+        box->state = box->reason = box->message = osb__view(NULL);
+        box->state.data = box->reason.data = box->message.data = NULL;
+        box->state.size = box->reason.size = box->message.size = 0;
         break;
     case OSB__S_ENDPOINT:
         osb__start_endpoint(c, box->id,
