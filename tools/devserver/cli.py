@@ -31,10 +31,12 @@ def main(arguments=None):
               "run commands here" % options.host, file=sys.stderr)
         return 2
     log = _log_to_stderr if options.log else lambda line: None
+    # First of all, so that an early signal finds somebody who cleans up.
+    finished = _watch_for_the_end(options)
     sweep()
     scratch = Scratch()
     try:
-        return _run(options, scratch, log)
+        return _run(options, scratch, log, finished)
     except OSError as problem:
         print("devserver: cannot listen on %s:%d: %s" % (options.host, options.port, problem),
               file=sys.stderr)
@@ -43,8 +45,8 @@ def main(arguments=None):
         scratch.remove()
 
 
-def _run(options, scratch, log):
-    """Serves until it is time to end."""
+def _run(options, scratch, log, finished):
+    """Serves until `finished` is set."""
     settings = Settings(
         scratch, host=options.host, execd_tokens=not options.no_execd_token,
         endpoint_prefix=_clean_prefix(options.endpoint_prefix),
@@ -53,7 +55,6 @@ def _run(options, scratch, log):
     sandboxes = Sandboxes(settings)
     app = Lifecycle(sandboxes, options.api_key, options.server_proxy, not options.no_pools)
     server = Server(options.host, options.port, app, log).start()
-    finished = _watch_for_the_end(options)
     _announce(options, server.port)
     try:
         finished.wait()
