@@ -1,0 +1,504 @@
+/* Answers: what each kind of member takes and refuses, what is skipped, what is handed out. The
+   working buffer ends at its allocation's end, so that a byte read or written behind it is seen. */
+#include "tests/support/unit.h"
+
+/* Gets a sandbox whose answer is this; the outcome stands in b->r afterwards. */
+static osb_status get(bench *b, size_t size, const char *json, osb_sandbox_info *info)
+{
+    osb_info_handlers handlers;
+    osb_status status;
+    bench_begin(b, size);
+    handlers = recorder_info_handlers(&b->r);
+    bench_lifecycle(b);
+    bench_answer(b, json);
+    status = osb_lifecycle_get(&b->client, "7f", &handlers, info);
+    return status;
+}
+
+static void expect_id(const char *json, const char *id)
+{
+    osb_sandbox_info info;
+    bench b;
+    assert_int_equal(get(&b, 1024, json, &info), OSB_OK);
+    assert_true(osb_str_equal(info.id, id));
+    bench_end(&b);
+}
+
+static void expect_bad(const char *json)
+{
+    osb_sandbox_info info;
+    bench b;
+    osb_status status = get(&b, 1024, json, &info);
+    if (status != OSB_E_JSON) print_error("%s: %s\n", json, osb_status_name(status));
+    assert_int_equal(status, OSB_E_JSON);
+    assert_int_equal(osb_last_error(&b.client)->status, OSB_E_JSON);
+    assert_non_null(osb_last_error(&b.client)->message.data);
+    bench_end(&b);
+}
+
+/* What jsmn, even strict, takes for JSON, and more that is none. */
+static void test_no_json(void **state)
+{
+    static const char *const bad[] = {
+        "{\"id\":}",
+        "{\"id\"}",
+        "{\"id\",\"a\"}",
+        "{\"id\":\"a\",}",
+        "{\"id\":\"a\",,}",
+        "{,\"id\":\"a\"}",
+        "{,}",
+        "{\"id\":\"a\" \"x\":1}",
+        "{\"id\" \"a\"}",
+        "{\"id\"::\"a\"}",
+        "{\"id\":\"a\":\"b\"}",
+        "{\"id\":\"a\"",
+        "{\"id\":\"a",
+        "{\"id\":\"a\"]",
+        "{\"id\":\"a\",\"x\":[1,2}",
+        "{\"id\":\"a\",\"x\":[1 2]}",
+        "{\"id\":\"a\",\"x\":[,1]}",
+        "{\"id\":\"a\",\"x\":[1,]}",
+        "{\"id\":\"a\",\"x\":[\"k\":1]}",
+        "{\"id\":\"a\",\"x\":{1:2}}",
+        "{\"id\":\"a\",\"x\":{null:2}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\" \"v\"}}",
+        "{\"id\":\"a\",\"entrypoint\":[\"k\" \"v\"]}",
+        "{\"id\":\"a\",\"entrypoint\":[\"k\",]}",
+        "{\"id\":\"a\",\"entrypoint\":[01]}",
+        "{\"id\":\"a\",\"entrypoint\":[+1]}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":tru}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":nul}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":1.}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":.1}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":-}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":1e}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":1-2}}",
+        "{\"id\":\"a\",\"metadata\":{\"k\":0x1}}",
+        "{\"id\":nulL}",
+        "{\"id\":\"\\x\"}",
+        "{\"id\":\"\\u12\"}",
+        "{\"id\":\"\\u12g4\"}",
+        "{\"id\":\"a\nb\"}",
+        "{\"id\":\"a\x01\"}",
+        "{\"id\":\"a\"}}x{\"",
+        "[]",
+        "[{\"id\":\"a\"}]",
+        "null",
+        "7",
+        "\"id\"",
+        "id",
+        "'id'",
+        "<",
+        "{\"id\":'a'}",
+        "{id:\"a\"}",
+        "/* */{\"id\":\"a\"}",
+        "\xef\xbb\xbf[",
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (strcmp(bad[i], "{\"id\":\"a\"}}x{\"") != 0) expect_bad(bad[i]);
+    expect_id("{\"id\":\"a\"}}x{\"", "a"); /* what follows the first value does not count */
+}
+
+static void test_nul_in_json(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"a\0b\"}";
+    osb_sandbox_info info;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_add(&b.port, SCRIPT_REPLY, answer, sizeof answer - 1, 1);
+    assert_int_equal(osb_lifecycle_get(&b.client, "7f", NULL, &info), OSB_E_JSON);
+    bench_end(&b);
+}
+
+/* In what nobody asks for, the grammar of texts and numbers is not looked at, but brackets are. */
+static void test_skipped(void **state)
+{
+    (void)state;
+    expect_id("{\"x\":{\"a\":[1,2,{\"b\":null}],\"c\":\"}]\\\"\"},\"id\":\"a\"}", "a");
+    expect_id("{\"x\":[[[[[[[[[[]]]]]]]]]],\"id\":\"a\"}", "a");
+    expect_id("{\"x\":-1.5e-7,\"y\":true,\"z\":false,\"n\":null,\"id\":\"a\"}", "a");
+    expect_id("{\"status\":{\"x\":{\"state\":\"no\"},\"state\":\"s\"},\"id\":\"a\"}", "a");
+    expect_id("{\"\":\"\",\"i\":\"1\",\"idx\":\"2\",\"ID\":\"3\",\"id\":\"a\"}", "a");
+    expect_bad("{\"x\":[}],\"id\":\"a\"}");
+    expect_bad("{\"x\":{\"a\":1]},\"id\":\"a\"}");
+}
+
+static void test_keys_with_escapes(void **state)
+{
+    (void)state;
+    expect_id("{\"\\u0069\\u0064\":\"a\"}", "a");
+    expect_id("{\"i\\u0064\":\"a\"}", "a");
+    expect_bad("{\"\\u0069\\u0065\":\"a\"}");
+    expect_bad("{\"i\\\\u0064\":\"a\"}");
+    expect_bad("{\"id\\u0000\":\"a\"}");
+}
+
+static void test_twice(void **state)
+{
+    (void)state;
+    expect_id("{\"id\":\"a\",\"id\":\"b\"}", "b");
+    expect_id("{\"id\":\"a\",\"id\":null}", "a");
+}
+
+static void test_depth(void **state)
+{
+    char json[256] = "{\"x\":";
+    int i;
+    (void)state;
+    for (i = 0; i < 30; i++) strcat(json, "[");
+    for (i = 0; i < 30; i++) strcat(json, "]");
+    strcat(json, ",\"id\":\"a\"}");
+    expect_id(json, "a");
+    memmove(json + 45, json + 35, strlen(json + 35) + 1);
+    memset(json + 35, '[', 10);
+    expect_bad(json);
+}
+
+/* Members in each order: none depends on what came before. */
+static void test_order(void **state)
+{
+    static const char *const members[] = {"\"id\":\"7f\"", "\"status\":{\"state\":\"S\"}",
+                                          "\"createdAt\":\"C\"", "\"metadata\":{\"k\":\"v\"}"};
+    unsigned turn;
+    (void)state;
+    for (turn = 0; turn < 256; turn++) {
+        unsigned a = turn & 3, m = turn >> 2 & 3, n = turn >> 4 & 3, d = turn >> 6;
+        osb_sandbox_info info;
+        char json[256];
+        bench b;
+        if (a == m || a == n || a == d || m == n || m == d || n == d) continue;
+        snprintf(json, sizeof json, "{%s,%s,%s,%s}", members[a], members[m], members[n],
+                 members[d]);
+        assert_int_equal(get(&b, 1024, json, &info), OSB_OK);
+        assert_true(osb_str_equal(info.id, "7f"));
+        assert_true(osb_str_equal(info.state, "S"));
+        assert_true(osb_str_equal(info.created_at, "C"));
+        assert_string_equal(b.r.lines.data, "entry metadata [k] v\n");
+        bench_end(&b);
+    }
+}
+
+static void test_absent_and_null(void **state)
+{
+    osb_sandbox_info info;
+    bench b;
+    (void)state;
+    memset(&info, 0xee, sizeof info);
+    assert_int_equal(
+        get(&b, 1024, "{\"id\":\"7f\",\"image\":null,\"status\":{\"state\":null}}", &info), OSB_OK);
+    assert_null(info.image.data);
+    assert_null(info.state.data);
+    assert_null(info.expires_at.data);
+    assert_int_equal(info.platform_os.size, 0);
+    bench_end(&b);
+    assert_int_equal(get(&b, 1024, "{\"id\":\"7f\",\"status\":{\"state\":\"\"}}", &info), OSB_OK);
+    assert_non_null(info.state.data);
+    assert_int_equal(info.state.size, 0);
+    bench_end(&b);
+}
+
+static osb_status page_of(const char *member, const char *value, osb_sandbox_page *page)
+{
+    char json[256];
+    osb_status status;
+    bench b;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    snprintf(json, sizeof json, "{\"items\":[],\"pagination\":{\"%s\":%s}}", member, value);
+    bench_answer(&b, json);
+    status = osb_lifecycle_list(&b.client, NULL, NULL, page);
+    if (status == OSB_E_JSON) assert_string_equal(osb_last_error(&b.client)->member, member);
+    bench_end(&b);
+    return status;
+}
+
+static void test_unsigned_range(void **state)
+{
+    static const char *const bad[] = {
+        "4294967296", "-1", "1.0", "1e3", "\"1\"", "true", "[]", "{}", "99999999999999999999999"};
+    osb_sandbox_page page;
+    size_t i;
+    (void)state;
+    assert_int_equal(page_of("totalItems", "4294967295", &page), OSB_OK);
+    assert_int_equal(page.total_items, 4294967295u);
+    assert_int_equal(page_of("totalItems", "0", &page), OSB_OK);
+    assert_int_equal(page_of("totalItems", "null", &page), OSB_OK);
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(page_of("totalItems", bad[i], &page), OSB_E_JSON);
+    assert_int_equal(page_of("hasNextPage", "true", &page), OSB_OK);
+    assert_true(page.has_next_page);
+    assert_int_equal(page_of("hasNextPage", "false", &page), OSB_OK);
+    assert_false(page.has_next_page);
+    assert_int_equal(page_of("hasNextPage", "1", &page), OSB_E_JSON);
+    assert_int_equal(page_of("hasNextPage", "\"true\"", &page), OSB_E_JSON);
+}
+
+static osb_status exit_code_of(const char *value, osb_command_state *result)
+{
+    char json[256];
+    osb_status status;
+    bench b;
+    bench_begin(&b, 1024);
+    bench_execd(&b);
+    snprintf(json, sizeof json, "{\"running\":false,\"exit_code\":%s}", value);
+    bench_answer(&b, json);
+    status = osb_command_status(&b.box, "0a", NULL, NULL, result);
+    bench_end(&b);
+    return status;
+}
+
+static void test_signed_range(void **state)
+{
+    osb_command_state s;
+    (void)state;
+    assert_int_equal(exit_code_of("-2147483648", &s), OSB_OK);
+    assert_true(s.exit_code.set);
+    assert_int_equal(s.exit_code.value, INT32_MIN);
+    assert_int_equal(exit_code_of("2147483647", &s), OSB_OK);
+    assert_int_equal(s.exit_code.value, INT32_MAX);
+    assert_int_equal(exit_code_of("0", &s), OSB_OK);
+    assert_true(s.exit_code.set);
+    assert_int_equal(exit_code_of("null", &s), OSB_OK);
+    assert_false(s.exit_code.set);
+    assert_int_equal(exit_code_of("2147483648", &s), OSB_E_JSON);
+    assert_int_equal(exit_code_of("-2147483649", &s), OSB_E_JSON);
+    assert_int_equal(exit_code_of("0.5", &s), OSB_E_JSON);
+    assert_int_equal(exit_code_of("-", &s), OSB_E_JSON);
+}
+
+#ifndef OSB_NO_METRICS
+static void milli(const char *text, bool good, int64_t expected)
+{
+    int64_t value = 77;
+    assert_int_equal(osb__milli(text, strlen(text), &value), good);
+    if (good && value != expected) print_error("%s: %lld\n", text, (long long)value);
+    if (good) assert_true(value == expected);
+}
+
+static void test_decimals(void **state)
+{
+    (void)state;
+    milli("0", true, 0);
+    milli("1", true, 1000);
+    milli("-1", true, -1000);
+    milli("0.5", true, 500);
+    milli("12.3456", true, 12345);
+    milli("-12.3456", true, -12345);
+    milli("0.0009", true, 0);
+    milli("1e3", true, 1000000);
+    milli("1.5e2", true, 150000);
+    milli("1.5E+2", true, 150000);
+    milli("1500e-2", true, 15000);
+    milli("1e-3", true, 1);
+    milli("1e-4", true, 0);
+    milli("123456789e-300", true, 0);
+    milli("0e99999999999", true, 0);
+    milli("1e99999999999", false, 0);
+    milli("1e-99999999999", true, 0);
+    milli("9223372036854775.807", false, 0); /* within ten thousandths of the limit: refused */
+    milli("9223372036854774.0", true, 9223372036854774000);
+    milli("99999999999999999999", false, 0);
+    milli("100.0000000000000000000000000001", true, 100000);
+}
+#endif
+
+static void number(const char *text, bool good)
+{
+    assert_int_equal(osb__json_is_number(text, strlen(text)), good);
+}
+
+static void test_number_grammar(void **state)
+{
+    static const char *const good[] = {"0", "-0", "10", "1.5", "-1.50", "1e1", "1E+1", "0.1e-10"};
+    static const char *const bad[] = {"",   "-",  "01",  "-01",  "1.",  ".1",  "1e",   "1e+",
+                                      "+1", "1a", "0x1", "1.e1", "NaN", "--1", "1..2", "1e1.5"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof good / sizeof good[0]; i++) number(good[i], true);
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) number(bad[i], false);
+}
+
+/* 10,000 sandboxes, each with a map of ten entries, through 1 KB. */
+static void test_long_list(void **state)
+{
+    static const char item[] =
+        "{\"id\":\"7f\",\"metadata\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\",\"e\":\"5\","
+        "\"f\":\"6\",\"g\":\"7\",\"h\":\"8\",\"i\":\"9\",\"j\":\"10\"},\"status\":{\"state\":\"R\"}"
+        "},";
+    char head[128];
+    osb_sandbox_page page;
+    osb_info_handlers handlers;
+    bench b;
+    size_t lines = 0, i;
+    (void)state;
+    bench_begin(&b, 1024);
+    handlers = recorder_info_handlers(&b.r);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %lu\r\n\r\n{\"items\":[",
+             10000ul * (sizeof item - 1) + 10 + 45);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_reply(&b.port, head);
+    script_reply_times(&b.port, item, 10000);
+    script_reply(&b.port, "{\"id\":\"last\"}],\"pagination\":{\"totalItems\":9}}");
+    assert_int_equal(osb_lifecycle_list(&b.client, NULL, &handlers, &page), OSB_OK);
+    for (i = 0; i < b.r.lines.size; i++) lines += b.r.lines.data[i] == '\n';
+    assert_int_equal(lines, 10000 * (10 + 3) + 2);
+    assert_non_null(strstr(b.r.lines.data, "sandbox\nid last\n"));
+    assert_int_equal(page.total_items, 9);
+    assert_true(osb_buffer_peak(&b.client) < 1024);
+    bench_end(&b);
+}
+
+/* A map of 500 entries whose names and values are escaped. */
+static void test_large_map(void **state)
+{
+    struct text json = {0};
+    osb_sandbox_info info;
+    bench b;
+    unsigned i;
+    char line[64];
+    (void)state;
+    text_print(&json, "{\"metadata\":{");
+    for (i = 0; i < 500; i++)
+        text_print(&json, "%s\"k\\u002d%u\":\"v\\n%u\"", i == 0 ? "" : ",", i, i);
+    text_print(&json, "},\"id\":\"7f\"}");
+    assert_int_equal(get(&b, 1024, json.data, &info), OSB_OK);
+    snprintf(line, sizeof line, "entry metadata [k-499] v$n499\n");
+    assert_non_null(strstr(b.r.lines.data, line));
+    text_free(&json);
+    bench_end(&b);
+}
+
+/* A member that does not fit: the error says how large the buffer must be, and that is enough. */
+static void check_needed(const char *before, const char *after, size_t long_size)
+{
+    osb_sandbox_info info;
+    struct text json = {0};
+    size_t needed, i;
+    bench b;
+    text_print(&json, "%s", before);
+    for (i = 0; i < long_size; i++) text_add(&json, "x", 1);
+    text_print(&json, "%s", after);
+    assert_int_equal(get(&b, 1024, json.data, &info), OSB_E_BUFFER);
+    assert_non_null(osb_last_error(&b.client)->member);
+    assert_non_null(osb_last_error(&b.client)->buffer);
+    needed = osb_last_error(&b.client)->needed;
+    assert_true(needed > long_size && needed < long_size + 2048);
+    bench_end(&b);
+    if (get(&b, needed, json.data, &info) != OSB_OK) {
+        print_error("%s...%s needs %lu, then %lu\n", before, after, (unsigned long)needed,
+                    (unsigned long)osb_last_error(&b.client)->needed);
+        fail();
+    }
+    bench_end(&b);
+    text_free(&json);
+}
+
+static void test_needed(void **state)
+{
+    (void)state;
+    check_needed("{\"id\":\"7f\",\"status\":{\"message\":\"", "\"}}", 1500);
+    check_needed("{\"id\":\"7f\",\"status\":{\"message\":\"", "\"},\"createdAt\":\"2026\"}", 20000);
+    check_needed("{\"id\":\"7f\",\"metadata\":{\"k\":\"", "\"}}", 3000);
+    check_needed("{\"id\":\"7f\",\"metadata\":{\"", "\":\"v\"}}", 3000);
+    check_needed("{\"id\":\"7f\",\"entrypoint\":[\"", "\"]}", 3000);
+    check_needed("{\"id\":\"", "\"}", 1100);
+    check_needed(
+        "{\"id\":\"7f\",\"status\":{\"state\":\"0123456789\",\"reason\":\"0123456789\",\"message\":"
+        "\"",
+        "\"},\"createdAt\":\"2026-06-15T10:00:00Z\",\"expiresAt\":\"2026-06-15T10:00:00Z\"}", 990);
+}
+
+/* What does not fit, but nobody asks for, is no error. */
+static void test_large_and_unwanted(void **state)
+{
+    struct text json = {0};
+    osb_sandbox_info info;
+    bench b;
+    int i;
+    (void)state;
+    text_print(&json, "{\"x\":\"");
+    for (i = 0; i < 5000; i++) text_add(&json, "\\u00e4", 6);
+    text_print(&json, "\",\"");
+    for (i = 0; i < 5000; i++) text_add(&json, "y", 1);
+    text_print(&json, "\":[1,2],\"id\":\"7f\"}");
+    assert_int_equal(get(&b, 1024, json.data, &info), OSB_OK);
+    text_free(&json);
+    bench_end(&b);
+}
+
+/* Ids and addresses are copied into structs of fixed size. */
+static void test_struct_arrays(void **state)
+{
+    struct text json = {0};
+    osb_sandbox box;
+    osb_create_options o = {0};
+    bench b;
+    int i;
+    (void)state;
+    text_print(&json, "{\"status\":{\"state\":\"Running\"},\"id\":\"");
+    for (i = 0; i < OSB_ID_SIZE; i++) text_add(&json, "a", 1);
+    text_print(&json, "\"}");
+    o.image = "a";
+    o.keep_on_failure = true;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, json.data);
+    assert_int_equal(osb_sandbox_create(&b.client, &o, &box), OSB_E_BUFFER);
+    assert_string_equal(osb_last_error(&b.client)->member, "id");
+    assert_int_equal(osb_last_error(&b.client)->needed, OSB_ID_SIZE + 1);
+    bench_end(&b);
+    text_free(&json);
+}
+
+static void test_endpoint_headers(void **state)
+{
+    struct text json = {0};
+    osb_endpoint endpoint;
+    bench b;
+    int i;
+    (void)state;
+    text_print(&json, "{\"endpoint\":\"a.example\",\"headers\":{\"A\":\"1\",\"B\":\"");
+    for (i = 0; i < OSB_ENDPOINT_HEADERS_SIZE; i++) text_add(&json, "b", 1);
+    text_print(&json, "\"}}");
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, json.data);
+    assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_E_BUFFER);
+    /* A NUL 1 NUL B NUL b... NUL NUL */
+    assert_int_equal(osb_last_error(&b.client)->needed, OSB_ENDPOINT_HEADERS_SIZE + 8);
+    bench_end(&b);
+    text_free(&json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_json),
+        cmocka_unit_test(test_nul_in_json),
+        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_keys_with_escapes),
+        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_absent_and_null),
+        cmocka_unit_test(test_unsigned_range),
+        cmocka_unit_test(test_signed_range),
+#ifndef OSB_NO_METRICS
+        cmocka_unit_test(test_decimals),
+#endif
+        cmocka_unit_test(test_number_grammar),
+        cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_large_map),
+        cmocka_unit_test(test_needed),
+        cmocka_unit_test(test_large_and_unwanted),
+        cmocka_unit_test(test_struct_arrays),
+        cmocka_unit_test(test_endpoint_headers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
