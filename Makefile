@@ -11,9 +11,9 @@ JOBS := $(shell nproc)
 
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
-vpath %.c tests tests/unit tests/replay tests/e2e
+vpath %.c tests tests/unit tests/replay tests/faults tests/e2e
 SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
-    tests/replay/*.c tests/e2e/*.c)))
+    tests/replay/*.c tests/faults/test_*.c tests/e2e/*.c)))
 SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
@@ -48,7 +48,9 @@ test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/with-devserver.sh sh -euc 'for example in $(filter-out exact,$(EXAMPLES)); do \
 	    build/$$example; done' >/dev/null
+	@rm -rf build/faults
 	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
+	@tests/faults/collect.py
 
 .PHONY: test-programs
 test-programs: $(SUITE_PROGRAMS) $(EXAMPLES:%=build/%)
@@ -73,6 +75,14 @@ exact: deps-demo dist ## check 100 MB of output to the byte, in less than 2 MB o
 
 size: deps-cross ## measure flash, RAM and stack against the budgets
 	@tools/size.py
+
+FAULT_PROGRAMS := $(filter build/test/asan/test_faults_%,$(SUITE_PROGRAMS))
+
+.PHONY: faults-full
+faults-full: deps-test $(FAULT_PROGRAMS) ## try each fault at every offset in every variant
+	@rm -rf build/faults
+	@FAULTS_FULL=1 tools/run-tests.py --time-limit 3600 --jobs $(JOBS) $(FAULT_PROGRAMS)
+	@tests/faults/collect.py
 
 bench: ## measure throughput and cost
 	@echo 'make bench: arrives with the benchmarks' >&2; exit 2

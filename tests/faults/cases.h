@@ -23,6 +23,7 @@ typedef struct fault {
     int32_t elapsed_ms;   /* what the call takes; -1: not looked at */
     int requests;         /* how many the server gets; 0: one; -1: not looked at */
     unsigned connections; /* how many are made, the next call's among them; 0: not looked at */
+    const char *asks;     /* lines that the server's list of requests must have, or with a ! not */
     uint32_t drip_ms;     /* sent byte by byte, with a pause behind each one */
     bool large;           /* not cut byte by byte, and not at every offset */
     bool huge;            /* delivered whole, once in each mode */
@@ -179,6 +180,7 @@ SUPPORT const char *judge(const fixture *f, const fault *x, const call *c, osb_s
     if (status == OSB_OK && c == &call_get && !has_line(lines, "id 7f", 5)) return "the id is lost";
     if (f->record.misuse.size > 0) return f->record.misuse.data;
     if (x->elapsed_ms >= 0 && f->waited_ms != (uint64_t)x->elapsed_ms) return "takes another time";
+    if (!says(&f->server->requests, x->asks)) return x->asks;
     if (x->requests >= 0 && f->server->request_count != requests)
         return "another number of requests";
     return NULL;
@@ -199,7 +201,7 @@ SUPPORT bool play(server *s, const fault *x, const call *c, const variant *v, co
     wrong = judge(&f, x, c, fixture_call(&f, c));
     text_clear(outcome);
     text_add(outcome, f.record.lines.data, f.record.lines.size);
-    if (how->limit == 0) idle(&f, 0);
+    idle(&f, 0);
     s->how.ending = STEP_END;
     s->routes = NULL;
     if (!fixture_works(&f, "next") && wrong == NULL) {

@@ -27,6 +27,7 @@ typedef struct fixture {
     osb_posix tcp; /* first: the port's context is the fixture */
     osb_port_ops ops;
     const osb_port_ops *posix;
+    void (*wait)(void *ctx, unsigned want, uint32_t timeout_ms); /* in poll mode, too */
     uint32_t clock_ms;
     uint64_t waited_ms;    /* since the call began */
     size_t received, sent; /* on the connection at hand */
@@ -55,6 +56,11 @@ typedef struct fixture {
     uint64_t tally_events, tally_bytes; /* of run_tally */
     uint32_t tally_hash;
 } fixture;
+
+/* What the clocks of the next clients show at first. */
+#define CLOCK_MS 5u
+#define CLOCK_THAT_WRAPS_MS (UINT32_MAX - 10000u)
+static uint32_t first_clock_ms = CLOCK_MS;
 
 #define HANG_MS (4u * 3600u * 1000u) /* no call here may take as long */
 
@@ -161,10 +167,11 @@ SUPPORT void fixture_open(fixture *f, server *s, const variant *v)
     f->ops.recv = fixture_recv;
     f->ops.close = fixture_close;
     f->ops.now_ms = fixture_now;
-    f->ops.wait = v->poll_mode ? NULL : fixture_wait;
+    f->wait = fixture_wait;
+    f->ops.wait = v->poll_mode ? NULL : f->wait;
     f->ops.error = fixture_error;
     f->memory = (unsigned char *)malloc(v->memory_size);
-    f->clock_ms = 5;
+    f->clock_ms = first_clock_ms;
     s->clock_ms = &f->clock_ms;
     snprintf(f->domain, sizeof f->domain, "127.0.0.1:%u", s->port);
     f->config.port.ops = &f->ops;
@@ -197,8 +204,8 @@ SUPPORT osb_status fixture_finish(fixture *f, osb_status status)
         osb_wait wait;
         osb_want(&f->client, &wait);
         if (!wait.now)
-            fixture_wait(f, (wait.read ? OSB_WANT_READ : 0u) | (wait.write ? OSB_WANT_WRITE : 0u),
-                         wait.timeout_ms);
+            f->wait(f, (wait.read ? OSB_WANT_READ : 0u) | (wait.write ? OSB_WANT_WRITE : 0u),
+                    wait.timeout_ms);
         status = osb_poll(&f->client);
     }
     return status;

@@ -79,6 +79,10 @@ typedef struct step {
     {                                                                                              \
         STEP_LOOP, NULL, back, times                                                               \
     }
+#define DONE                                                                                       \
+    {                                                                                              \
+        STEP_END, NULL, 0, 0                                                                       \
+    }
 #define NEXT                                                                                       \
     {                                                                                              \
         STEP_NEXT, NULL, 0, 0                                                                      \

@@ -345,7 +345,7 @@ static const fault refusals[] = {
           STALL),
     {.id = "early-100",
      .call = &call_create_big,
-     .requests = 4,
+     .requests = 3,
      .connections = 1,
      .steps = {PART(3000), SEND("HTTP/1.1 100 Continue\r\n\r\n"), REQUEST,
                SEND("HTTP/1.1 202 X\r\nContent-Length: 42\r\n\r\n"

@@ -357,7 +357,7 @@ static const fault streams[] = {
          INIT "{\"code\":\"RUNTIME_ERROR\",\"message\":\"it broke\"}"),
     JSON("stream-failure", call_run, OSB_E_STREAM, "code RUNTIME_ERROR\nmessage it broke",
          INIT "{\"message\":\"it broke\",\"code\":\"RUNTIME_ERROR\"}\n"),
-    JSON("stream-typeless", call_run, OSB_E_STREAM, "!exit_code 0", INIT "{}\n\n"),
+    RUN("stream-typeless", "exit_code 0", "{}\n\n{\"type\":null}\n\n"),
     JSON("stream-typeless", call_run, OSB_E_STREAM, "!exit_code 0",
          INIT "{\"type\":null,\"text\":\"x\"}\n\n"),
     RUN("stream-unknown", "exit_code 0\nevent unknown @2 hi\nevent unknown",
