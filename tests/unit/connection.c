@@ -1,0 +1,585 @@
+/* Connections: reuse, repetition, deadlines, a clock that wraps, cancelling, one call at a time. */
+#include "tests/support/unit.h"
+
+static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                    0,   {false, 0}, {false, 0}, false, false};
+
+/* ---- reuse -----------------------------------------------------------------------------------*/
+
+static void test_reused(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    b.port.now_ms += 19000;
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    assert_int_equal(b.port.connects, 1);
+    bench_end(&b);
+}
+
+static void test_idle_for_too_long(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    b.port.now_ms += 20001;
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    assert_int_equal(b.port.closes, 1);
+    bench_end(&b);
+}
+
+/* The clock's 32 bits run over between two calls. */
+static void test_idle_while_the_clock_wraps(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.port.now_ms = 0xfffff000u;
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    bench_answer(&b, "");
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    b.port.now_ms += 10000;
+    assert_true(b.port.now_ms < 10000);
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    b.port.now_ms += 30000;
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+/* The same host with another port, scheme or name is another origin. */
+static void test_other_origins(void **state)
+{
+    static const char *const addresses[] = {"execd.example:44773", "https://execd.example:44772",
+                                            "execd.example.net:44772", "execd.exampl:44772"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        osb__address a;
+        char host[64];
+        bench b;
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        bench_answer(&b, "");
+        assert_true(osb__parse_address(addresses[i], false, &a));
+        memcpy(host, a.host, a.host_size);
+        host[a.host_size] = '\0';
+        script_connect(&b.port, host, a.port);
+        b.port.steps[b.port.step_count - 1].tls = a.https;
+        bench_answer(&b, "");
+        assert_int_equal(osb_ping(&b.box), OSB_OK);
+        strcpy(b.box.execd.address, addresses[i]);
+        assert_int_equal(osb_ping(&b.box), OSB_OK);
+        assert_int_equal(b.port.connects, 2);
+        bench_end(&b);
+    }
+}
+
+static void test_same_origin_in_other_letters(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd(&b);
+    bench_answer(&b, "");
+    bench_answer(&b, "");
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    strcpy(b.box.execd.address, "http://Execd.EXAMPLE:44772/x");
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    bench_end(&b);
+}
+
+/* ---- repetition ------------------------------------------------------------------------------*/
+
+/* A first call, then a second one on the same connection, which the server ends as `how` says
+   after the request; `again`: the script has it once more. */
+static osb_status repeat(script_kind how, bool again, osb_status (*call)(bench *b), bench *b)
+{
+    osb_status status;
+    bench_begin(b, 1024);
+    bench_lifecycle(b);
+    bench_answer(b, "");
+    script_request(&b->port);
+    script_add(&b->port, how, "", 0, 0);
+    if (again) {
+        bench_lifecycle(b);
+        bench_answer(b, "{\"id\":\"7f\"}");
+    }
+    assert_int_equal(osb_server_health(&b->client), OSB_OK);
+    status = call(b);
+    assert_int_equal(b->port.connects, again ? 2 : 1);
+    return status;
+}
+
+static osb_status call_get(bench *b)
+{
+    static osb_sandbox_info info;
+    return osb_lifecycle_get(&b->client, "7f", NULL, &info);
+}
+
+static osb_status call_kill(bench *b)
+{
+    return osb_lifecycle_kill(&b->client, "7f");
+}
+
+static osb_status call_pause(bench *b)
+{
+    return osb_lifecycle_pause(&b->client, "7f");
+}
+
+static osb_status call_patch(bench *b)
+{
+    static const osb_pair pair = {"a", "b"};
+    return osb_lifecycle_patch_metadata(&b->client, "7f", &pair, 1, NULL, NULL);
+}
+
+static osb_status call_create(bench *b)
+{
+    static osb_create_options o;
+    static osb_sandbox_info info;
+    o.image = "a";
+    return osb_lifecycle_create(&b->client, &o, NULL, &info);
+}
+
+static void test_repeated(void **state)
+{
+    bench b;
+    (void)state;
+    assert_int_equal(repeat(SCRIPT_CLOSE, true, call_get, &b), OSB_OK);
+    bench_end(&b);
+    assert_int_equal(repeat(SCRIPT_RESET, true, call_get, &b), OSB_OK);
+    bench_end(&b);
+    assert_int_equal(repeat(SCRIPT_CLOSE, true, call_kill, &b), OSB_OK);
+    bench_end(&b);
+}
+
+static void test_never_repeated(void **state)
+{
+    static osb_status (*const calls[])(bench * b) = {call_pause, call_create};
+    size_t i;
+    bench b;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(repeat(SCRIPT_CLOSE, false, calls[i], &b), OSB_E_CLOSED);
+        assert_true(osb_last_error(&b.client)->maybe_applied);
+        bench_end(&b);
+        assert_int_equal(repeat(SCRIPT_RESET, false, calls[i], &b), OSB_E_CLOSED);
+        assert_true(osb_last_error(&b.client)->maybe_applied);
+        bench_end(&b);
+    }
+}
+
+/* A patch may be repeated or not, but nobody may be told that it had no effect. */
+static void test_patch_is_not_lost(void **state)
+{
+    bench b;
+    osb_status status = repeat(SCRIPT_CLOSE, false, call_patch, &b);
+    (void)state;
+    assert_int_equal(status, OSB_E_CLOSED);
+    assert_true(osb_last_error(&b.client)->maybe_applied);
+    bench_end(&b);
+}
+
+/* On a new connection nothing is repeated. */
+static void test_new_connection(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_close(&b.port);
+    assert_int_equal(call_get(&b), OSB_E_CLOSED);
+    assert_false(osb_last_error(&b.client)->maybe_applied);
+    bench_end(&b);
+}
+
+/* ---- deadlines -------------------------------------------------------------------------------*/
+
+static void check_deadline(bench *b, osb_status status, uint32_t begin, uint32_t least,
+                           uint32_t most)
+{
+    assert_int_equal(status, OSB_E_TIMEOUT);
+    assert_in_range(b->port.now_ms - begin, least, most);
+    bench_end(b);
+}
+
+static void test_connect_deadline(void **state)
+{
+    static const uint32_t begins[] = {0, 1000, 0xffffff00u, 0x7ffffff0u, 0xffffe000u};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        bench b;
+        bench_begin(&b, 1024);
+        b.config.connect_timeout_ms = 3000;
+        b.config.poll_mode = i % 2 != 0;
+        bench_again(&b);
+        b.port.now_ms = begins[i];
+        script_add(&b.port, SCRIPT_STALL, "api.example", 11, 8080);
+        check_deadline(&b, bench_finish(&b, osb_server_health(&b.client)), begins[i], 3000, 3200);
+    }
+}
+
+static void test_request_deadline(void **state)
+{
+    static const uint32_t begins[] = {0, 0xffffff00u, 0x7ffffff0u, 0xffffe000u};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        bench b;
+        bench_begin(&b, 1024);
+        b.config.request_timeout_ms = 5000;
+        b.config.poll_mode = i % 2 != 0;
+        bench_again(&b);
+        b.port.now_ms = begins[i];
+        bench_lifecycle(&b);
+        script_request(&b.port);
+        check_deadline(&b, bench_finish(&b, osb_server_health(&b.client)), begins[i], 5000, 5200);
+    }
+}
+
+/* A request that cannot be sent. */
+static void test_send_deadline(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.request_timeout_ms = 5000;
+    bench_again(&b);
+    bench_lifecycle(&b);
+    script_pause(&b.port, 100000);
+    check_deadline(&b, osb_server_health(&b.client), 1000, 5000, 5200);
+}
+
+/* A byte each second does not keep a request alive, but it does keep a stream alive. */
+static void dribble(bench *b, const char *answer)
+{
+    static char bytes[512][2];
+    size_t i;
+    script_request(&b->port);
+    for (i = 0; answer[i] != '\0'; i++) {
+        bytes[i][0] = answer[i];
+        script_pause(&b->port, 1000);
+        script_reply(&b->port, bytes[i]);
+    }
+}
+
+static void test_dribbling_request(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    dribble(&b, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_TIMEOUT);
+    assert_in_range(b.port.now_ms, 31000, 31200);
+    bench_end(&b);
+}
+
+static void test_dribbling_stream(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd(&b);
+    dribble(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    script_close(&b.port);
+    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_OK);
+    assert_true(b.port.now_ms > 100000);
+    bench_end(&b);
+}
+
+static void test_idle_deadline(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.idle_timeout_ms = 7000;
+    bench_again(&b);
+    b.port.now_ms = 0xfffff000u;
+    bench_execd(&b);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT);
+    check_deadline(&b, osb_command_run(&b.box, &command, NULL, &run), 0xfffff000u, 7000, 7200);
+}
+
+/* Deadlines are cut at 2^31 - 1 ms, not wrapped. */
+static void test_huge_timeouts(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.request_timeout_ms = b.config.connect_timeout_ms = 0xffffffffu;
+    bench_again(&b);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_pause(&b.port, 1000000000u);
+    script_reply(&b.port, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+static void test_create_has_its_own(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_pause(&b.port, 250000);
+    script_reply(&b.port, "HTTP/1.1 202 Accepted\r\nContent-Length: 11\r\n\r\n{\"id\":\"7f\"}");
+    assert_int_equal(call_create(&b), OSB_OK);
+    bench_end(&b);
+}
+
+/* ---- one call at a time ----------------------------------------------------------------------*/
+
+static int busy_handler(void *user, const osb_event *event)
+{
+    bench *b = (bench *)user;
+    unsigned char before[sizeof b->client];
+    osb_execution run;
+    osb_sandbox box = b->box;
+    osb_endpoint endpoint;
+    (void)event;
+    memcpy(before, &b->client, sizeof before);
+    memset(&run, 0x5a, sizeof run);
+    assert_int_equal(osb_server_health(&b->client), OSB_E_BUSY);
+    assert_int_equal(osb_lifecycle_kill(&b->client, "x"), OSB_E_BUSY);
+    assert_int_equal(osb_ping(&box), OSB_E_BUSY);
+    assert_int_equal(osb_command_run(&box, &command, NULL, &run), OSB_E_BUSY);
+    assert_int_equal(run.id[0], 0x5a);
+    memset(&endpoint, 0x5a, sizeof endpoint);
+    assert_int_equal(osb_lifecycle_endpoint(&b->client, "x", 80, NULL, &endpoint), OSB_E_BUSY);
+    assert_int_equal(endpoint.address[0], 0x5a);
+    assert_int_equal(call_get(b), OSB_E_BUSY);
+    assert_int_equal(call_create(b), OSB_E_BUSY);
+    assert_int_equal(call_patch(b), OSB_E_BUSY);
+    assert_memory_equal(before, &b->client, sizeof before);
+    return 0;
+}
+
+static void test_busy_in_handlers(void **state)
+{
+    osb_handlers handlers = {0};
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    handlers.user = &b;
+    handlers.on_event = busy_handler;
+    bench_execd(&b);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    script_close(&b.port);
+    assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+    assert_string_equal(run.id, "0a1b");
+    bench_end(&b);
+}
+
+static void test_busy_while_pending(void **state)
+{
+    osb_execution run;
+    osb_status status;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.poll_mode = true;
+    bench_again(&b);
+    b.port.later_always = true;
+    bench_execd(&b);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    script_close(&b.port);
+    status = osb_command_run(&b.box, &command, NULL, &run);
+    while (status == OSB_PENDING) {
+        busy_handler(&b, NULL);
+        status = osb_poll(&b.client);
+    }
+    assert_int_equal(status, OSB_OK);
+    assert_int_equal(osb_poll(&b.client), OSB_OK); /* the last call's status */
+    bench_end(&b);
+}
+
+/* ---- cancelling ------------------------------------------------------------------------------*/
+
+static void cancel_now(script_port *port)
+{
+    bench *b = (bench *)port->watch_user;
+    if (port->calls == 4) osb_cancel(&b->client);
+}
+
+static void test_cancel_while_blocking(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.port.watch = cancel_now;
+    b.port.watch_user = &b;
+    b.port.cut = CUT_BYTES;
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_CANCELLED);
+    b.port.watch = NULL;
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+/* A cancel that comes while nothing is pending is about nothing. */
+static void test_cancel_too_early(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    osb_cancel(&b.client);
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+/* A cancelled run interrupts the command, on a deadline of 5 s of its own. */
+static void test_cancelled_run(void **state)
+{
+    osb_execution run;
+    osb_wait wait;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.poll_mode = true;
+    bench_again(&b);
+    bench_execd(&b);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT);
+    bench_execd(&b);
+    script_expect(&b.port, "DELETE /command?id=0a1b HTTP/1.1\r\nHost: execd.example:44772\r\n"
+                           "User-Agent: t\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_PENDING);
+    while (osb_poll(&b.client) == OSB_PENDING) {
+        osb_want(&b.client, &wait);
+        if (!wait.now && wait.read) break;
+    }
+    osb_cancel(&b.client);
+    osb_want(&b.client, &wait);
+    assert_true(wait.now);
+    assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_E_CANCELLED);
+    assert_in_range(b.port.now_ms, 6000, 6200);
+    assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
+    assert_string_equal(osb_last_error(&b.client)->operation, "POST /command");
+    bench_end(&b);
+}
+
+static void test_close_while_pending(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.poll_mode = true;
+    bench_again(&b);
+    b.port.later_always = true;
+    bench_execd(&b);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_PENDING);
+    assert_int_equal(osb_poll(&b.client), OSB_PENDING);
+    osb_client_close(&b.client);
+    assert_false(b.port.open);
+    b.port.at = b.port.step_count;
+    bench_end(&b);
+}
+
+/* A port without `wait` is for poll mode only. */
+static void test_port_without_wait(void **state)
+{
+    osb_port_ops ops;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    ops = *b.config.port.ops;
+    ops.wait = NULL;
+    ops.error = NULL;
+    ops.unix_time = NULL;
+    b.config.port.ops = &ops;
+    bench_again(&b);
+    b.port.later_always = true;
+    bench_lifecycle(&b);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_PENDING);
+    assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_OK);
+    bench_end(&b);
+}
+
+/* However much there is to read, one poll does a bounded amount of work. */
+static void test_bounded_polls(void **state)
+{
+    osb_execution run;
+    size_t polls = 0, most = 0;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.poll_mode = true;
+    bench_again(&b);
+    bench_execd(&b);
+    script_request(&b.port);
+    script_reply(&b.port, BENCH_STREAM BENCH_INIT);
+    script_reply_times(&b.port, "{\"type\":\"stdout\",\"text\":\"0123456789\"}\n\n", 10000);
+    script_reply(&b.port, BENCH_DONE);
+    script_close(&b.port);
+    if (osb_command_run(&b.box, &command, NULL, &run) == OSB_PENDING) {
+        osb_status status;
+        do {
+            size_t before = b.port.calls;
+            status = osb_poll(&b.client);
+            if (b.port.calls - before > most) most = b.port.calls - before;
+            polls++;
+        } while (status == OSB_PENDING);
+        assert_int_equal(status, OSB_OK);
+    }
+    assert_true(most <= 32);
+    assert_true(polls > 10);
+    bench_end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reused),
+        cmocka_unit_test(test_idle_for_too_long),
+        cmocka_unit_test(test_idle_while_the_clock_wraps),
+        cmocka_unit_test(test_other_origins),
+        cmocka_unit_test(test_same_origin_in_other_letters),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_never_repeated),
+        cmocka_unit_test(test_patch_is_not_lost),
+        cmocka_unit_test(test_new_connection),
+        cmocka_unit_test(test_connect_deadline),
+        cmocka_unit_test(test_request_deadline),
+        cmocka_unit_test(test_send_deadline),
+        cmocka_unit_test(test_dribbling_request),
+        cmocka_unit_test(test_dribbling_stream),
+        cmocka_unit_test(test_idle_deadline),
+        cmocka_unit_test(test_huge_timeouts),
+        cmocka_unit_test(test_create_has_its_own),
+        cmocka_unit_test(test_busy_in_handlers),
+        cmocka_unit_test(test_busy_while_pending),
+        cmocka_unit_test(test_cancel_while_blocking),
+        cmocka_unit_test(test_cancel_too_early),
+        cmocka_unit_test(test_cancelled_run),
+        cmocka_unit_test(test_close_while_pending),
+        cmocka_unit_test(test_port_without_wait),
+        cmocka_unit_test(test_bounded_polls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
