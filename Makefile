@@ -84,8 +84,12 @@ faults-full: deps-test $(FAULT_PROGRAMS) ## try each fault at every offset in ev
 	@FAULTS_FULL=1 tools/run-tests.py --time-limit 3600 --jobs $(JOBS) $(FAULT_PROGRAMS)
 	@tests/faults/collect.py
 
-bench: ## measure throughput and cost
-	@echo 'make bench: arrives with the benchmarks' >&2; exit 2
+bench: deps-test build/bench/server build/bench/bench ## measure throughput and cost
+	@tools/bench.py
+
+build/bench/%: tests/bench/%.c tests/bench/stream.h $(HEADERS)
+	@mkdir -p $(@D)
+	gcc -std=c99 -O2 -g $(WARNINGS) -I. $< -o $@
 
 firmware: ## build a real firmware image and run it on an emulated board
 	@echo 'make firmware: arrives with the lwIP port' >&2; exit 2

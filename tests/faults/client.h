@@ -115,9 +115,11 @@ SUPPORT const char *fixture_error(void *ctx, int32_t *code)
     return f->posix->error(&f->tcp, code);
 }
 
-SUPPORT bool fixture_ready(const fixture *f, unsigned want, int patience_ms)
+/* Whether the client's connection is ready for one of `want`; the second socket, if there is one,
+   counts as well when it is readable. */
+SUPPORT bool fixture_ready(const fixture *f, unsigned want, int second, int patience_ms)
 {
-    struct pollfd fds[OSB_POSIX_ADDRESSES];
+    struct pollfd fds[OSB_POSIX_ADDRESSES + 1];
     osb_wait wait;
     size_t count;
     int timeout = patience_ms;
@@ -126,16 +128,28 @@ SUPPORT bool fixture_ready(const fixture *f, unsigned want, int patience_ms)
     wait.write = (want & OSB_WANT_WRITE) != 0;
     wait.timeout_ms = (uint32_t)patience_ms;
     count = osb_posix_pollfds(&f->tcp, &wait, fds, &timeout);
+    if (second >= 0) {
+        fds[count].fd = second;
+        fds[count].events = POLLIN;
+        fds[count++].revents = 0;
+    }
     return count > 0 && poll(fds, (nfds_t)count, patience_ms) > 0;
 }
 
-/* Whether something is on its way between the two, so that the clock has to stand still. */
-SUPPORT bool fixture_in_flight(const fixture *f)
+#define PATIENCE_MS 300 /* for what is on its way on a busy machine */
+
+/* Bytes or an end may be on their way between the two: then the clock has to stand still. True: they
+   have come. */
+SUPPORT bool fixture_arrives(const fixture *f, unsigned want)
 {
     const peer *p = f->server->newest;
+    bool ended;
+    if (f->tcp.connecting) return fixture_ready(f, want, f->server->listener, PATIENCE_MS);
     if (p == NULL || f->tcp.fd < 0) return false;
-    if (p->sent > f->received) return true;
-    return (p->finished || p->fd < 0) && !f->saw_end;
+    if (peer_is_reading(p) && (f->sent > p->received || (want & OSB_WANT_WRITE) != 0))
+        return fixture_ready(f, want, p->fd, PATIENCE_MS);
+    ended = (p->finished || p->fd < 0) && !f->saw_end;
+    return (ended || p->sent > f->received) && want != 0 && fixture_ready(f, want, -1, PATIENCE_MS);
 }
 
 SUPPORT void fixture_wait(void *ctx, unsigned want, uint32_t timeout_ms)
@@ -143,8 +157,7 @@ SUPPORT void fixture_wait(void *ctx, unsigned want, uint32_t timeout_ms)
     fixture *f = (fixture *)ctx;
     uint32_t ms;
     if (server_step(f->server)) return;
-    if (fixture_ready(f, want, 0)) return;
-    if (fixture_in_flight(f) && fixture_ready(f, want, 100)) return;
+    if (fixture_ready(f, want, -1, 0) || fixture_arrives(f, want)) return;
     ms = server_pause_ms(f->server, timeout_ms);
     f->clock_ms += ms;
     f->waited_ms += ms;

@@ -534,6 +534,14 @@ SUPPORT bool peer_sees_end(peer *p)
     return false;
 }
 
+/* Whether a peer takes what the client sends. */
+SUPPORT bool peer_is_reading(const peer *p)
+{
+    if (p->fd < 0 || p->finished) return false;
+    return p->at == NULL || p->at->kind == STEP_END || p->at->kind == STEP_NEXT ||
+           p->at->kind == STEP_REQUEST || p->at->kind == STEP_PART;
+}
+
 /* The client has been closed: how many of its connections are still open? Forgets them all. */
 SUPPORT size_t server_left_open(server *s)
 {

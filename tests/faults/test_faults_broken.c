@@ -288,7 +288,7 @@ static void empty_queue(server *s)
 static void wait_only(void *ctx, unsigned want, uint32_t timeout_ms)
 {
     fixture *f = (fixture *)ctx;
-    if (fixture_ready(f, want, 0)) return;
+    if (fixture_ready(f, want, -1, 0)) return;
     f->clock_ms += timeout_ms;
     f->waited_ms += timeout_ms;
 }
