@@ -1,0 +1,370 @@
+/* What an error tells, and that it outlives the call's own clean-up; the client's own checks. */
+#include "tests/support/unit.h"
+
+static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                    0,   {false, 0}, {false, 0}, false, false};
+
+/* ---- the error's text ------------------------------------------------------------------------*/
+
+static void expect_line(const bench *b, const char *line)
+{
+    char out[512], cut[20];
+    size_t size = osb_error_text(&b->client, out, sizeof out);
+    assert_string_equal(out, line);
+    assert_int_equal(size, strlen(line));
+    assert_int_equal(osb_error_text(&b->client, cut, sizeof cut), size);
+    assert_memory_equal(cut, line, sizeof cut - 1);
+    assert_int_equal(cut[sizeof cut - 1], '\0');
+    assert_int_equal(osb_error_text(&b->client, NULL, 0), size);
+}
+
+static void test_error_lines(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b,
+                 "HTTP/1.1 401 Unauthorized\r\nX-Request-ID: r-1\r\nRetry-After: 3\r\n"
+                 "Content-Length: 45\r\n\r\n{\"code\":\"MISSING_API_KEY\",\"message\":\"no key\"}");
+    assert_int_equal(osb_lifecycle_kill(&b.client, "7f"), OSB_E_AUTH);
+    expect_line(&b, "DELETE /sandboxes/{id} at api.example:8080: not authorized: HTTP 401: "
+                    "MISSING_API_KEY: no key, retry after 3 s, request r-1");
+    bench_end(&b);
+}
+
+static void test_no_error(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+    assert_int_equal(osb_last_error(&b.client)->http_status, 500);
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    assert_int_equal(osb_last_error(&b.client)->status, OSB_OK);
+    assert_int_equal(osb_last_error(&b.client)->http_status, 0);
+    assert_null(osb_last_error(&b.client)->message.data);
+    bench_end(&b);
+}
+
+/* Nothing of one error is left in the next one. */
+static void test_errors_do_not_mix(void **state)
+{
+    const osb_error *e;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b,
+                 "HTTP/1.1 503 E\r\nRetry-After: 9\r\nX-Request-ID: a\r\nContent-Length: 24\r\n\r\n"
+                 "{\"code\":\"A\",\"message\":1.}");
+    script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+    b.port.now_ms += 60000;
+    assert_int_equal(osb_server_health(&b.client), OSB_E_CONNECT);
+    e = osb_last_error(&b.client);
+    assert_int_equal(e->http_status, 0);
+    assert_int_equal(e->retry_after_s, 0);
+    assert_null(e->code.data);
+    assert_null(e->request_id.data);
+    assert_null(e->member);
+    assert_int_equal(e->port_code, 42);
+    assert_string_equal(e->port_text, "scripted failure");
+    bench_end(&b);
+}
+
+/* ---- it outlives the clean-up ----------------------------------------------------------------*/
+
+static osb_create_options plain_create(void)
+{
+    osb_create_options o = {0};
+    o.image = "a";
+    return o;
+}
+
+/* Create fails after the sandbox is there: kill follows, with an answer of its own. */
+static void check_kill_after(const char *failure, osb_status expected, const char *code,
+                             const char *message, const char *kill_answer)
+{
+    osb_create_options o = plain_create();
+    const osb_error *e;
+    bench b;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+    bench_answer(&b, failure);
+    script_add(&b.port, SCRIPT_MAY_CONNECT, "api.example", 11, 8080);
+    bench_answer(&b, kill_answer);
+    assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), expected);
+    e = osb_last_error(&b.client);
+    assert_int_equal(e->status, expected);
+    assert_string_equal(e->operation, "GET /sandboxes/{id}/endpoints/{port}");
+    assert_int_equal(e->target.size, strlen("api.example:8080"));
+    assert_memory_equal(e->target.data, "api.example:8080", e->target.size);
+    if (code != NULL) assert_true(osb_str_equal(e->code, code));
+    if (message != NULL) assert_true(osb_str_equal(e->message, message));
+    assert_string_equal(b.box.id, "7f");
+    bench_end(&b);
+}
+
+static void test_kill_after_failed_create(void **state)
+{
+    static const char *const kills[] = {
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 500 E\r\nContent-Length: 32\r\nX-Request-ID: "
+        "other\r\n\r\n{\"code\":\"OTHER\",\"message\":\"oops\"}",
+        "HTTP/1.1 404 E\r\nContent-Length: 4\r\n\r\ngone",
+        "HTTP/1.1 302 E\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof kills / sizeof kills[0]; i++) {
+        check_kill_after("HTTP/1.1 403 E\r\nX-Request-ID: r\r\nContent-Length: 34\r\n\r\n"
+                         "{\"code\":\"FORBID\",\"message\":\"no way\"}",
+                         OSB_E_AUTH, "FORBID", NULL, kills[i]);
+        check_kill_after("HTTP/1.1 401 E\r\nContent-Length: 7\r\n\r\nno key!", OSB_E_AUTH, NULL,
+                         "no key!", kills[i]);
+        check_kill_after("{\"endpoint\":\"a b\"}", OSB_E_JSON, NULL, NULL, kills[i]);
+    }
+}
+
+/* The clean-up itself cannot be done: the error is still the first one. */
+static void test_kill_fails(void **state)
+{
+    static const script_kind how[] = {SCRIPT_REFUSE, SCRIPT_STALL};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        osb_create_options o = plain_create();
+        bench b;
+        bench_begin(&b, 1024);
+        bench_lifecycle(&b);
+        bench_answer(&b,
+                     "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\",\"message\":\"crashed\"}}");
+        script_close(&b.port);
+        script_add(&b.port, how[i], "api.example", 11, 8080);
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_STATE);
+        assert_true(osb_str_equal(osb_last_error(&b.client)->code, "Failed"));
+        assert_true(osb_str_equal(osb_last_error(&b.client)->message, "crashed"));
+        assert_null(osb_last_error(&b.client)->port_text);
+        bench_end(&b);
+    }
+}
+
+/* An error text of half the buffer outlives it too, or is left out, but never half overwritten. */
+static void test_long_text_and_kill(void **state)
+{
+    size_t size;
+    (void)state;
+    for (size = 1; size < 1500; size += 13) {
+        osb_create_options o = plain_create();
+        struct text answer = {0};
+        const osb_error *e;
+        size_t i;
+        bench b;
+        bench_begin(&b, 1024);
+        text_print(&answer, "HTTP/1.1 403 E\r\nContent-Length: %lu\r\n\r\n", (unsigned long)size);
+        for (i = 0; i < size; i++) text_add(&answer, "m", 1);
+        bench_lifecycle(&b);
+        bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+        bench_answer(&b, answer.data);
+        bench_answer(
+            &b,
+            "HTTP/1.1 500 E\r\nContent-Length: 29\r\n\r\n{\"code\":\"OTHER\",\"message\":\"x\"}");
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_AUTH);
+        e = osb_last_error(&b.client);
+        assert_true(e->message.size <= size);
+        if (size < 300) assert_int_equal(e->message.size, size);
+        for (i = 0; i < e->message.size; i++) assert_int_equal(e->message.data[i], 'm');
+        text_free(&answer);
+        bench_end(&b);
+    }
+}
+
+/* The same with the interrupt that follows a cancelled run: here it is the handler's end. */
+static int stop(void *user, const osb_event *event)
+{
+    (void)user;
+    return event->type == OSB_EVENT_STDOUT;
+}
+
+static void test_interrupt_after_cancel(void **state)
+{
+    osb_handlers handlers = {0};
+    osb_execution run;
+    const osb_error *e;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    handlers.on_event = stop;
+    bench_execd(&b);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"x\"}\n\n");
+    bench_execd(&b);
+    bench_answer(
+        &b, "HTTP/1.1 500 E\r\nContent-Length: 30\r\n\r\n{\"code\":\"OTHER\",\"message\":\"xx\"}");
+    assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_E_CANCELLED);
+    e = osb_last_error(&b.client);
+    assert_string_equal(e->operation, "POST /command");
+    assert_int_equal(e->http_status, 200);
+    assert_null(e->code.data);
+    assert_string_equal(run.id, "0a1b");
+    assert_false(run.exit_code.set);
+    bench_end(&b);
+}
+
+/* ---- a large error body ----------------------------------------------------------------------*/
+
+static void test_error_body_of_4_kb(void **state)
+{
+    static const size_t sizes[] = {1024, 2048, 9000};
+    size_t i;
+    int json;
+    (void)state;
+    for (i = 0; i < 3; i++)
+        for (json = 0; json < 2; json++) {
+            const osb_error *e;
+            size_t n;
+            bench b;
+            bench_begin(&b, sizes[i]);
+            bench_lifecycle(&b);
+            script_request(&b.port);
+            script_reply(&b.port, "HTTP/1.1 500 E\r\nTransfer-Encoding: chunked\r\n\r\n");
+            if (json) script_reply(&b.port, "17\r\n{\"code\":\"A\",\"message\":\"\r\n");
+            script_reply_times(&b.port, "4\r\n\xe2\x82\xac.\r\n", 1024);
+            script_reply(&b.port, json ? "2\r\n\"}\r\n0\r\n\r\n" : "0\r\n\r\n");
+            bench_answer(&b, "");
+            assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+            e = osb_last_error(&b.client);
+            if (json) assert_true(osb_str_equal(e->code, "A"));
+            assert_int_equal(e->message_cut, sizes[i] < 9000);
+            assert_true(e->message.size > sizes[i] / 3);
+            if (e->message.size % 4 == 1 || e->message.size % 4 == 2)
+                print_error("%lu bytes, json %d: %lu\n", (unsigned long)sizes[i], json,
+                            (unsigned long)e->message.size);
+            assert_int_equal(e->message.size % 4 == 1 || e->message.size % 4 == 2, 0); /* whole */
+            for (n = 0; n + 4 <= e->message.size; n += 4)
+                assert_memory_equal(e->message.data + n, "\xe2\x82\xac.", 4);
+            assert_int_equal(osb_server_health(&b.client), OSB_OK);
+            bench_end(&b);
+        }
+}
+
+/* ---- the client's own checks -----------------------------------------------------------------*/
+
+static void test_init(void **state)
+{
+    osb_client client;
+    osb_config config;
+    osb_port_ops ops;
+    bench b;
+    int i;
+    (void)state;
+    bench_begin(&b, 1024);
+    config = b.config;
+    config.memory_size = 1023;
+    assert_int_equal(osb_client_init(&client, &config), OSB_E_INVALID);
+    assert_int_equal(osb_last_error(&client)->status, OSB_E_INVALID);
+    config = b.config;
+    config.memory = NULL;
+    assert_int_equal(osb_client_init(&client, &config), OSB_E_INVALID);
+    config = b.config;
+    config.port.ops = NULL;
+    assert_int_equal(osb_client_init(&client, &config), OSB_E_INVALID);
+    for (i = 0; i < 5; i++) {
+        config = b.config;
+        ops = *config.port.ops;
+        if (i == 0) ops.connect = NULL;
+        if (i == 1) ops.send = NULL;
+        if (i == 2) ops.recv = NULL;
+        if (i == 3) ops.close = NULL;
+        if (i == 4) ops.now_ms = NULL;
+        config.port.ops = &ops;
+        assert_int_equal(osb_client_init(&client, &config), OSB_E_INVALID);
+    }
+    assert_int_equal(osb_client_init_checked(&client, &b.config, 1), OSB_E_INVALID);
+    bench_end(&b);
+}
+
+static void test_arguments(void **state)
+{
+    static const char *const argv[] = {"a", NULL};
+    osb_command both = {0}, none = {0};
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    both.command = "a";
+    both.argv = argv;
+    assert_int_equal(osb_command_run(&b.box, &both, NULL, &run), OSB_E_INVALID);
+    assert_int_equal(osb_command_run(&b.box, &none, NULL, &run), OSB_E_INVALID);
+    b.config.domain = "not a domain";
+    bench_again(&b);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_INVALID);
+    b.config.domain = "";
+    bench_again(&b);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_INVALID);
+    assert_int_equal(b.port.calls, 0);
+    bench_end(&b);
+}
+
+/* A host name that leaves no room in the buffer. */
+static void test_long_host(void **state)
+{
+    static char domain[2000];
+    size_t needed;
+    bench b;
+    (void)state;
+    memset(domain, 'a', 700);
+    bench_begin(&b, 1024);
+    b.config.domain = domain;
+    bench_again(&b);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_BUFFER);
+    needed = osb_last_error(&b.client)->needed;
+    bench_end(&b);
+    bench_begin(&b, needed);
+    b.config.domain = domain;
+    bench_again(&b);
+    script_connect(&b.port, domain, 80);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+/* Eight kilobytes of headers, a kill: in 1 KB. */
+static void test_kill_in_1_kb(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_reply(&b.port, "HTTP/1.1 204 No Content\r\n");
+    script_reply_times(&b.port,
+                       "X-Header-Of-Some-Proxy: 0123456789012345678901234567890123456789\r\n", 128);
+    script_reply(&b.port, "\r\n");
+    bench_answer(&b, "");
+    assert_int_equal(osb_sandbox_kill(&b.box), OSB_OK);
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_error_lines),
+        cmocka_unit_test(test_no_error),
+        cmocka_unit_test(test_errors_do_not_mix),
+        cmocka_unit_test(test_kill_after_failed_create),
+        cmocka_unit_test(test_kill_fails),
+        cmocka_unit_test(test_long_text_and_kill),
+        cmocka_unit_test(test_interrupt_after_cancel),
+        cmocka_unit_test(test_error_body_of_4_kb),
+        cmocka_unit_test(test_init),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_long_host),
+        cmocka_unit_test(test_kill_in_1_kb),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
