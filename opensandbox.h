@@ -783,14 +783,14 @@ OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size);
 
 typedef struct osb__json {
     uint8_t depth, state;
-    bool key, escaping, escaped;
+    bool key, escaping, escaped, pair;
     const struct osb__field *frame[OSB__LEVELS]; /* what each open container is for; NULL: skip */
     const struct osb__field *field;              /* what the value at hand is for; NULL: skip */
     void *base;                                  /* the struct that the tables' offsets refer to */
     size_t value;                                /* where in the unit the text begins */
-    size_t escape;                               /* where in the unit the last escape begins */
-    size_t dropped;                              /* bytes of the unit that did not fit */
-    uint32_t arrays;                             /* bit n: container n is an array */
+    size_t escape;   /* where in the unit the last escape begins; pair: perhaps as a second half */
+    size_t dropped;  /* bytes of the unit that did not fit */
+    uint32_t arrays; /* bit n: container n is an array */
 } osb__json;
 
 typedef struct osb__http {
@@ -1941,14 +1941,26 @@ static osb_status osb__json_copy(osb_client *c, char *out, const char *text, siz
     return OSB_OK;
 }
 
+/* Room that a text leaves for the members behind it. */
+#define OSB__LATER 96u
+
 static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str key,
                                  unsigned char *text, size_t size)
 {
     unsigned char *out = (unsigned char *)c->json.base + field->offset;
     osb_str view;
     switch (field->kind & OSB__KIND) {
-    case OSB__VIEW:
     case OSB__TEXT:
+        if (c->limit - c->kept < size + OSB__LATER) { /* as if it had not fitted */
+            osb_status status;
+            view.data = (const char *)text;
+            view.size = size;
+            status = osb__on_piece(c, field, key, view);
+            if (status != OSB_OK) return status;
+            size = 0;
+        }
+        /* fall through */
+    case OSB__VIEW:
     case OSB__CUT:
     case OSB__EITHER:
         if (c->consumer == OSB__TO_ERROR_JSON && osb__pointer(out) != NULL)
@@ -2095,7 +2107,8 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
                   ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
     osb_str key, text;
     osb_status status;
-    if (j->escaped && size - j->escape < 12) cut = j->escape; /* it may go on, or be half a pair */
+    if (j->escaped && size - j->escape < 12) /* it may go on, or be half a pair */
+        cut = j->escape - (j->pair ? 6u : 0u);
     else cut = j->value + osb__whole_characters(unit + j->value, size - j->value);
     if (j->state != OSB__J_STRING || j->key || !pieces || cut <= j->value) {
         j->dropped += size;
@@ -2117,7 +2130,8 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     OSB_MEMMOVE(unit + j->value, unit + cut, size - cut);
     c->unit_end -= cut - j->value;
     j->escaped = cut < size && unit[j->value] == '\\';
-    j->escape = j->value;
+    j->pair = j->pair && j->escaped;
+    j->escape = j->value + (j->pair ? 6u : 0u);
     return status;
 }
 
@@ -2290,9 +2304,9 @@ static void osb__json_escape(osb_client *c)
     osb__json *j = &c->json;
     size_t size = osb__unit_size(c);
     const unsigned char *last = c->buffer + c->unit + j->escape;
-    bool second_half = j->escaped && j->escape + 6 == size && last[1] == 'u' &&
-                       (osb__hex4(last + 2) & 0xfc00u) == 0xd800u;
-    if (!second_half) j->escape = size;
+    j->pair = j->escaped && j->escape + 6 == size && last[1] == 'u' &&
+              (osb__hex4(last + 2) & 0xfc00u) == 0xd800u;
+    j->escape = size;
     j->escaped = true;
     j->escaping = true;
 }
@@ -4862,6 +4876,13 @@ OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id)
 #endif
 
 #ifndef OSB_NO_RAW_REQUEST
+static bool osb__is_method(const char *text)
+{
+    size_t n = 0;
+    while (osb__is_unreserved((unsigned char)text[n])) n++;
+    return n > 0 && text[n] == '\0';
+}
+
 static osb_status osb__request_next(osb_client *c, osb_status status)
 {
     if (c->call.answer != NULL) *(uint16_t *)c->call.answer = c->answered ? c->http.status : 0;
@@ -4874,12 +4895,13 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
     static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__DATA};
     osb__call *call = osb__begin(client, &raw);
     if (call == NULL) return OSB_E_BUSY;
+    call->body = request;
+    if (!osb__is_method(osb__method(client))) return osb__refuse(client, OSB__SAY("no method"));
     if (request->path != NULL && request->path[0] != '/')
         return osb__refuse(client, OSB__SAY("a path that does not begin with /"));
     if (request->read_body == NULL && request->body_size > 0x7fffffffu)
         return osb__refuse(client, OSB__SAY("a body of 2 GiB or more needs read_body"));
     call->endpoint = endpoint;
-    call->body = request;
     call->answer = http_status;
     call->on_data = request->on_data;
     call->user = request->user;
