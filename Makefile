@@ -9,12 +9,19 @@ TEST_FLAGS := -std=c99 -g $(WARNINGS) -I.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 JOBS := $(shell nproc)
 
+# For `make fuzz`.
+ENGINE := libfuzzer
+SECONDS := 60
+
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
 vpath %.c tests tests/unit tests/replay tests/faults tests/e2e
 SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
     tests/replay/*.c tests/faults/test_*.c tests/e2e/*.c)))
-SUITE_PROGRAMS := $(SUITES:%=build/test/asan/%) $(SUITES:%=build/test/valgrind/%)
+# What the fuzzers once found is a suite too: the targets with a plain main, fed with those inputs.
+FUZZ_SUITES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
+SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
 .PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage interop dist cross lint clean
@@ -26,8 +33,8 @@ deps: ## install everything that any command here needs (Debian, Ubuntu)
 	@tools/deps.sh all
 
 # Each command makes sure of its own group of packages: `deps-demo` is `tools/deps.sh demo`.
-.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop
-deps-demo deps-test deps-cross deps-lint deps-interop: deps-%:
+.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines
+deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines: deps-%:
 	@tools/deps.sh $*
 
 demo: build/quickstart build/streaming ## build two examples and run them against a local server
@@ -64,6 +71,16 @@ build/test/valgrind/%: %.c
 	@mkdir -p $(@D)
 	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka
 
+FUZZ_FLAGS = -DFUZZ_DIRECTORY='"tests/fuzz/regressions"' -DFUZZ_TARGET='"$*"'
+
+build/test/asan/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files_main.c $(wildcard tests/fuzz/*.h) opensandbox.h
+	@mkdir -p $(@D)
+	gcc $(TEST_FLAGS) -O1 $(SANITIZERS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+
+build/test/valgrind/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files_main.c $(wildcard tests/fuzz/*.h) opensandbox.h
+	@mkdir -p $(@D)
+	gcc $(TEST_FLAGS) -O1 $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+
 -include $(wildcard build/test/*/*.d)
 
 # `make test` samples this product; all of it takes minutes.
@@ -97,8 +114,8 @@ firmware: ## build a real firmware image and run it on an emulated board
 osb: ## build the command-line tool
 	@echo 'make osb: arrives with the command-line tool' >&2; exit 2
 
-fuzz: ## fuzz the parsers and the client
-	@echo 'make fuzz: arrives with the fuzzers' >&2; exit 2
+fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzzer or afl
+	@tools/fuzz.py --engine $(ENGINE) --seconds $(SECONDS)
 
 coverage: ## measure the tests' coverage of lines and branches
 	@echo 'make coverage: arrives with the fuzzers' >&2; exit 2

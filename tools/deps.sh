@@ -28,6 +28,9 @@ lint    clang-tidy              clang-tidy                   static analysis
 lint    cppcheck                cppcheck                     static analysis
 interop nodejs                  node                         runs the official JavaScript SDK
 interop npm                     npm                          fetches the official JavaScript SDK
+fuzz    clang                   clang                        compiler with libFuzzer
+fuzz    libclang-rt-14-dev      /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a  libFuzzer
+fuzz    afl++                   afl-fuzz                     second fuzzer
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
@@ -35,7 +38,7 @@ TABLE
 # A group's own packages come after those of the groups that it builds on.
 with_prerequisites() {
     case $1 in
-    demo | tls) echo "$1" ;;
+    demo | tls | fuzz) echo "$1" ;;
     test | interop) echo "demo $1" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;

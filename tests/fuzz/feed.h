@@ -36,7 +36,8 @@ static inline int feed_recv(void *ctx, void *data, size_t size)
     feed *f = (feed *)ctx;
     size_t n = f->size - f->at;
     CHECK(size > 0);
-    memset(data, 0xa5, size); /* all of it is writable, and what is not said to be received is junk */
+    memset(data, 0xa5,
+           size); /* all of it is writable, and what is not said to be received is junk */
     if (n == 0) return OSB_IO_CLOSED;
     f->seed = f->seed * 1664525u + 1013904223u;
     if (n > size) n = size;

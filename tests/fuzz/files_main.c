@@ -73,6 +73,8 @@ static int feed_directory(void)
     while ((entry = readdir(directory)) != NULL) {
         if (strncmp(entry->d_name, FUZZ_TARGET "-", strlen(FUZZ_TARGET "-")) != 0) continue;
         (void)snprintf(path, sizeof path, "%s/%s", FUZZ_DIRECTORY, entry->d_name);
+        printf("# %s\n", path);
+        fflush(stdout);
         feed_file(path);
         printf("ok %u - %s\n", ++count, entry->d_name);
         fflush(stdout);

@@ -18,13 +18,14 @@ typedef struct client_run {
     osb_sandbox box;
     unsigned stop_at, handler_calls, check_calls;
     record log, text, logs[MOST_CALLS];
-    unsigned connects[MOST_CALLS]; /* connections so far at the end of each call */
-    bool disturbed[MOST_CALLS];       /* whether the clock leapt or somebody cancelled until then */
+    unsigned connects[MOST_CALLS]; /* at the end of each call: twice the connections so far, */
+                                   /* plus one if there is one */
+    bool disturbed[MOST_CALLS];    /* whether the clock leapt or somebody cancelled until then */
     unsigned call_count, calls[MOST_CALLS], flags;
     size_t source_left;
 } client_run;
 
-enum { /* in flags */
+enum {                       /* in flags */
        FLAG_PROXY = 1,       /* execd is reached through the lifecycle server */
        FLAG_CHECK = 2,       /* a ready check of our own */
        FLAG_KEEP = 4,        /* keep_running, keep_on_failure */
@@ -267,7 +268,8 @@ static osb_status finish(client_run *run, osb_status status)
         CHECK(osb_ping(&run->box) == OSB_E_BUSY);
         osb_want(&run->client, &wait);
         if (!wait.now)
-            port_wait(&run->port, (wait.read ? OSB_WANT_READ : 0) | (wait.write ? OSB_WANT_WRITE : 0),
+            port_wait(&run->port,
+                      (wait.read ? OSB_WANT_READ : 0) | (wait.write ? OSB_WANT_WRITE : 0),
                       wait.timeout_ms);
         count_step(&run->port);
         status = osb_poll(&run->client);
@@ -334,7 +336,7 @@ static void one_call(client_run *run, unsigned number)
     call_data data;
     osb_status status;
     prepare(run, &data);
-    run->port.posts = run->port.steps = 0;
+    run->port.posts = run->port.steps = run->port.looks = 0;
     run->handler_calls = run->check_calls = 0;
     status = finish(run, call(run, run->calls[number], &data));
     CHECK(osb_poll(&run->client) == status);
@@ -345,7 +347,7 @@ static void one_call(client_run *run, unsigned number)
     record_free(&run->port.sent);
     record_free(&run->text);
     check_wiped(run);
-    run->connects[number] = run->port.connects;
+    run->connects[number] = run->port.connects * 2 + (run->port.open ? 1 : 0);
     run->disturbed[number] = run->port.disturbed;
     run->logs[number] = run->log;
     memset(&run->log, 0, sizeof run->log);
@@ -356,8 +358,9 @@ static void one_call(client_run *run, unsigned number)
 static void set_box(client_run *run, osb_sandbox *box)
 {
     static const char headers[] = "X-Token\0t0ken\0";
-    const char *address = (run->flags & FLAG_PROXY) != 0 ? "api.example:8080/sandboxes/7f30/proxy/44772"
-                                                         : "exec.example:44772";
+    const char *address = (run->flags & FLAG_PROXY) != 0
+                              ? "api.example:8080/sandboxes/7f30/proxy/44772"
+                              : "exec.example:44772";
     memset(box, 0, sizeof *box);
     box->client = &run->client;
     (void)snprintf(box->id, sizeof box->id, "7f30");
@@ -404,7 +407,7 @@ static void good_exchange(client_run *run)
     record_free(&run->port.out);
     run->port.out_at = 0;
     run->port.recv_at = run->port.send_at = run->port.now;
-    run->port.posts = run->port.steps = 0;
+    run->port.posts = run->port.steps = run->port.looks = 0;
     run->stop_at = 0;
     set_box(run, &box);
     prepare(run, &data);
@@ -451,7 +454,8 @@ static void compare(const client_run *a, const client_run *b, bool bytewise)
 {
     unsigned i;
     for (i = 0; i < a->call_count; i++) {
-        if (bytewise && (a->connects[i] != b->connects[i] || a->disturbed[i] || b->disturbed[i])) return;
+        if (bytewise && (a->connects[i] != b->connects[i] || a->disturbed[i] || b->disturbed[i]))
+            return;
         check_same(&a->logs[i], &b->logs[i], "the modes come to different results");
     }
 }

@@ -15,18 +15,18 @@ enum {
     PLAY_NEXT,
     PLAY_CLOSE,
     PLAY_BREAK,
-    PLAY_PAUSE,        /* n: nothing to receive for 20 n ms; 255: for ever */
-    PLAY_CONNECT,      /* n: takes 10 n ms; 255: is refused */
-    PLAY_SEND_SOME,    /* n: the next send takes no more than n + 1 bytes */
-    PLAY_SEND_LATER,   /* n: no send for 10 n ms; 255: for ever */
+    PLAY_PAUSE,      /* n: nothing to receive for 20 n ms; 255: for ever */
+    PLAY_CONNECT,    /* n: takes 10 n ms; 255: is refused */
+    PLAY_SEND_SOME,  /* n: the next send takes no more than n + 1 bytes */
+    PLAY_SEND_LATER, /* n: no send for 10 n ms; 255: for ever */
     PLAY_SEND_FAILS,
-    PLAY_REPLY,        /* n, n bytes */
-    PLAY_REQUEST,      /* waits until a whole request has come */
-    PLAY_CHUNK,        /* n, n bytes: as one chunk of a body */
-    PLAY_ANSWER,       /* s, n, n bytes: as a whole answer with one of some statuses */
-    PLAY_CANCEL,       /* osb_cancel */
-    PLAY_TICK,         /* n: 100 n ms pass at once */
-    PLAY_TIMES,        /* t, n, n bytes: these bytes t % 32 times */
+    PLAY_REPLY,   /* n, n bytes */
+    PLAY_REQUEST, /* waits until a whole request has come */
+    PLAY_CHUNK,   /* n, n bytes: as one chunk of a body */
+    PLAY_ANSWER,  /* s, n, n bytes: as a whole answer with one of some statuses */
+    PLAY_CANCEL,  /* osb_cancel */
+    PLAY_TICK,    /* n: 100 n ms pass at once */
+    PLAY_TIMES,   /* t, n, n bytes: these bytes t % 32 times */
     PLAY_CHUNKED_HEAD
 };
 
@@ -58,7 +58,7 @@ typedef struct fuzz_port {
     size_t head_size, request_size; /* of the request; 0: not known yet */
     bool request_whole, must_repeat, disturbed;
     unsigned posts; /* requests of this call that may not be repeated and of which a byte came */
-    unsigned steps, connects;
+    unsigned steps, looks, connects; /* looks: at the clock */
 } fuzz_port;
 
 static inline bool passed(const fuzz_port *p, uint32_t time)
@@ -260,8 +260,7 @@ static inline int port_send(void *ctx, const void *data, size_t size)
     fuzz_port *p = (fuzz_port *)ctx;
     count_step(p);
     CHECK(p->open && size > 0 && !p->told);
-    if (p->must_repeat)
-        CHECK(size == p->again.size && memcmp(data, p->again.data, size) == 0);
+    if (p->must_repeat) CHECK(size == p->again.size && memcmp(data, p->again.data, size) == 0);
     record_free(&p->again);
     p->must_repeat = false;
     if (!p->good) {
@@ -326,7 +325,9 @@ static inline void port_close(void *ctx)
 
 static inline uint32_t port_now(void *ctx)
 {
-    return ((fuzz_port *)ctx)->now;
+    fuzz_port *p = (fuzz_port *)ctx;
+    CHECK(++p->looks < 1000000); /* a loop that does not even ask the port */
+    return p->now;
 }
 
 /* Lets at most timeout_ms pass; less if `time` comes before. */

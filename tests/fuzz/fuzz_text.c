@@ -49,8 +49,9 @@ static void choose_call(osb__call *call, const request_texts *r, unsigned kind)
     memset(call, 0, sizeof *call);
     call->op = kind == 0 ? &osb__op_run : kind == 1 ? &osb__op_box_create : &raw;
     call->endpoint = kind == 1 ? NULL : &r->endpoint;
-    call->body = kind == 0 ? (const void *)&r->command
-                           : kind == 1 ? (const void *)&r->create : (const void *)&r->raw;
+    call->body = kind == 0   ? (const void *)&r->command
+                 : kind == 1 ? (const void *)&r->create
+                             : (const void *)&r->raw;
 }
 
 /* Writes the request in windows of `room` bytes, each into a block of just that size. */
@@ -347,7 +348,8 @@ static void fuzz_shell(input *in)
     for (s = out, i = 0; i < 2; i++) {
         record word = {0};
         s = shell_word(s, &word);
-        CHECK(word.size == strlen(argv[i]) && memcmp(word.data != NULL ? word.data : "", argv[i], word.size) == 0);
+        CHECK(word.size == strlen(argv[i]) &&
+              memcmp(word.data != NULL ? word.data : "", argv[i], word.size) == 0);
         record_free(&word);
     }
     CHECK(*s == '\0');
@@ -364,11 +366,11 @@ static void fuzz_characters(input *in)
     if (in->size > 0) memcpy(text, in->data, in->size);
     whole = osb__whole_characters(text, in->size);
     CHECK(whole <= in->size && in->size - whole <= 3);
-    for (i = 0; i <= in->size && i <= 4; i++) /* whatever valid text is cut to, valid text is left */
+    for (i = 0; i <= in->size && i <= 4;
+         i++) /* whatever valid text is cut to, valid text is left */
         if (is_utf8(text, in->size) && osb__whole_characters(text, in->size - i) <= in->size - i)
             CHECK(is_utf8(text, osb__whole_characters(text, in->size - i)));
-    for (i = 0; i < in->size; i++)
-        CHECK(osb__plain(text + i, in->size - i) <= in->size - i);
+    for (i = 0; i < in->size; i++) CHECK(osb__plain(text + i, in->size - i) <= in->size - i);
     whole = osb__plain(text, in->size);
     for (i = 0; i < whole; i++) CHECK(text[i] >= 0x20 && text[i] != '"' && text[i] != '\\');
     if (whole < in->size) CHECK(text[whole] < 0x20 || text[whole] == '"' || text[whole] == '\\');
@@ -402,10 +404,10 @@ static void fuzz_address(input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const parts[])(input *) = {
-        fuzz_windows, fuzz_unescape, fuzz_escape,     fuzz_numbers, fuzz_dates, fuzz_any_date,
-        fuzz_percent, fuzz_shell,    fuzz_characters, fuzz_address,
+        fuzz_windows,  fuzz_unescape,  fuzz_escape, fuzz_numbers,    fuzz_dates,
+        fuzz_any_date, fuzz_percent,   fuzz_shell,  fuzz_characters, fuzz_address,
 #ifndef OSB_NO_METRICS
-        fuzz_milli,   fuzz_any_milli,
+        fuzz_milli,    fuzz_any_milli,
 #endif
     };
     input in;
