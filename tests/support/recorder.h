@@ -10,7 +10,8 @@
 typedef struct recorder {
     struct text lines;
     struct text misuse;
-    struct text piece;     /* of the event or traceback line at hand */
+    struct text piece;     /* of the event at hand */
+    struct text trace;     /* of the traceback line at hand: comes between an event's pieces */
     struct text key;       /* of the event at hand */
     struct text output[2]; /* on_output's */
     struct text data;      /* on_data's and on_content's */
@@ -184,10 +185,10 @@ SUPPORT int recorder_on_traceback(void *user, osb_str line, bool more)
 {
     recorder *r = (recorder *)user;
     recorder_check_piece(r, line);
-    text_add(&r->piece, line.data, line.size);
+    text_add(&r->trace, line.data, line.size);
     if (more) return 0;
-    recorder_line(r, "traceback", r->piece.data, r->piece.size);
-    text_clear(&r->piece);
+    recorder_line(r, "traceback", r->trace.data, r->trace.size);
+    text_clear(&r->trace);
     return recorder_answer(r, "traceback", more);
 }
 
@@ -367,6 +368,7 @@ SUPPORT void recorder_clear(recorder *r)
     text_free(&r->lines);
     text_free(&r->misuse);
     text_free(&r->piece);
+    text_free(&r->trace);
     text_free(&r->key);
     text_free(&r->output[0]);
     text_free(&r->output[1]);

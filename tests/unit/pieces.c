@@ -1,0 +1,377 @@
+/* Texts that are larger than the buffer: handed out in pieces, of which none ends inside a
+   character or an escape, and which together are the text. */
+#include "tests/support/unit.h"
+
+/* Runs a command whose stream is this, with the recorder's handlers. */
+static osb_status run_stream(bench *b, size_t size, script_cut cut, const char *const *parts,
+                             osb_execution *run)
+{
+    static osb_handlers handlers;
+    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                        0,   {false, 0}, {false, 0}, false, false};
+    size_t i;
+    bench_begin(b, size);
+    b->port.cut = cut;
+    b->port.seed = (uint32_t)size;
+    handlers = recorder_handlers(&b->r);
+    bench_execd(b);
+    script_request(&b->port);
+    for (i = 0; parts[i] != NULL; i++) script_reply(&b->port, parts[i]);
+    script_close(&b->port);
+    return osb_command_run(&b->box, &command, &handlers, run);
+}
+
+/* An escape or a long character at each place relative to the buffer's end. */
+static void check_at_every_place(const char *json, const char *text, size_t text_size)
+{
+    static const script_cut cuts[] = {CUT_WHOLE, CUT_BYTES, CUT_RANDOM};
+    size_t fill, i;
+    for (fill = 700; fill < 1100; fill++) {
+        struct text padding = {0}, expected = {0};
+        const char *parts[8];
+        osb_execution run;
+        bench b;
+        for (i = 0; i < fill; i++) text_add(&padding, "p", 1);
+        text_add(&expected, padding.data, fill);
+        text_add(&expected, text, text_size);
+        text_add(&expected, padding.data, fill);
+        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"";
+        parts[1] = parts[3] = padding.data;
+        parts[2] = json;
+        parts[4] = "\",\"timestamp\":5}\n\n" BENCH_DONE;
+        parts[5] = NULL;
+        assert_int_equal(run_stream(&b, 1024, cuts[fill % 3], parts, &run), OSB_OK);
+        assert_int_equal(b.r.output[0].size, expected.size + 1);
+        assert_memory_equal(b.r.output[0].data, expected.data, expected.size);
+        bench_end(&b);
+        text_free(&padding);
+        text_free(&expected);
+    }
+}
+
+static void test_plain(void **state)
+{
+    (void)state;
+    check_at_every_place("x", "x", 1);
+}
+
+static void test_short_escape(void **state)
+{
+    (void)state;
+    check_at_every_place("\\n\\\\\\\"", "\n\\\"", 3);
+}
+
+static void test_unicode_escape(void **state)
+{
+    (void)state;
+    check_at_every_place("\\u00e4\\u20ac", "\xc3\xa4\xe2\x82\xac", 5);
+}
+
+static void test_surrogate_pair(void **state)
+{
+    (void)state;
+    check_at_every_place("\\ud83d\\ude00", "\xf0\x9f\x98\x80", 4);
+}
+
+static void test_lone_surrogates(void **state)
+{
+    (void)state;
+    check_at_every_place("\\ud83d\\ud83d\\ude00\\ude00", "\xef\xbf\xbd\xf0\x9f\x98\x80\xef\xbf\xbd",
+                         10);
+}
+
+static void test_lone_surrogate_then_text(void **state)
+{
+    (void)state;
+    check_at_every_place("\\ud83dx\\ud83d\\n", "\xef\xbf\xbdx\xef\xbf\xbd\n", 8);
+}
+
+static void test_long_characters(void **state)
+{
+    (void)state;
+    check_at_every_place("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+                         "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9);
+}
+
+/* Nothing but escapes, from end to end. */
+static void test_only_escapes(void **state)
+{
+    static const char *const escapes[] = {"\\n", "\\u00e4", "\\ud83d\\ude00", "\\\\", "\\ud83d"};
+    static const char *const texts[] = {"\n", "\xc3\xa4", "\xf0\x9f\x98\x80", "\\", "\xef\xbf\xbd"};
+    size_t kind, i;
+    (void)state;
+    for (kind = 0; kind < 5; kind++) {
+        struct text json = {0}, expected = {0};
+        const char *parts[4];
+        osb_execution run;
+        bench b;
+        for (i = 0; i < 2000; i++) {
+            text_add(&json, escapes[kind], strlen(escapes[kind]));
+            text_add(&expected, texts[kind], strlen(texts[kind]));
+        }
+        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"";
+        parts[1] = json.data;
+        parts[2] = "\"}\n\n" BENCH_DONE;
+        parts[3] = NULL;
+        assert_int_equal(run_stream(&b, 1024 + kind, CUT_RANDOM, parts, &run), OSB_OK);
+        assert_memory_equal(b.r.output[0].data, expected.data, expected.size);
+        assert_int_equal(b.r.output[0].size, expected.size + 1);
+        bench_end(&b);
+        text_free(&json);
+        text_free(&expected);
+    }
+}
+
+typedef struct counter {
+    uint64_t bytes, pieces, lines;
+    size_t longest;
+    bool wrong;
+} counter;
+
+static int count_output(void *user, osb_stream stream, const char *data, size_t size)
+{
+    counter *c = (counter *)user;
+    size_t i;
+    for (i = 0; i < size; i++) {
+        if (data[i] == '\n') c->lines++;
+        else if (data[i] != (char)('0' + c->bytes % 10)) c->wrong = true;
+        if (data[i] != '\n') c->bytes++;
+    }
+    if (stream != OSB_STDOUT) c->wrong = true;
+    if (size > c->longest) c->longest = size;
+    c->pieces++;
+    return 0;
+}
+
+/* A line of 10 MB through 1 KB: each byte, in order, once. */
+static void test_ten_megabytes(void **state)
+{
+    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                        0,   {false, 0}, {false, 0}, false, false};
+    osb_handlers handlers = {0};
+    counter c = {0};
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    handlers.user = &c;
+    handlers.on_output = count_output;
+    bench_execd(&b);
+    script_request(&b.port);
+    script_reply(&b.port, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"");
+    script_reply_times(&b.port, "0123456789", 1000000);
+    script_reply(&b.port, "\",\"timestamp\":5}\n\n" BENCH_DONE);
+    script_close(&b.port);
+    assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+    assert_true(c.bytes == 10000000u);
+    assert_int_equal(c.lines, 1);
+    assert_false(c.wrong);
+    assert_true(c.longest > 300 && c.longest < 1024);
+    assert_int_equal(run.exit_code.value, 0);
+    bench_end(&b);
+}
+
+static int last_more = -1;
+static unsigned pieces_seen;
+
+static int note_more(void *user, const osb_event *event)
+{
+    (void)user;
+    last_more = event->more;
+    pieces_seen++;
+    if (event->more) assert_true(event->text.size > 0);
+    if (event->more) assert_int_equal(event->timestamp_ms, 0);
+    return 0;
+}
+
+/* Each piece but the last says that more follows. */
+static void test_more_flags(void **state)
+{
+    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                        0,   {false, 0}, {false, 0}, false, false};
+    uint32_t size;
+    (void)state;
+    for (size = 1; size < 3000; size += 97) {
+        osb_handlers handlers = {0};
+        osb_execution run;
+        bench b;
+        bench_begin(&b, 1024);
+        handlers.on_stdout = note_more;
+        bench_execd(&b);
+        script_request(&b.port);
+        script_reply(&b.port, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"");
+        script_reply_times(&b.port, "x", size);
+        script_reply(&b.port, "\"}\n\n" BENCH_DONE);
+        script_close(&b.port);
+        last_more = -1;
+        pieces_seen = 0;
+        assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+        assert_int_equal(last_more, 0);
+        assert_int_equal(pieces_seen > 1, size > 1000 ? 1 : pieces_seen > 1);
+        bench_end(&b);
+    }
+}
+
+/* A line whose only text is a newline is one newline, but not if it is the rest of a longer one. */
+static void test_newline_at_a_piece_end(void **state)
+{
+    size_t fill, i;
+    (void)state;
+    for (fill = 800; fill < 1100; fill++) {
+        struct text padding = {0};
+        const char *parts[5];
+        osb_execution run;
+        bench b;
+        for (i = 0; i < fill; i++) text_add(&padding, "p", 1);
+        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"";
+        parts[1] = padding.data;
+        parts[2] = "\\n\"}\n\n{\"type\":\"stdout\",\"text\":\"\\n\"}\n\n" BENCH_DONE;
+        parts[3] = NULL;
+        assert_int_equal(run_stream(&b, 1024, CUT_WHOLE, parts, &run), OSB_OK);
+        assert_int_equal(b.r.output[0].size, fill + 3);
+        assert_memory_equal(b.r.output[0].data + fill, "\n\n\n", 3);
+        bench_end(&b);
+        text_free(&padding);
+    }
+}
+
+/* A text before its event's type cannot be handed out; the error says what would do. */
+static void test_text_before_type(void **state)
+{
+    struct text line = {0};
+    const char *parts[4];
+    osb_execution run;
+    size_t needed, i;
+    bench b;
+    (void)state;
+    for (i = 0; i < 3000; i++) text_add(&line, "x", 1);
+    parts[0] = BENCH_STREAM BENCH_INIT "{\"text\":\"";
+    parts[1] = line.data;
+    parts[2] = "\",\"type\":\"stdout\"}\n\n" BENCH_DONE;
+    parts[3] = NULL;
+    needed = 1024;
+    while (run_stream(&b, needed, CUT_WHOLE, parts, &run) == OSB_E_BUFFER) {
+        size_t more = osb_last_error(&b.client)->needed;
+        assert_true(more > needed && more < 100000);
+        needed = more;
+        b.port.at = b.port.step_count; /* the rest was not read */
+        bench_end(&b);
+    }
+    assert_int_equal(b.r.output[0].size, 3001);
+    bench_end(&b);
+    text_free(&line);
+}
+
+/* A line as the recorder writes it. */
+static void expected_line(struct text *line, const char *begin, const char *data, size_t size)
+{
+    recorder r;
+    memset(&r, 0, sizeof r);
+    text_print(&r.lines, "%s", begin);
+    recorder_text(&r, data, size);
+    text_add(line, r.lines.data, r.lines.size);
+    text_add(line, "\n", 1);
+    recorder_clear(&r);
+}
+
+/* A text of each length, with more members behind it: all of it arrives, wherever it stands. */
+static void check_each_length(const char *before, const char *after, const char *line_begin)
+{
+    size_t n;
+    for (n = 1; n<1300; n += n> 700 && n < 1100 ? 1 : 37) {
+        struct text padding = {0}, line = {0};
+        const char *parts[4];
+        osb_execution run;
+        size_t i;
+        bench b;
+        for (i = 0; i < n; i++) text_add(&padding, "p", 1);
+        parts[0] = before;
+        parts[1] = padding.data;
+        parts[2] = after;
+        parts[3] = NULL;
+        if (run_stream(&b, 1024, n % 2 == 0 ? CUT_WHOLE : CUT_RANDOM, parts, &run) != OSB_OK) {
+            print_error("%s%lu: %s\n", before, (unsigned long)n, osb_last_error(&b.client)->member);
+            fail();
+        }
+        expected_line(&line, line_begin, padding.data, n);
+        if (strstr(b.r.lines.data, line.data) == NULL) print_error("%s\n", b.r.lines.data);
+        assert_non_null(strstr(b.r.lines.data, line.data));
+        bench_end(&b);
+        text_free(&padding);
+        text_free(&line);
+    }
+}
+
+static void test_each_length(void **state)
+{
+    (void)state;
+    check_each_length(BENCH_STREAM BENCH_INIT "{\"type\":\"stderr\",\"text\":\"",
+                      "\",\"timestamp\":1700000000000,\"execution_count\":4000000000}\n" BENCH_DONE,
+                      "event stderr @1700000000000 #4000000000 ");
+    check_each_length(BENCH_STREAM BENCH_INIT
+                      "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"",
+                      "\",\"traceback\":[\"a\",\"b\"]},\"timestamp\":1700000000000}\n",
+                      "event error @1700000000000 [E] ");
+    check_each_length(
+        BENCH_STREAM BENCH_INIT "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"traceback\":[\"",
+        "\"],\"evalue\":\"a value of some size\"},\"timestamp\":1700000000000}\n", "traceback ");
+    check_each_length(BENCH_STREAM BENCH_INIT "{\"type\":\"result\",\"results\":{\"text/plain\":\"",
+                      "\",\"text/html\":\"x\"},\"timestamp\":1700000000000}\n" BENCH_DONE,
+                      "event result [text/plain] ");
+}
+
+/* Captures take what fits and say that there was more. */
+static void test_capture_limits(void **state)
+{
+    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                        0,   {false, 0}, {false, 0}, false, false};
+    static const char *const expected[] = {"",      "a",      "ab",       "ab\n",
+                                           "ab\nc", "ab\ncd", "ab\ncd\n", "ab\ncd\n"};
+    size_t size;
+    (void)state;
+    for (size = 0; size < 8; size++) {
+        osb_handlers handlers = {0};
+        osb_capture capture = {0};
+        osb_execution run;
+        char data[9];
+        bench b;
+        memset(data, 'z', sizeof data);
+        capture.data = data;
+        capture.size = size;
+        handlers.capture_stdout = &capture;
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        bench_answer(&b, BENCH_STREAM BENCH_INIT
+                     "{\"type\":\"stdout\",\"text\":\"ab\"}\n\n"
+                     "{\"type\":\"stdout\",\"text\":\"cd\"}\n\n" BENCH_DONE);
+        script_close(&b.port);
+        assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+        assert_int_equal(capture.length, strlen(expected[size]));
+        assert_memory_equal(data, expected[size], capture.length);
+        assert_int_equal(capture.more, size < 6);
+        if (size > 6) assert_int_equal(data[6], '\0');
+        assert_int_equal(data[size > 6 ? 7 : size], 'z');
+        bench_end(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_short_escape),
+        cmocka_unit_test(test_unicode_escape),
+        cmocka_unit_test(test_surrogate_pair),
+        cmocka_unit_test(test_lone_surrogates),
+        cmocka_unit_test(test_lone_surrogate_then_text),
+        cmocka_unit_test(test_long_characters),
+        cmocka_unit_test(test_only_escapes),
+        cmocka_unit_test(test_ten_megabytes),
+        cmocka_unit_test(test_more_flags),
+        cmocka_unit_test(test_newline_at_a_piece_end),
+        cmocka_unit_test(test_text_before_type),
+        cmocka_unit_test(test_each_length),
+        cmocka_unit_test(test_capture_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
