@@ -71,15 +71,22 @@ build/test/valgrind/%: %.c
 	@mkdir -p $(@D)
 	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka
 
+build/test/coverage/%: %.c
+	@mkdir -p $(@D)
+	gcc $(TEST_FLAGS) -O0 --coverage -MMD $< -o $@ -lcmocka
+
+FUZZ_SOURCES := tests/fuzz/files_main.c $(wildcard tests/fuzz/*.h) opensandbox.h
 FUZZ_FLAGS = -DFUZZ_DIRECTORY='"tests/fuzz/regressions"' -DFUZZ_TARGET='"$*"'
+BUILD_FUZZ = @mkdir -p $(@D); gcc $(TEST_FLAGS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
 
-build/test/asan/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files_main.c $(wildcard tests/fuzz/*.h) opensandbox.h
-	@mkdir -p $(@D)
-	gcc $(TEST_FLAGS) -O1 $(SANITIZERS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+build/test/asan/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
+	$(BUILD_FUZZ) -O1 $(SANITIZERS)
 
-build/test/valgrind/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files_main.c $(wildcard tests/fuzz/*.h) opensandbox.h
-	@mkdir -p $(@D)
-	gcc $(TEST_FLAGS) -O1 $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+build/test/valgrind/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
+	$(BUILD_FUZZ) -O1
+
+build/test/coverage/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
+	$(BUILD_FUZZ) -O0 --coverage
 
 -include $(wildcard build/test/*/*.d)
 
@@ -117,8 +124,13 @@ osb: ## build the command-line tool
 fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzzer or afl
 	@tools/fuzz.py --engine $(ENGINE) --seconds $(SECONDS)
 
-coverage: ## measure the tests' coverage of lines and branches
-	@echo 'make coverage: arrives with the fuzzers' >&2; exit 2
+COVERAGE_PROGRAMS := $(ALL_SUITES:%=build/test/coverage/%)
+
+coverage: deps-test ## measure the tests' coverage of lines and branches
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COVERAGE_PROGRAMS)
+	@rm -f build/test/coverage/*.gcda
+	@tools/run-tests.py --jobs $(JOBS) $(COVERAGE_PROGRAMS)
+	@tools/coverage.py build/test/coverage
 
 interop: deps-interop ## check the dev server with the official JavaScript SDK
 	@tests/interop/run.sh

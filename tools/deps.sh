@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what some targets of the Makefile need, and only what is missing.
 #
-#     tools/deps.sh GROUP...     groups: demo test cross lint interop tls, or all
+#     tools/deps.sh GROUP...     groups: demo test cross lint interop fuzz machines tls, or all
 #
 # When nothing is missing it is done in milliseconds: every target can afford to call it first.
 set -eu
@@ -29,8 +29,17 @@ lint    cppcheck                cppcheck                     static analysis
 interop nodejs                  node                         runs the official JavaScript SDK
 interop npm                     npm                          fetches the official JavaScript SDK
 fuzz    clang                   clang                        compiler with libFuzzer
-fuzz    libclang-rt-14-dev      /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a  libFuzzer
+fuzz    libclang-rt-dev         /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a  libFuzzer
 fuzz    afl++                   afl-fuzz                     second fuzzer
+machines qemu-user              qemu-arm                     runs programs of other machines
+machines gcc-i686-linux-gnu     i686-linux-gnu-gcc           32-bit x86 compiler
+machines libc6-dev-i386-cross   /usr/i686-linux-gnu/include/stdio.h   its C library
+machines gcc-powerpc-linux-gnu  powerpc-linux-gnu-gcc        big-endian PowerPC compiler
+machines libc6-dev-powerpc-cross /usr/powerpc-linux-gnu/include/stdio.h its C library
+machines gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc     ARM compiler
+machines libc6-dev-armhf-cross  /usr/arm-linux-gnueabihf/include/stdio.h its C library
+machines gcc-riscv64-linux-gnu  riscv64-linux-gnu-gcc        64-bit RISC-V compiler
+machines libc6-dev-riscv64-cross /usr/riscv64-linux-gnu/include/stdio.h its C library
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
@@ -40,11 +49,12 @@ with_prerequisites() {
     case $1 in
     demo | tls | fuzz) echo "$1" ;;
     test | interop) echo "demo $1" ;;
+    machines) echo "demo test fuzz machines" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;
-    all) echo "demo test cross lint interop tls" ;;
+    all) echo "demo test cross lint interop fuzz machines tls" ;;
     *)
-        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop tls all)" >&2
+        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop fuzz machines tls all)" >&2
         return 1
         ;;
     esac
@@ -52,7 +62,10 @@ with_prerequisites() {
 
 present() {
     case $1 in
-    /*) [ -e "$1" ] ;;
+    /*) # may be a pattern
+        set -- $1
+        [ -e "$1" ]
+        ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }
