@@ -1951,7 +1951,7 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
     osb_str view;
     switch (field->kind & OSB__KIND) {
     case OSB__TEXT:
-        if (c->limit - c->kept < size + OSB__LATER) { /* as if it had not fitted */
+        if (size > 0 && c->limit - c->kept < size + OSB__LATER) { /* as if it had not fitted */
             osb_status status;
             view.data = (const char *)text;
             view.size = size;
