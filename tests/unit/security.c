@@ -131,7 +131,8 @@ static void look_for_secrets(script_port *port)
 {
     bench *b = (bench *)port->watch_user;
     size_t size = b->config.memory_size;
-    if (port->steps[port->at].kind <= SCRIPT_REQUEST) return; /* it is being sent */
+    if (port->at < port->step_count && port->steps[port->at].kind <= SCRIPT_REQUEST)
+        return; /* it is being sent */
     assert_false(bench_contains(b->memory, size, "the-key"));
     assert_false(bench_contains(b->memory, size, "tok-en"));
     assert_false(bench_contains(b->memory, size, "pass-word"));
