@@ -181,6 +181,7 @@ SUPPORT const char *judge(const fixture *f, const fault *x, const call *c, osb_s
     if (f->record.misuse.size > 0) return f->record.misuse.data;
     if (x->elapsed_ms >= 0 && f->waited_ms != (uint64_t)x->elapsed_ms) return "takes another time";
     if (!says(&f->server->requests, x->asks)) return x->asks;
+    if (f->tcp.fd >= 0 && !f->client.alive) return "a connection of no use stays open";
     if (x->requests >= 0 && f->server->request_count != requests)
         return "another number of requests";
     return NULL;

@@ -279,6 +279,8 @@ static const fault json[] = {
         "{\"id\":\"7f\",\"createdAt\":\"\\ud800\\udbff\"}"),
     GET("json-surrogate", "created_at $xEF$xBF$xBD$xF0$x9F$x98$x80",
         "{\"id\":\"7f\",\"createdAt\":\"\\ud83d\\ud83d\\ude00\"}"),
+    GET("json-surrogate", "created_at $xEF$xBF$xBD$xEE$x80$x80",
+        "{\"id\":\"7f\",\"createdAt\":\"\\ud83d\\ue000\"}"),
     GET("json-surrogate", "created_at $xEF$xBF$xBDA",
         "{\"id\":\"7f\",\"createdAt\":\"\\ud800\\u0041\"}"),
     GET("json-surrogate", "created_at $xEF$xBF$xBD$n",
