@@ -26,7 +26,7 @@ static inline void fuzz_fail(const char *file, int line, const char *what)
 /* A block of exactly this size, so that the sanitizer sees the first byte beside it. */
 static inline void *exactly(size_t size)
 {
-    void *block = malloc(size > 0 ? size : 1);
+    void *block = calloc(size > 0 ? size : 1, 1);
     if (block == NULL) abort();
     return block;
 }
