@@ -78,6 +78,10 @@
       port/osb_posix.h is the port for POSIX sockets. A port of your own is a const osb_port_ops
       and a context of yours: examples/port_skeleton.c is the commented skeleton.
 
+   CANCELLING FROM ELSEWHERE
+      osb_cancel() sets one byte, and may be called from another thread or an interrupt. A blocking
+      call notices it within 100 ms; in poll mode the next osb_poll() does, so wake your loop.
+
    LIMITS, HONESTLY
       One call at a time on a client. HTTP/1.1 only, no compression (no OpenSandbox server has
       any), no redirects. A text piece's size depends on the buffer and on how the network cuts
@@ -665,9 +669,9 @@ typedef enum osb_event_type {
 /* One event of an execution's stream, or a piece of one. Views last until the handler returns. */
 typedef struct osb_event {
     osb_event_type type;
-    bool more;                  /* text is a piece, and the same event's next one follows */
-    osb_str text;               /* never ends inside a UTF-8 character */
-    osb_str key;                /* OSB_EVENT_RESULT: the MIME type; else the error's name */
+    bool more;    /* text is a piece, and the same event's next one, perhaps empty, follows */
+    osb_str text; /* never ends inside a UTF-8 character */
+    osb_str key;  /* OSB_EVENT_RESULT: the MIME type; else the error's name */
     int64_t timestamp_ms;       /* server's clock; 0 while more follows */
     uint64_t execution_time_ms; /* OSB_EVENT_COMPLETE */
     uint32_t execution_count;   /* OSB_EVENT_COUNT */
@@ -709,11 +713,11 @@ typedef struct osb_handlers {
 /* What became of an execution. */
 typedef struct osb_execution {
     char id[OSB_ID_SIZE];
-    osb_i32 exit_code;  /* set only if known; -1: killed by a signal, time-out among them */
-    bool timed_out;     /* osb_command.timeout_ms ended it */
-    bool ended;         /* its last event came */
-    osb_str error_name; /* an error's name and value; views until the next call */
-    osb_str error_value;
+    osb_i32 exit_code;   /* set only if known; -1: killed by a signal, time-out among them */
+    bool timed_out;      /* osb_command.timeout_ms ended it */
+    bool ended;          /* its last event came */
+    osb_str error_name;  /* an error's name and value; views until the next call */
+    osb_str error_value; /* its last piece if it is larger than the buffer */
     uint32_t execution_count;
     uint64_t execution_time_ms;
     int64_t started_ms; /* server's clock: of the init event, and of the last one */
