@@ -110,14 +110,13 @@ static const char *const framing_names[] = {"by length", "chunked", "until close
 SUPPORT void show_failure(const fault *x, const call *c, const variant *v, const delivery *how,
                           const char *what, const struct text *outcome)
 {
+    size_t i;
     if (shown++ >= 5) return;
     fprintf(stderr, "%s, %s, %s, %s, %s at %lu seed %lu: %s\n", x->id, c->name, v->name,
             framing_names[how->framing], cut_names[how->cut], (unsigned long)how->at,
             (unsigned long)how->seed, what);
-    fprintf(stderr, "  script: %.160s\n",
-            x->steps[1].text != NULL   ? x->steps[1].text
-            : x->steps[0].text != NULL ? x->steps[0].text
-                                       : "");
+    for (i = 0; i < sizeof x->steps / sizeof x->steps[0]; i++)
+        if (x->steps[i].text != NULL) fprintf(stderr, "  sends: %.160s\n", x->steps[i].text);
     if (outcome->size > 0) fprintf(stderr, "  outcome:\n%.2000s", outcome->data);
 }
 
@@ -285,6 +284,18 @@ SUPPORT bool play_offsets(server *s, const fault *x, const call *c, size_t total
     return good;
 }
 
+/* How many bytes a script sends, about 40 of them for a head that the server makes up. */
+SUPPORT size_t script_bytes(const fault *x)
+{
+    size_t total = 0, i;
+    for (i = 0; i < sizeof x->steps / sizeof x->steps[0]; i++) {
+        const step *at = &x->steps[i];
+        if (at->kind == STEP_SEND) total += at->size * at->number;
+        if (at->kind == STEP_ANSWER) total += at->size + 40;
+    }
+    return total;
+}
+
 /* A row with one buffer size, in both modes and all deliveries. */
 SUPPORT bool play_size(server *s, const fault *x, const call *c, size_t first)
 {
@@ -292,7 +303,7 @@ SUPPORT bool play_size(server *s, const fault *x, const call *c, size_t first)
     const variant *v = &variants[first];
     enum framing framing, last = has_answer(x) ? UNTIL_CLOSE : BY_LENGTH;
     bool good;
-    size_t i, total;
+    size_t i;
     delivery whole;
     memset(&whole, 0, sizeof whole);
     whole.seed = 1;
@@ -306,12 +317,8 @@ SUPPORT bool play_size(server *s, const fault *x, const call *c, size_t first)
     for (i = 0; i < (depth == SAMPLE ? 1 : 2); i++)
         for (framing = BY_LENGTH; framing <= last; framing++)
             good = play_cuts(s, x, c, v + i, framing, &reference) && good;
-    for (i = 0, total = 0; i < sizeof x->steps / sizeof x->steps[0]; i++)
-        if (x->steps[i].kind == STEP_SEND || x->steps[i].kind == STEP_ANSWER)
-            total += x->steps[i].size * (x->steps[i].kind == STEP_SEND ? x->steps[i].number : 1) +
-                     (x->steps[i].kind == STEP_ANSWER ? 40 : 0);
     if (!x->large && first == 0)
-        good = play_offsets(s, x, c, total, v->memory_size, &reference) && good;
+        good = play_offsets(s, x, c, script_bytes(x), v->memory_size, &reference) && good;
     return good;
 }
 
