@@ -24,7 +24,7 @@ ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage interop dist cross lint clean
+.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage machines interop dist cross lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -131,6 +131,9 @@ coverage: deps-test ## measure the tests' coverage of lines and branches
 	@rm -f build/test/coverage/*.gcda
 	@tools/run-tests.py --jobs $(JOBS) $(COVERAGE_PROGRAMS)
 	@tools/coverage.py build/test/coverage
+
+machines: deps-machines ## run the tests as 32-bit, big-endian, ARM and RISC-V, and under MSan
+	@tools/machines.sh
 
 interop: deps-interop ## check the dev server with the official JavaScript SDK
 	@tests/interop/run.sh
