@@ -87,7 +87,10 @@
       any), no redirects. A text piece's size depends on the buffer and on how the network cuts
       the stream. Deadlines are at most 2^31-1 ms. Years 1970 to 2105 in renew. Text is handed out
       as the server sent it; lone surrogates in JSON become U+FFFD. An event whose text is larger
-      than the buffer must name its type before its text (execd does).
+      than the buffer must name its type before its text (execd does). JSON may be nested 32 deep;
+      of members that nobody asks for only the structure is checked. Retry-After is understood in
+      seconds, not as a date. A request is written anew for each window, so that one of megabytes
+      wants a buffer of more than 1 KB, or osb_request.read_body.
 */
 #ifndef OPENSANDBOX_H
 #define OPENSANDBOX_H
@@ -2071,7 +2074,13 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", j->field->name,
                             c->config.memory_size + j->dropped);
-    if (!osb__json_split(c, size, token)) return osb__malformed(c);
+    if (text && !j->escaped && (j->field->kind & OSB__KIND) != OSB__MAP) {
+        token[1].start =
+            (int)j->value; /* a text without escapes has nothing that jsmn could find */
+        token[1].end = (int)size - 1;
+    } else if (!osb__json_split(c, size, token)) {
+        return osb__malformed(c);
+    }
     value = osb__json_token(c, &token[1]);
     if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
     if (!text && (osb_str_equal(value, "null") || c->consumer == OSB__TO_ERROR_JSON)) {
