@@ -316,6 +316,26 @@ static void test_idle_deadline(void **state)
     check_deadline(&b, osb_command_run(&b.box, &command, NULL, &run), 0xfffff000u, 7000, 7200);
 }
 
+/* Whoever polls comes back hours later, or the machine slept: the deadline has passed all the same. */
+static void test_deadline_long_ago(void **state)
+{
+    static const uint32_t pauses[] = {30001, 100000, 10000000u, 2000000000u};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        bench b;
+        bench_begin(&b, 1024);
+        b.config.poll_mode = true;
+        bench_again(&b);
+        bench_lifecycle(&b);
+        script_request(&b.port);
+        assert_int_equal(osb_server_health(&b.client), OSB_PENDING);
+        b.port.now_ms += pauses[i];
+        assert_int_equal(osb_poll(&b.client), OSB_E_TIMEOUT);
+        bench_end(&b);
+    }
+}
+
 /* Deadlines are cut at 2^31 - 1 ms, not wrapped. */
 static void test_huge_timeouts(void **state)
 {
@@ -571,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_dribbling_request),
         cmocka_unit_test(test_dribbling_stream),
         cmocka_unit_test(test_idle_deadline),
+        cmocka_unit_test(test_deadline_long_ago),
         cmocka_unit_test(test_huge_timeouts),
         cmocka_unit_test(test_create_has_its_own),
         cmocka_unit_test(test_busy_in_handlers),
