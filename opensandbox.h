@@ -2107,6 +2107,16 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     return status;
 }
 
+/* Where in the unit its text may be cut: behind a whole character, and before an escape that may go
+   on, or be the second half of a pair. */
+static size_t osb__json_cut(const osb_client *c)
+{
+    const osb__json *j = &c->json;
+    size_t size = osb__unit_size(c);
+    if (j->escaped && size - j->escape < 12) return j->escape - (j->pair ? 6u : 0u);
+    return j->value + osb__whole_characters(c->buffer + c->unit + j->value, size - j->value);
+}
+
 /* The unit fills the buffer. If it is text that may be handed out in pieces, hands out the most of
    it that ends at the end of a character; else goes on counting how large it would have been. */
 static OSB__APART osb_status osb__json_overflow(osb_client *c)
@@ -2120,10 +2130,8 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
                   ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
     osb_str key, text;
     osb_status status;
-    if (j->escaped && size - j->escape < 12) /* it may go on, or be half a pair */
-        cut = j->escape - (j->pair ? 6u : 0u);
-    else cut = j->value + osb__whole_characters(unit + j->value, size - j->value);
-    if (j->state != OSB__J_STRING || j->key || !pieces || cut <= j->value) {
+    cut = pieces && j->state == OSB__J_STRING && !j->key ? osb__json_cut(c) : 0;
+    if (cut <= j->value) {
         j->dropped += size;
         osb__drop_unit(c);
         return OSB_OK;
