@@ -20,7 +20,7 @@ typedef struct client_run {
     record log, text, logs[MOST_CALLS];
     unsigned connects[MOST_CALLS]; /* at the end of each call: twice the connections so far, */
                                    /* plus one if there is one */
-    bool disturbed[MOST_CALLS];    /* whether the clock leapt or somebody cancelled until then */
+    bool disturbed[MOST_CALLS];    /* the clock leapt, a deadline passed, or somebody cancelled */
     unsigned call_count, calls[MOST_CALLS], flags;
     size_t source_left;
 } client_run;
@@ -283,8 +283,7 @@ static void log_error(client_run *run, osb_status status)
     char *line = (char *)exactly(40);
     CHECK(osb_error_text(&run->client, line, 40) >= strlen(line));
     free(line);
-    /* How far an answer has come at its deadline depends on how its bytes were cut. */
-    record_number(&run->log, osb_status_name(status), status == OSB_E_TIMEOUT ? 0 : e->http_status);
+    record_number(&run->log, osb_status_name(status), e->http_status);
     if (status == OSB_OK) return;
     CHECK(status < 0 && e->status == status && e->operation != NULL);
     record_text(&run->log, e->operation);
@@ -349,6 +348,7 @@ static void one_call(client_run *run, unsigned number)
     record_free(&run->text);
     check_wiped(run);
     run->connects[number] = run->port.connects * 2 + (run->port.open ? 1 : 0);
+    if (status == OSB_E_TIMEOUT) run->port.disturbed = true;
     run->disturbed[number] = run->port.disturbed;
     run->logs[number] = run->log;
     memset(&run->log, 0, sizeof run->log);
@@ -450,7 +450,7 @@ static void run_all(client_run *run, run_mode mode, input in)
 
 /* Compares call by call. Bytewise, two things may be otherwise, and from there on everything: a
    connection is kept or not depending on how much of an answer's rest has come already, and at the
-   moment of a cancel, or of a leap of the clock, fewer bytes have been looked at. */
+   moment of a cancel, a deadline, or a leap of the clock, fewer bytes have been looked at. */
 static void compare(const client_run *a, const client_run *b, bool bytewise)
 {
     unsigned i;
