@@ -181,11 +181,12 @@ static void replay_in_some(transcript *t, const variant *v, size_t turn, size_t 
 {
     size_t most = quick ? 20 : v->cut == CUT_BYTES ? 60 : 1500;
     variant now = *v;
+    if (full) most = v->cut == CUT_BYTES ? 500 : turns;
+    if (turns > most && turn * most / turns == (turn + 1) * most / turns) return;
     if (full) {
         replay_in_all(t, v);
         return;
     }
-    if (turns > most && turn * most / turns == (turn + 1) * most / turns) return;
     set_environment(&now, (unsigned)(turn * 7 % ENVIRONMENTS));
     replay(t, &now);
 }

@@ -62,6 +62,7 @@ typedef struct script_port {
     struct text again; /* what a send that was told to come later must bring again */
     bool must_repeat;
     struct text request; /* the request at hand */
+    size_t request_size; /* its whole size; 0: its head has not ended yet */
     struct text log;     /* all that was sent */
     struct text misuse;
 } script_port;
@@ -231,28 +232,29 @@ SUPPORT int script_connect_call(void *ctx, const char *host, uint16_t port, bool
     return 0;
 }
 
-/* Whether the text so far is a whole request. */
-SUPPORT bool script_request_is_whole(const struct text *request)
+/* The size of a request whose head has just ended. */
+SUPPORT size_t script_request_size(const struct text *head)
 {
-    const char *end = strstr(request->data, "\r\n\r\n");
-    const char *length = strstr(request->data, "\r\nContent-Length: ");
-    size_t size = 0;
-    if (end == NULL) return false;
-    if (length != NULL && length < end) size = (size_t)strtoul(length + 18, NULL, 10);
-    return request->size >= (size_t)(end + 4 - request->data) + size;
+    const char *length = strstr(head->data, "\r\nContent-Length: ");
+    return head->size + (length != NULL ? (size_t)strtoul(length + 18, NULL, 10) : 0);
 }
 
-/* Bytes of a request that may be anything: one at a time, so that its end is not missed. */
+/* Bytes of a request that may be anything. */
 SUPPORT size_t script_take_request(script_port *p, const char *data, size_t size)
 {
+    struct text *request = &p->request;
     size_t n = 0;
-    if (p->done++ == 0) text_clear(&p->request);
-    while (n < size) {
-        text_add(&p->request, data + n++, 1);
-        if (!script_request_is_whole(&p->request)) continue;
-        script_next(p);
-        break;
+    if (p->done++ == 0) {
+        text_clear(request);
+        p->request_size = 0;
     }
+    while (n < size && (n == 0 || request->size != p->request_size)) {
+        text_add(request, data + n++, 1);
+        if (p->request_size == 0 && request->size >= 4 &&
+            memcmp(request->data + request->size - 4, "\r\n\r\n", 4) == 0)
+            p->request_size = script_request_size(request);
+    }
+    if (request->size == p->request_size) script_next(p);
     return n;
 }
 
