@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what the library costs and how fast it is: runs build/bench/bench against the canned
 server build/bench/server, counts instructions with callgrind, writes build/bench.json, and prints
-a table. Times are the least of five runs; ratios are what to look at, since both sides of one ran in the
+a table. Times are the least of twenty runs; ratios are what to look at, since both sides of one ran in the
 same minute on the same machine."""
 
 import json

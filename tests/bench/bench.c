@@ -18,8 +18,8 @@
 #include <jsmn.h>
 
 #define MEMORY 4096
-#define TRIES 5
-#define EVENT_BYTES 100000000u /* of events for each measurement */
+#define TRIES 20
+#define EVENT_BYTES 20000000u /* of events for each measurement */
 #define COMMANDS 1000u
 
 static double now_s(void)
