@@ -1958,7 +1958,8 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
     osb_str view;
     switch (field->kind & OSB__KIND) {
     case OSB__TEXT:
-        if (size > 0 && c->limit - c->kept < size + OSB__LATER) { /* as if it had not fitted */
+        /* As if it had not fitted; but a short one (an exit code) is of more use whole. */
+        if (size >= OSB__LATER && c->limit - c->kept < size + OSB__LATER) {
             osb_status status;
             view.data = (const char *)text;
             view.size = size;
