@@ -239,6 +239,33 @@ static void test_newline_at_a_piece_end(void **state)
 }
 
 /* A text before its event's type cannot be handed out; the error says what would do. */
+/* An exit code is handed out whole, however little room the error's name leaves for it. */
+static void test_exit_code_behind_a_long_name(void **state)
+{
+    size_t fill;
+    (void)state;
+    for (fill = 600; fill < 890; fill++) {
+        struct text padding = {0};
+        const char *parts[4];
+        osb_execution run;
+        osb_status status;
+        size_t i;
+        bench b;
+        for (i = 0; i < fill; i++) text_add(&padding, "n", 1);
+        parts[0] =
+            BENCH_STREAM BENCH_INIT "{\"type\":\"error\",\"timestamp\":3,\"error\":{\"ename\":\"";
+        parts[1] = padding.data;
+        parts[2] = "\",\"evalue\":\"3\",\"traceback\":[\"exit status 3\"]}}\n\n";
+        parts[3] = NULL;
+        status = run_stream(&b, 1024, CUT_WHOLE, parts, &run);
+        assert_int_equal(status, OSB_OK);
+        assert_true(run.exit_code.set);
+        assert_int_equal(run.exit_code.value, 3);
+        bench_end(&b);
+        text_free(&padding);
+    }
+}
+
 static void test_text_before_type(void **state)
 {
     struct text line = {0};
@@ -372,6 +399,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ten_megabytes),
         cmocka_unit_test(test_more_flags),
         cmocka_unit_test(test_newline_at_a_piece_end),
+        cmocka_unit_test(test_exit_code_behind_a_long_name),
         cmocka_unit_test(test_text_before_type),
         cmocka_unit_test(test_each_length),
         cmocka_unit_test(test_capture_limits),
