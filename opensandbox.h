@@ -3191,6 +3191,7 @@ static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *fiel
 {
     unsigned kind = field->kind & OSB__KIND;
     osb_event *event = (osb_event *)c->json.base;
+    osb_status status;
     if (kind == OSB__CUT || kind == OSB__EITHER) {
         osb_str view;
         if (text.size > (c->limit - c->kept) / 2)
@@ -3211,15 +3212,11 @@ static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *fiel
     if (!c->typed)
         return osb__too_big(c, "osb_config.memory", "text before its event's type",
                             c->config.memory_size * 2);
-    {
-        osb_event piece = *event;
-        osb_status status;
-        piece.text = text;
-        piece.more = true;
-        status = osb__event_out(c, &piece);
-        c->pieced = true;
-        return status;
-    }
+    event->text = text;
+    event->more = c->pieced = true;
+    status = osb__event_out(c, event);
+    event->more = false;
+    return status;
 }
 
 /* What the execution's summary takes from an event. */
