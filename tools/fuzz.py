@@ -4,8 +4,8 @@
     tools/fuzz.py [--engine libfuzzer|afl] [--seconds N] [TARGET...]
 
 Corpora grow in build/fuzz/ENGINE; inputs that break something are kept in build/fuzz/findings (turn
-them into files in tests/fuzz/regressions). The table also goes to build/fuzz.json. Fails if anything
-was found.
+them into files in tests/fuzz/regressions). The last run of each target by each engine is kept in
+build/fuzz-runs.json, for the README. Fails if anything was found.
 """
 
 import argparse
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests/fuzz"
 BUILD = ROOT / "build/fuzz"
 FINDINGS = BUILD / "findings"
+RUNS = ROOT / "build/fuzz-runs.json"
 DICTIONARY = TESTS / "dictionary.txt"
 TARGETS = ["text", "json", "events", "http", "client"]
 FLAGS = ["-std=c99", "-g", "-O1", "-I."]
@@ -136,12 +137,19 @@ def fuzz(engine, target, seeds, seconds):
     before, start = time.time(), time.monotonic()
     good = fuzzer.run()
     elapsed = time.monotonic() - start
-    result = {"target": target, "seconds": round(elapsed, 1)}
+    result = {"target": target, "date": time.strftime("%Y-%m-%d", time.gmtime()), "seconds": round(elapsed, 1)}
     result.update(fuzzer.result())
     result["per_second"] = round(result["executions"] / elapsed)
     result["findings"] = new_findings(target, fuzzer.found(), before)
     result["ended_well"] = good
     return result
+
+
+def keep(engine, results):
+    """A run takes the place of the last one of the same target by the same engine."""
+    runs = json.loads(RUNS.read_text()) if RUNS.exists() else {}
+    runs.setdefault(engine, {}).update({r["target"]: r for r in results})
+    RUNS.write_text(json.dumps(runs, indent=2) + "\n")
 
 
 def show(results):
@@ -163,8 +171,7 @@ def main():
     engine = {"libfuzzer": LibFuzzer, "afl": Afl}[options.engine]
     seeds = write_seeds()
     results = [fuzz(engine, target, seeds, options.seconds) for target in options.targets]
-    summary = {"engine": options.engine, "targets": results}
-    (ROOT / "build/fuzz.json").write_text(json.dumps(summary, indent=2) + "\n")
+    keep(options.engine, results)
     show(results)
     return 0 if all(r["ended_well"] and not r["findings"] for r in results) else 1
 

@@ -59,12 +59,11 @@ def bench(path):
 
 
 def fuzz(path):
-    result = json.loads(path.read_text())
-    rows = [[row["target"], f"{row['executions']:,}", f"{row['seconds']:.0f} s",
-             f"{row['edges']:,} of {row['edges_total']:,}", len(row["findings"])]
-            for row in result["targets"]]
-    return (f"{date_of(path)}, {result['engine']}:\n\n"
-            + table(["target", "executions", "time", "edges", "findings"], rows))
+    rows = [[target, engine, run["date"], f"{run['executions']:,}", f"{run['seconds']:.0f} s",
+             f"{run['edges']:,} of {run['edges_total']:,}", len(run["findings"])]
+            for engine, runs in json.loads(path.read_text()).items()
+            for target, run in runs.items()]
+    return table(["target", "engine", "date", "executions", "time", "edges", "findings"], rows)
 
 
 PARTS = {
@@ -73,7 +72,7 @@ PARTS = {
     "failures": (BUILD / "failures.md", as_it_is),
     "faults": (BUILD / "faults.md", as_it_is),
     "bench": (BUILD / "bench.json", bench),
-    "fuzz": (BUILD / "fuzz.json", fuzz),
+    "fuzz": (BUILD / "fuzz-runs.json", fuzz),
 }
 
 

@@ -54,28 +54,46 @@ static void choose_call(osb__call *call, const request_texts *r, unsigned kind)
                              : (const void *)&r->raw;
 }
 
-/* Writes the request in windows of `room` bytes, each into a block of just that size. */
-static void write_in_windows(const osb_client *c, uint32_t room, record *out)
+/* Writes the window of `room` bytes from `from` on into a block of just that size. */
+static void write_window(const osb_client *c, uint32_t from, uint32_t room, record *out)
 {
-    uint32_t from, n;
-    for (from = 0; from < c->request_size; from += room) {
-        osb__writer w;
-        memset(&w, 0, sizeof w);
-        n = c->request_size - from < room ? c->request_size - from : room;
-        w.out = (unsigned char *)exactly(room);
-        w.from = from;
-        w.room = room;
-        osb__put_request(c, &w);
-        CHECK(w.at == c->request_size);
-        record_bytes(out, w.out, n);
-        free(w.out);
+    osb__writer w;
+    uint32_t n = c->request_size - from < room ? c->request_size - from : room;
+    memset(&w, 0, sizeof w);
+    w.out = (unsigned char *)exactly(room);
+    w.from = from;
+    w.room = room;
+    osb__put_request(c, &w);
+    CHECK(w.at == c->request_size);
+    record_bytes(out, w.out, n);
+    free(w.out);
+}
+
+/* The whole request, and windows of it. Each window costs a pass over the whole: of the thousands
+   that a long request in small windows has, only some are looked at. */
+#define MOST_WINDOWS 64u
+
+static void check_windows(const osb_client *c, uint32_t room)
+{
+    record whole = {0};
+    uint32_t from, step = room;
+    const char *end;
+    while (c->request_size / step > MOST_WINDOWS) step *= 2;
+    write_window(c, 0, c->request_size, &whole);
+    for (from = 0; from < c->request_size; from += step) {
+        record piece = {0};
+        write_window(c, from, room, &piece);
+        CHECK(memcmp(piece.data, whole.data + from, piece.size) == 0);
+        record_free(&piece);
     }
+    end = strstr(whole.data, "\r\n\r\n");
+    CHECK(end != NULL && whole.size == (size_t)(end + 4 - whole.data) + c->body_size);
+    record_free(&whole);
 }
 
 static void fuzz_windows(input *in)
 {
     osb_client c;
-    record whole = {0}, pieces = {0};
     request_texts texts;
     uint32_t room = take_byte(in) % 64u + 1;
     unsigned kind = take_byte(in) % 3u;
@@ -85,17 +103,8 @@ static void fuzz_windows(input *in)
     choose_call(&c.call, &texts, kind);
     c.config.domain = "api.example";
     c.config.user_agent = "fuzz";
-    if (osb__measure_request(&c) == OSB_OK) {
-        const char *end;
-        write_in_windows(&c, c.request_size, &whole);
-        write_in_windows(&c, room, &pieces);
-        check_same(&whole, &pieces, "a window changes what is written");
-        end = strstr(whole.data, "\r\n\r\n");
-        CHECK(end != NULL && whole.size == (size_t)(end + 4 - whole.data) + c.body_size);
-    }
+    if (osb__measure_request(&c) == OSB_OK) check_windows(&c, room);
     for (i = 0; i < 10; i++) free(texts.text[i]);
-    record_free(&whole);
-    record_free(&pieces);
 }
 
 /* ---- escapes -----------------------------------------------------------------------------------*/
