@@ -24,7 +24,7 @@ ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage machines interop dist cross lint clean
+.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage machines interop dist install packages cross lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -33,8 +33,8 @@ deps: ## install everything that any command here needs (Debian, Ubuntu)
 	@tools/deps.sh all
 
 # Each command makes sure of its own group of packages: `deps-demo` is `tools/deps.sh demo`.
-.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines
-deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines: deps-%:
+.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages
+deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages: deps-%:
 	@tools/deps.sh $*
 
 demo: build/quickstart build/streaming ## build two examples and run them against a local server
@@ -138,7 +138,11 @@ machines: deps-machines ## run the tests as 32-bit, big-endian, ARM and RISC-V, 
 interop: deps-interop ## check the dev server with the official JavaScript SDK
 	@tests/interop/run.sh
 
-dist: build/dist/opensandbox.h ## write build/dist/opensandbox.h, with jsmn inside
+# Where a release will be found; the recipes name it.
+RELEASE_URL := https://downloads.example.com/opensandbox
+
+dist: build/dist/opensandbox.h ## write build/dist: the header with jsmn inside, a tarball, recipes
+	@tools/packaging/release.py $< build/dist --url $(RELEASE_URL)
 
 build/dist/opensandbox.h: opensandbox.h tools/dist.py /usr/include/jsmn.h
 	@tools/dist.py $@
@@ -146,6 +150,21 @@ build/dist/opensandbox.h: opensandbox.h tools/dist.py /usr/include/jsmn.h
 
 # The rule above needs jsmn.h, which deps-demo installs.
 /usr/include/jsmn.h: | deps-demo
+
+# make install DESTDIR=... PREFIX=...; HEADER=opensandbox.h where jsmn.h is installed too.
+PREFIX := /usr/local
+HEADER := build/dist/opensandbox.h
+
+install: $(HEADER) ## install the header, ports, pkg-config and CMake files (PREFIX, DESTDIR)
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' HEADER='$(HEADER)' tools/packaging/install.sh
+
+.PHONY: uninstall
+uninstall:
+	rm -rf '$(DESTDIR)$(PREFIX)/include/opensandbox' '$(DESTDIR)$(PREFIX)/share/cmake/opensandbox'
+	rm -f '$(DESTDIR)$(PREFIX)/share/pkgconfig/opensandbox.pc'
+
+packages: deps-packages dist ## build each package that can be built here, and a program with it
+	@tests/packages/run.sh
 
 cross: deps-cross ## compile for every target, compiler and language standard
 	@tests/cross/matrix.sh

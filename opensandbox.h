@@ -96,6 +96,7 @@
 #define OPENSANDBOX_H
 
 #define OSB_VERSION "0.1.0"
+#define OSB_VERSION_NUMBER 100 /* 10000 * major + 100 * minor + patch, for #if */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what some targets of the Makefile need, and only what is missing.
 #
-#     tools/deps.sh GROUP...     groups: demo test cross lint interop fuzz machines tls, or all
+#     tools/deps.sh GROUP...     groups: demo test cross lint interop fuzz machines packages tls, or all
 #
 # When nothing is missing it is done in milliseconds: every target can afford to call it first.
 set -eu
@@ -40,6 +40,13 @@ machines gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc     ARM compiler
 machines libc6-dev-armhf-cross  /usr/arm-linux-gnueabihf/include/stdio.h its C library
 machines gcc-riscv64-linux-gnu  riscv64-linux-gnu-gcc        64-bit RISC-V compiler
 machines libc6-dev-riscv64-cross /usr/riscv64-linux-gnu/include/stdio.h its C library
+packages cmake                  cmake                        find_package and FetchContent
+packages meson                  meson                        Meson's wrap
+packages ninja-build            ninja                        what Meson builds with
+packages pkgconf                pkg-config                   the pkg-config file
+packages dpkg-dev               dpkg-buildpackage            the Debian package
+packages debhelper              dh                           the Debian package
+packages git                    git                          the list of the sources' files
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
@@ -49,12 +56,13 @@ with_prerequisites() {
     case $1 in
     demo | tls | fuzz) echo "$1" ;;
     test | interop) echo "demo $1" ;;
+    packages) echo "demo packages" ;;
     machines) echo "demo test fuzz machines" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;
-    all) echo "demo test cross lint interop fuzz machines tls" ;;
+    all) echo "demo test cross lint interop fuzz machines packages tls" ;;
     *)
-        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop fuzz machines tls all)" >&2
+        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop fuzz machines packages tls all)" >&2
         return 1
         ;;
     esac
