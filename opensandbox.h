@@ -827,8 +827,7 @@ typedef struct osb__call {
 struct osb_client {
     uint8_t state, consumer, line, want, drained;
     volatile uint8_t cancel; /* see OSB_ATOMIC_LOAD */
-    bool origin_https, alive, connecting, reused, repeated, accepted, received, answered, whole,
-        ended;
+    bool origin_https, alive, connecting, reused, accepted, received, answered, whole, ended;
     bool keep_error, ready_now, typed, pieced, carriage_return, source_used;
     uint16_t origin_port;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
@@ -3909,9 +3908,8 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
     }
     osb__disconnect(c);
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
-    if (silent && c->reused && !c->repeated && (osb__is_idempotent(c) || !c->accepted) &&
-        osb__rewind(c)) {
-        c->repeated = true;
+    /* The next connection is a new one, so that this happens once. */
+    if (silent && c->reused && (osb__is_idempotent(c) || !c->accepted) && osb__rewind(c)) {
         c->state = OSB__CONNECTING;
         return true;
     }
@@ -3956,7 +3954,7 @@ static OSB__APART osb_status osb__start(osb_client *c)
     }
     status = osb__measure_request(c);
     if (status != OSB_OK) return status;
-    c->repeated = c->accepted = c->answered = c->received = c->whole = c->connecting = false;
+    c->accepted = c->answered = c->received = c->whole = c->connecting = false;
     c->state = OSB__CONNECTING;
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
     return OSB_OK;
