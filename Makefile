@@ -15,9 +15,9 @@ SECONDS := 60
 
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
-vpath %.c tests tests/unit tests/replay tests/faults tests/e2e
+vpath %.c tests tests/unit tests/replay tests/faults tests/ports tests/e2e
 SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
-    tests/replay/*.c tests/faults/test_*.c tests/e2e/*.c)))
+    tests/replay/*.c tests/faults/test_*.c tests/ports/*.c tests/e2e/*.c)))
 # What the fuzzers once found is a suite too: the targets with a plain main, fed with those inputs.
 FUZZ_SUITES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
