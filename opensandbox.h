@@ -253,6 +253,7 @@ typedef struct osb_error {
 #define OSB_IO_WANT_WRITE (-2) /* not now: ask again when the connection is writable */
 #define OSB_IO_CLOSED (-3)     /* the peer closed its side in good order */
 #define OSB_IO_FAILED (-4)     /* broken; `error` has the reason */
+#define OSB_IO_AGAIN (-5)      /* not yet: ask again at once (a handshake that computes in parts) */
 
 #define OSB_WANT_READ 1u /* bits for `wait` */
 #define OSB_WANT_WRITE 2u
@@ -3415,10 +3416,17 @@ static void osb__port_error(osb_client *c)
     c->error.port_text = ops->error(c->config.port.ctx, &c->error.port_code);
 }
 
+/* Whether a port's answer is to be asked for again. */
+static bool osb__is_later(int io)
+{
+    return io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE || io == OSB_IO_AGAIN;
+}
+
 /* What the next poll waits for, from a port's answer. */
 static void osb__want_io(osb_client *c, int io)
 {
-    c->want = io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ;
+    if (io == OSB_IO_AGAIN) c->ready_now = true;
+    else c->want |= io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ;
 }
 
 /* The host of the origin stands at the buffer's end, before the pinned texts. */
@@ -3466,7 +3474,7 @@ static bool osb__is_fresh(const osb_client *c)
     int io;
     if (osb__now(c) - c->used_ms >= OSB__REUSE_MS) return false;
     io = port->ops->recv(port->ctx, c->buffer + c->base, 1);
-    return io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE;
+    return osb__is_later(io);
 }
 
 /* OSB_PENDING: waiting; OSB_OK: connected. */
@@ -3492,7 +3500,7 @@ static OSB__APART osb_status osb__connect(osb_client *c)
     }
     io = ops->connect(c->config.port.ctx, (const char *)c->buffer + c->limit, c->origin_port,
                       c->origin_https);
-    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) {
+    if (osb__is_later(io)) {
         osb__want_io(c, io);
         return OSB_PENDING;
     }
@@ -3546,10 +3554,9 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
         c->in_end = c->base + (size_t)n;
         return OSB_OK;
     }
-    if ((io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) &&
-        (n == OSB_IO_WANT_READ || n == OSB_IO_WANT_WRITE)) {
+    if (osb__is_later(io) && osb__is_later(n)) {
         osb__want_io(c, io);
-        if (c->accepted) c->want |= OSB_WANT_READ;
+        if (c->accepted) osb__want_io(c, n);
         return OSB_PENDING;
     }
     osb__wipe_window(c);
@@ -3591,7 +3598,7 @@ static OSB__APART osb_status osb__send(osb_client *c)
             c->deadline_ms = osb__now(c) + osb__timeout(c);
         return OSB_OK;
     }
-    if (io < 0 && io != OSB_IO_WANT_READ && io != OSB_IO_WANT_WRITE) osb__port_error(c);
+    if (io < 0 && !osb__is_later(io)) osb__port_error(c);
     return osb__early_answer(c, io);
 }
 
@@ -3821,7 +3828,7 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
         return status;
     }
     io = port->ops->recv(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
-    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) {
+    if (osb__is_later(io)) {
         osb__want_io(c, io);
         *over = c->ended; /* the rest of an ended stream is not waited for */
         return *over ? OSB_OK : OSB_PENDING;

@@ -57,6 +57,7 @@ typedef struct script_port {
     bool pausing;
     bool told_later[3]; /* connect, send, recv: the last one was an injected "try later" */
     bool come_again;    /* one of them was: there is nothing to wait for */
+    bool at_once;       /* the last call answered OSB_IO_AGAIN */
     unsigned wanted;    /* what the last "try later" said to wait for; a send's holds on */
     size_t calls, received, connects, closes;
     struct text again; /* what a send that was told to come later must bring again */
@@ -184,15 +185,18 @@ SUPPORT int script_later(script_port *p, int which)
 {
     bool later;
     if (p->watch != NULL) p->watch(p);
+    p->at_once = false;
     if (which != SCRIPT_IN_RECV || !p->must_repeat) p->wanted = 0;
     later = p->calls++ == p->later_at;
     if (p->later_always) later = !p->told_later[which];
     p->told_later[which] = later;
     if (p->calls > 50000000u) abort(); /* somebody turns in a circle, and no time passes */
     if (!later) return 0;
+    p->at_once = p->calls % 3 == 2;
+    if (p->at_once) return OSB_IO_AGAIN;
     p->come_again = true;
-    p->wanted |= p->calls % 2 == 0 ? OSB_WANT_READ : OSB_WANT_WRITE;
-    return p->calls % 2 == 0 ? OSB_IO_WANT_READ : OSB_IO_WANT_WRITE;
+    p->wanted |= p->calls % 3 == 0 ? OSB_WANT_READ : OSB_WANT_WRITE;
+    return p->calls % 3 == 0 ? OSB_IO_WANT_READ : OSB_IO_WANT_WRITE;
 }
 
 SUPPORT int script_want(script_port *p, unsigned want)
@@ -399,6 +403,7 @@ SUPPORT void script_wait_call(void *ctx, unsigned want, uint32_t timeout_ms)
 {
     script_port *p = (script_port *)ctx;
     const script_step *step = script_step_now(p);
+    if (p->at_once) script_misuse(p, "waits, though the port said: at once", "", 0);
     if ((want & p->wanted) != p->wanted)
         script_misuse(p, "waits for something else than the port said", "", 0);
     p->wanted = 0;
