@@ -33,8 +33,8 @@ deps: ## install everything that any command here needs (Debian, Ubuntu)
 	@tools/deps.sh all
 
 # Each command makes sure of its own group of packages: `deps-demo` is `tools/deps.sh demo`.
-.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages
-deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages: deps-%:
+.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages deps-api
+deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages deps-api: deps-%:
 	@tools/deps.sh $*
 
 demo: build/quickstart build/streaming ## build two examples and run them against a local server
@@ -52,12 +52,21 @@ $(EXAMPLES:%=build/%): build/%: examples/%.c $(HEADERS) | deps-demo
 
 test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
+	@tools/api.py check
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/with-devserver.sh sh -euc 'for example in $(filter-out exact,$(EXAMPLES)); do \
 	    build/$$example; done' >/dev/null
 	@rm -rf build/faults
 	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
 	@tests/faults/collect.py
+
+.PHONY: api api-facts
+api: deps-test ## compare the header with OpenSandbox's API
+	@tools/api.py check
+
+# Only when OpenSandbox's API has changed: FOLDERS have its documents, the newest last.
+api-facts: deps-api
+	@tools/api_facts.py $(FOLDERS)
 
 .PHONY: test-programs
 test-programs: $(SUITE_PROGRAMS) $(EXAMPLES:%=build/%)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what some targets of the Makefile need, and only what is missing.
 #
-#     tools/deps.sh GROUP...     groups: demo test cross lint interop fuzz machines packages tls, or all
+#     tools/deps.sh GROUP...     groups: demo test cross lint interop fuzz machines packages api tls, or all
 #
 # When nothing is missing it is done in milliseconds: every target can afford to call it first.
 set -eu
@@ -47,6 +47,8 @@ packages pkgconf                pkg-config                   the pkg-config file
 packages dpkg-dev               dpkg-buildpackage            the Debian package
 packages debhelper              dh                           the Debian package
 packages git                    git                          the list of the sources' files
+api     python3                 python3                      reads the API's documents
+api     python3-yaml            /usr/lib/python3/dist-packages/yaml/__init__.py  reads OpenAPI files
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
@@ -54,15 +56,15 @@ TABLE
 # A group's own packages come after those of the groups that it builds on.
 with_prerequisites() {
     case $1 in
-    demo | tls | fuzz) echo "$1" ;;
+    demo | tls | fuzz | api) echo "$1" ;;
     test | interop) echo "demo $1" ;;
     packages) echo "demo packages" ;;
     machines) echo "demo test fuzz machines" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;
-    all) echo "demo test cross lint interop fuzz machines packages tls" ;;
+    all) echo "demo test cross lint interop fuzz machines packages api tls" ;;
     *)
-        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop fuzz machines packages tls all)" >&2
+        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop fuzz machines packages api tls all)" >&2
         return 1
         ;;
     esac

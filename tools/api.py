@@ -1,0 +1,462 @@
+#!/usr/bin/env python3
+"""Compares opensandbox.h with what tests/api/*.json say of OpenSandbox's API, in both directions.
+
+    tools/api.py check     every operation, parameter and property must stand in the header's tables with
+                           a fitting type, and nothing else; each operation must have been sent, and its
+                           answer decoded, in a transcript of tests/transcripts
+    tools/api.py gaps      what `check` finds but for the exclusions, pending or not
+    tools/api.py trim      takes out of tests/api/pending.txt what is no longer missing
+
+What is left out for good stands in tests/api/exclusions.txt, what is still to come in pending.txt: a line
+is a gap as `check` prints it (in exclusions.txt `#` and a reason follow). A line that stands for no gap
+is an error. Writes build/api.md, the table for the README.
+"""
+
+import argparse
+import collections
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADER = ROOT / "opensandbox.h"
+FACTS = ROOT / "tests/api"
+BUILD = ROOT / "build/api"
+
+# What JSON the kinds of members in the header's tables stand for: of an array or map, of its elements.
+SCALARS = {
+    "STRING": "string", "ARGV": "string", "VIEW": "string", "TEXT": "string", "CUT": "string",
+    "COPY": "string", "TYPE": "string", "FLAG": "boolean", "NOT": "boolean", "BOOL": "boolean",
+    "U32": "integer", "CURSOR": "integer", "OPT_U32": "integer", "UINT": "integer",
+    "U64": "integer", "I64": "integer", "OPT_I32": "integer", "MILLI": "number",
+}
+OBJECTS = ("GROUP", "POINTER", "OBJECT")
+ARRAYS = {"STRINGS": "string", "STRUCTS": None, "LIST": None, "ARRAY": "string"}
+MAPS = {"PAIRS": "string", "NULLABLE": "string", "MAP": "string"}
+# What a fact's type may be in the header.
+FITS = {"any": {"string", "integer", "number", "boolean", "object", "array", "map"},
+        "string": {"string"}, "boolean": {"boolean"}, "integer": {"integer"},
+        "number": {"integer", "number"}, "object": {"object"}, "array": {"array"}, "map": {"map"}}
+# In a query everything is text, and a map is a query within the query.
+FITS_QUERY = FITS | {"string": {"string", "integer", "map"}, "number": {"integer"}}
+
+OP = re.compile(r"static const osb__op (\w+) = (\{[^}]*(?:\{[^}]*\}[^}]*)*\});")
+KINDS = re.compile(r"enum \{([^}]*?)OSB__KIND = ", re.S)
+
+
+def merge(old, new):
+    """Two shapes, or nests of dictionaries, as one."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {key: merge(old.get(key), new.get(key)) for key in old | new}
+    if isinstance(old, list) and isinstance(new, list):
+        return [merge(old[0], new[0])]
+    return old if new is None else new
+
+
+def anonymous(name):
+    """An operation's name without the names of the parameters in its path."""
+    return re.sub(r"\{\w+\}", "{}", name)
+
+
+class Operation:
+    """What the documents say of one operation."""
+
+    def __init__(self, name):
+        self.name = name
+        self.service = None
+        self.base = ""  # of its path
+        self.parameters = self.body = self.answer = self.headers = {}
+        self.any_method = name.startswith("* ")  # a way to other servers, no operation of its own
+        self.tests = collections.defaultdict(set)  # transcripts, by call
+
+    def pattern(self):
+        """What a request of this operation looks like; a proxy or a domain may put a path before."""
+        method, path = self.name.split(" ")
+        path = re.sub(r"\\\{\w+\\\}", r"[^/?]+", re.escape(path))
+        method = r"\w+" if method == "*" else method
+        return re.compile(rf"{method} .*{re.escape(self.base)}{path}(\?|$)")
+
+
+def read_facts():
+    files = {path.stem: json.loads(path.read_text()) for path in sorted(FACTS.glob("*.json"))}
+    operations, errors, events = {}, {}, {}
+    for stem, facts in files.items():
+        errors, events = merge(errors, facts.get("errors")), merge(events, facts.get("events"))
+        for name, node in facts["operations"].items():
+            operation = operations.setdefault(anonymous(name), Operation(name))
+            operation.service = node.get("service", stem)
+            operation.base = node.get("base", files[operation.service].get("base", ""))
+            for part in ("parameters", "body", "answer", "headers"):
+                setattr(operation, part, merge(getattr(operation, part), node.get(part)))
+    return list(operations.values()), errors, events
+
+
+def read_tables():
+    """The header's tables, printed by a program that includes it."""
+    text = HEADER.read_text()
+    kinds = re.findall(r"\bOSB__(\w+)", re.sub(r"/\*.*?\*/", "", KINDS.search(text)[1], flags=re.S))
+    ops = OP.findall(text)
+    if len(ops) != len(re.findall(r"\bosb__op \w+(?:\[\w*\])? =", text)):
+        sys.exit("tools/api.py: opensandbox.h defines an osb__op in a way that is not understood here")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "api_tables.h").write_text(
+        "static const named_op ops[] = {\n"
+        + "".join(f'    {{"{name}", {value}}},\n' for name, value in ops)
+        + "};\nstatic const named_kind kinds[] = {\n"
+        + "".join(f'    {{"{kind}", OSB__{kind}}},\n' for kind in kinds) + "};\n")
+    program = BUILD / "dump"
+    subprocess.run(["gcc", "-std=c99", "-I.", f"-I{BUILD}", "tests/api/dump.c", "-o", program],
+                   cwd=ROOT, check=True)
+    return json.loads(subprocess.run([program], check=True, capture_output=True).stdout)
+
+
+def flat_shape(shape, path=""):
+    """Yields the path and type of everything in a shape: items, items[], items[].id, metadata{}."""
+    if isinstance(shape, list):
+        yield path, "array"
+        yield from flat_shape(shape[0], path + "[]")
+    elif isinstance(shape, dict) and "*" in shape:
+        yield path, "map"
+        yield from flat_shape(shape["*"], path + "{}")
+    elif isinstance(shape, dict):
+        yield path, "object"
+        for name, member in shape.items():
+            yield from flat_shape(member, f"{path}.{name}".lstrip("."))
+    else:
+        yield path, shape
+
+
+def flat_table(table, path):
+    for field in table:
+        yield from flat_field(field, f"{path}.{field['name']}".lstrip(".") if field["name"] else path)
+
+
+def flat_field(field, path=""):
+    """The same of a member of the header's tables."""
+    kind, sub = field["kind"], field.get("sub", [])
+    if kind == "EITHER":
+        yield path, "string"
+        yield from flat_field({"kind": "OBJECT", "sub": sub}, path)
+        yield from flat_field({"kind": "LIST", "sub": sub}, path)
+    elif kind in ARRAYS or kind in MAPS:
+        yield path, "array" if kind in ARRAYS else "map"
+        inside = path + ("[]" if kind in ARRAYS else "{}")
+        yield inside, "object" if sub else (ARRAYS | MAPS)[kind]
+        yield from flat_table(sub, inside)
+    elif kind in OBJECTS or sub:
+        yield path, "object"
+        yield from flat_table(sub, path)
+    elif kind in SCALARS:
+        yield path, SCALARS[kind]
+    else:
+        sys.exit(f"tools/api.py: OSB__{kind} is new: what JSON does it stand for?")
+
+
+def types_by_path(pairs):
+    result = collections.defaultdict(set)
+    for path, kind in pairs:
+        result[path].add(kind)
+    return result
+
+
+def parent(path):
+    """What a path stands in; None: nothing."""
+    cut = re.search(r"(\[\]|\{\}|\.?[^.\[\]{}]+)$", path)
+    return path[: cut.start()] if cut else None
+
+
+def within_any(path, facts):
+    """Whether the documents leave open what stands there."""
+    while path is not None:
+        if "any" in facts.get(path, ()):
+            return True
+        path = parent(path)
+    return False
+
+
+def compare(where, facts, header, fits=FITS):
+    """Yields the gaps between two sets of types by path, of nested ones only the outermost."""
+    for path, kinds in facts.items():
+        if path not in header:
+            if parent(path) in header or path == "":
+                yield f"{where} {path}".strip() + ": not in the header"
+        elif not any(fits[kind] & header[path] for kind in kinds):
+            yield f"{where} {path}: {' or '.join(kinds)}, but {' or '.join(header[path])} in the header"
+    names = {path.replace("[]", "") for path in facts}  # the header may take one for a list, too
+    for path in header:
+        if path.replace("[]", "") not in names and not within_any(path, facts):
+            if parent(path) in facts or path == "":
+                yield f"{where} {path}".strip() + ": only in the header"
+
+
+class Tables:
+    """What the header has for one operation: all the tables of that name together."""
+
+    def __init__(self, tables):
+        self.events = any(table["events"] for table in tables)
+        self.data = any(table["data"] for table in tables)
+        self.query = types_by_path(pair for table in tables for pair in flat_table(table["query"], "")
+                                   if not pair[0].endswith("{}"))
+        self.body = self.together(table["body"] for table in tables if table["body"])
+        self.answer = types_by_path(pair for table in tables if table["answer"] is not None
+                                    for pair in flat_field(table["answer"]))
+
+    @staticmethod
+    def together(bodies):
+        """A body is an object, or the value of a member without a name."""
+        return types_by_path(pair for body in bodies for pair in (
+            flat_field(body[0]) if body[0]["name"] == "" else flat_field({"kind": "OBJECT", "sub": body})))
+
+
+def json_of(contents):
+    """The JSON in a body or answer, as types by path; that in one part of a multipart body counts."""
+    shapes = [shape for kind, shape in contents.items() if kind != "multipart/form-data"
+              and (kind == "application/json" or isinstance(shape, dict))]
+    for part in contents.get("multipart/form-data", {}).values():
+        shapes += [part] if isinstance(part, dict) else []
+    return types_by_path(pair for shape in shapes for pair in flat_shape(shape))
+
+
+def query_of(operation):
+    query = types_by_path(flat_shape(operation.parameters.get("query", {})))
+    del query[""]
+    return query
+
+
+def is_events(operation):
+    return "execution_count" in operation.answer.get("text/event-stream", {})
+
+
+def headers_of(operation):
+    """Names of header lines, of the request and of the answer."""
+    return sorted({**operation.parameters.get("header", {}), **operation.headers})
+
+
+def compare_operation(operation, tables, events, source):
+    """Yields an operation's gaps."""
+    name = operation.name
+    yield from compare(f"{name} query", query_of(operation), tables.query, FITS_QUERY)
+    yield from compare(f"{name} body", json_of(operation.body), tables.body)
+    for header in headers_of(operation):
+        if f'"{header.lower()}' not in source:
+            yield f"{name} header {header}: not in the header"
+    answer = json_of(operation.answer)
+    if is_events(operation) != tables.events:
+        yield f"{name} answer: {'' if is_events(operation) else 'not '}a stream of events"
+    elif tables.events:
+        gaps = compare(f"{name} answer", answer, events)
+        yield from (gap for gap in gaps if not gap.endswith("only in the header"))
+    else:
+        yield from compare(f"{name} answer", answer, tables.answer)
+    plain = [kind for kind, shape in operation.answer.items()
+             if isinstance(shape, str) and kind != "application/json"]
+    if plain and not tables.data:
+        yield f"{name} answer {plain[0]}: not handed out"
+
+
+class Header:
+    """The header's operations by name, and what all of them share."""
+
+    def __init__(self, dump):
+        by_name = collections.defaultdict(list)
+        for table in dump["operations"]:
+            by_name[anonymous(table["name"])].append(table)
+        self.operations = {name: Tables(tables) for name, tables in by_name.items()}
+        self.errors = types_by_path(flat_field(dump["errors"]))
+        self.events = types_by_path(flat_field(dump["events"]))
+        self.source = HEADER.read_text().lower()
+
+    def tables_of(self, operation):
+        return self.operations.get(anonymous(operation.name))
+
+
+def find_gaps(operations, errors, events, header):
+    """Yields what differs between the documents and the header."""
+    for operation in operations:
+        tables = header.tables_of(operation)
+        if tables is not None:
+            yield from compare_operation(operation, tables, header.events, header.source)
+        elif not operation.any_method:
+            yield f"{operation.name}: not in the header"
+        if not operation.tests:
+            yield f"{operation.name}: no transcript"
+        if is_events(operation):
+            events = merge(events, operation.answer["text/event-stream"])
+    known = {anonymous(operation.name) for operation in operations}
+    yield from (f"{name}: only in the header" for name in header.operations if name not in known)
+    yield from compare("errors", types_by_path(flat_shape(errors)), header.errors)
+    yield from compare("events", types_by_path(flat_shape(events)), header.events)
+
+
+REQUEST = re.compile(r"> ((?:GET|PUT|POST|PATCH|DELETE) \S+) HTTP/1\.1$")
+STATUS = re.compile(r"< HTTP/1\.[01] (\d\d\d)")
+
+
+def exchanges(path):
+    """Yields each request of a transcript that was answered with 2xx and whose call ended well."""
+    call, requests, status = None, [], 0
+    for line in path.read_text().splitlines():
+        if line.startswith("call "):
+            call, requests = line.removeprefix("call "), []
+        elif match := REQUEST.match(line):
+            requests.append([match[1], 0])
+        elif (match := STATUS.match(line)) and requests:
+            requests[-1][1] = int(match[1])
+        elif line == "= OSB_OK":
+            yield from ((call, request) for request, status in requests if 200 <= status < 300)
+
+
+def read_transcripts(operations):
+    """Notes for each operation which calls sent it, and in which transcripts."""
+    patterns = [(operation, operation.pattern()) for operation in operations]
+    patterns.sort(key=lambda pair: pair[0].name.count("/"), reverse=True)
+    for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
+        for call, request in exchanges(path):
+            if call == "endpoint_request":
+                continue  # the caller's own request, no operation
+            found = (operation for operation, pattern in patterns if pattern.match(request))
+            operation = next(found, None)
+            if operation is None:
+                sys.exit(f"{path.name}: no operation is like {request}")
+            operation.tests[call].add(path.name)
+
+
+class Lines:
+    """The gaps in exclusions.txt or pending.txt."""
+
+    def __init__(self, name):
+        self.path = FACTS / name
+        self.text = self.path.read_text().splitlines() if self.path.exists() else []
+        lines = (line.partition("  #")[0].strip() for line in self.text if not line.startswith("#"))
+        self.lines = [line for line in lines if line]
+        self.used = set()
+
+    def have(self, gap):
+        """Whether a line is the gap, or its beginning up to the end of a name."""
+        for line in self.lines:
+            if gap.startswith(line) and gap[len(line):len(line) + 1] in ("", ":", " ", ".", "[", "{"):
+                self.used.add(line)
+                return True
+        return False
+
+    def unused(self):
+        return [line for line in self.lines if line not in self.used]
+
+
+def named(paths):
+    """Of types by path the members and parameters, without the elements of arrays and maps."""
+    return [path for path in paths if path and not path.endswith(("[]", "{}"))]
+
+
+def count_properties(operation, header, left_out):
+    """How many parameters and properties an operation has, and how many of them the header has."""
+    tables = header.tables_of(operation)
+    answer = header.events if is_events(operation) else tables.answer if tables else {}
+    parts = (("query", query_of(operation), tables.query if tables else {}),
+             ("body", json_of(operation.body), tables.body if tables else {}),
+             ("answer", json_of(operation.answer), answer))
+    known = there = 0
+    for part, facts, own in parts:
+        wanted = [path for path in named(facts)
+                  if not any(f"{operation.name} {part} {path}".startswith(line)
+                             for line in left_out.lines)]
+        known += len(wanted)
+        there += sum(1 for path in wanted if tables and path in own)
+    return known, there
+
+
+def rows(operations, header, left_out):
+    """One row for each service: operations known, in the header, tested; properties known, there."""
+    table = collections.defaultdict(lambda: [0] * 5)
+    for operation in operations:
+        if f"{operation.name}" in left_out.lines:
+            continue
+        known, there = count_properties(operation, header, left_out)
+        in_header = operation.any_method or header.tables_of(operation) is not None
+        numbers = (1, in_header, bool(operation.tests), known, there)
+        for name in (operation.service, "all"):
+            table[name] = [a + b for a, b in zip(table[name], numbers)]
+    table["all"] = table.pop("all")
+    return [[name, *numbers] for name, numbers in table.items()]
+
+
+HEADS = ("service", "operations", "in the header", "tested", "parameters, properties", "in the header")
+
+
+def markdown(heads, body):
+    lines = [heads, ["---"] * len(heads), *body]
+    return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
+
+
+def calls_of(operation):
+    """The calls that send an operation: those whose name is in most transcripts first."""
+    calls = sorted(operation.tests, key=lambda call: (-len(operation.tests[call]), call))
+    return " ".join(f"`osb_{call}`" for call in calls) or "none yet"
+
+
+def write_table(operations, header, left_out):
+    """The README's table."""
+    body = [[f"`{operation.name}`", calls_of(operation),
+             len(set().union(*operation.tests.values()))]
+            for operation in sorted(operations, key=lambda o: (o.service, o.name.split(" ")[::-1]))
+            if operation.name not in left_out.lines]
+    reasons = [line.partition("  #") for line in left_out.text if "  #" in line]
+    (BUILD.parent / "api.md").write_text(
+        markdown(HEADS, rows(operations, header, left_out)) + "\n"
+        + markdown(("operation", "calls that send it", "transcripts"), body)
+        + "\nLeft out:\n\n"
+        + "".join(f"- `{gap.strip()}`: {reason.strip()}\n" for gap, _, reason in reasons))
+
+
+def print_table(heads, body):
+    lines = [heads, *body]
+    widths = [max(len(str(line[column])) for line in lines) for column in range(len(heads))]
+    for line in lines:
+        print("  ".join(f"{cell:>{width}}" if column else f"{cell:<{width}}"
+                        for column, (cell, width) in enumerate(zip(line, widths))))
+
+
+def check(gaps, left_out, pending):
+    """Prints what is wrong; returns the exit status."""
+    wrong = [gap for gap in gaps if not left_out.have(gap) and not pending.have(gap)]
+    wrong += [f"{left_out.path.name}: no gap is like: {line}" for line in left_out.unused()]
+    wrong += [f"{pending.path.name}: no longer missing (`tools/api.py trim` takes it out): {line}"
+              for line in pending.unused()]
+    print(f"{len(pending.lines) - len(pending.unused())} gaps are still to come: tests/api/pending.txt")
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+def trim(gaps, pending):
+    for gap in gaps:
+        pending.have(gap)
+    gone = pending.unused()
+    pending.path.write_text("".join(line + "\n" for line in pending.text if line not in gone))
+    print(f"{len(gone)} lines taken out")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("check", "trim", "gaps"))
+    options = parser.parse_args()
+    operations, errors, events = read_facts()
+    read_transcripts(operations)
+    header = Header(read_tables())
+    gaps = list(find_gaps(operations, errors, events, header))
+    left_out, pending = Lines("exclusions.txt"), Lines("pending.txt")
+    if options.what == "trim":
+        trim(gaps, pending)
+    elif options.what == "gaps":
+        print("\n".join(gap for gap in gaps if not left_out.have(gap)))
+    else:
+        write_table(operations, header, left_out)
+        print_table(HEADS, rows(operations, header, left_out))
+        sys.exit(check(gaps, left_out, pending))
+
+
+if __name__ == "__main__":
+    main()
