@@ -3895,8 +3895,9 @@ static bool osb__rewind(osb_client *c)
 {
 #ifndef OSB_NO_RAW_REQUEST
     const osb_request *source = osb__source(c);
-    if (c->source_used)
-        return source->rewind_body != NULL && source->rewind_body(source->user) == 0;
+    if (!c->source_used) return true;
+    if (source->rewind_body == NULL || source->rewind_body(source->user) != 0) return false;
+    (void)osb__measure_request(c); /* its size has grown with what the source gave */
 #else
     (void)c;
 #endif

@@ -18,7 +18,7 @@ typedef enum script_kind {
     SCRIPT_REFUSE,      /* a connect that fails */
     SCRIPT_STALL,       /* a connect that never comes about */
     SCRIPT_EXPECT,      /* exactly these bytes from the client */
-    SCRIPT_REQUEST,     /* any one request, whose body is as long as its Content-Length says */
+    SCRIPT_REQUEST,     /* any one request, whose body is as long as its head says, or chunked */
     SCRIPT_REPLY,       /* these bytes for the client, so many times */
     SCRIPT_PAUSE,       /* nothing happens for so many milliseconds */
     SCRIPT_CLOSE,       /* the server closes the connection in good order */
@@ -236,11 +236,18 @@ SUPPORT int script_connect_call(void *ctx, const char *host, uint16_t port, bool
     return 0;
 }
 
-/* The size of a request whose head has just ended. */
+/* The size of a request whose head has just ended; SCRIPT_NEVER: until its last chunk. */
 SUPPORT size_t script_request_size(const struct text *head)
 {
     const char *length = strstr(head->data, "\r\nContent-Length: ");
+    if (strstr(head->data, "\r\nTransfer-Encoding: chunked\r\n") != NULL) return SCRIPT_NEVER;
     return head->size + (length != NULL ? (size_t)strtoul(length + 18, NULL, 10) : 0);
+}
+
+SUPPORT bool script_ends_with(const struct text *text, const char *end)
+{
+    size_t n = strlen(end);
+    return text->size >= n && memcmp(text->data + text->size - n, end, n) == 0;
 }
 
 /* Bytes of a request that may be anything. */
@@ -254,9 +261,10 @@ SUPPORT size_t script_take_request(script_port *p, const char *data, size_t size
     }
     while (n < size && (n == 0 || request->size != p->request_size)) {
         text_add(request, data + n++, 1);
-        if (p->request_size == 0 && request->size >= 4 &&
-            memcmp(request->data + request->size - 4, "\r\n\r\n", 4) == 0)
+        if (p->request_size == 0 && script_ends_with(request, "\r\n\r\n"))
             p->request_size = script_request_size(request);
+        else if (p->request_size == SCRIPT_NEVER && script_ends_with(request, "\r\n0000\r\n\r\n"))
+            p->request_size = request->size;
     }
     if (request->size == p->request_size) script_next(p);
     return n;
