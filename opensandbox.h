@@ -1235,7 +1235,7 @@ static uint32_t osb__http_date(const char *text, size_t size)
     minute = osb__two_digits(text + 20);
     second = osb__two_digits(text + 23);
     if (month == 12 || day < 1 || day > 31 || year < 1970 || year > 2105) return 0;
-    if (osb__two_digits(text + 12) > 99u || osb__two_digits(text + 14) > 99u) return 0;
+    if (osb__two_digits(text + 14) > 99u) return 0; /* in the century it shows in the year */
     if (hour > 23 || minute > 59 || second > 60) return 0;
     return ((osb__days_from_civil(year, month + 1, day) * 24u + hour) * 60u + minute) * 60u +
            second;
@@ -2127,7 +2127,7 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     osb__jsmntok_t token[2];
     unsigned char *unit = c->buffer + c->unit, saved;
     size_t size = osb__unit_size(c), cut;
-    unsigned kind = j->field != NULL ? j->field->kind & OSB__KIND : 0u;
+    unsigned kind = j->field->kind & OSB__KIND; /* only what is wanted fills anything */
     bool pieces = kind == OSB__TEXT || kind == OSB__CUT || kind == OSB__EITHER ||
                   ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
     osb_str key, text;
@@ -2208,7 +2208,7 @@ static osb_status osb__json_check_required(osb_client *c, const osb__field *obje
 {
     static const char nothing[sizeof(char *)] = {0};
     const osb__field *field = object->sub;
-    for (; field != NULL && field->name != NULL; field++) {
+    for (; field->name != NULL; field++) {
         const unsigned char *out = (const unsigned char *)c->json.base + field->offset;
         size_t size = (field->kind & OSB__KIND) == OSB__COPY ? 1 : sizeof nothing;
         if ((field->kind & OSB__REQUIRED) == 0 || OSB_MEMCMP(out, nothing, size) != 0) continue;
@@ -2223,7 +2223,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
     osb__json *j = &c->json;
     const osb__field *closed = osb__json_frame(j);
     osb_status status = OSB_OK;
-    if (j->depth == 0 || osb__json_in_array(j) != array) return osb__malformed(c);
+    if (osb__json_in_array(j) != array) return osb__malformed(c);
     j->depth--;
     j->state = j->depth == 0 ? OSB__J_DONE : OSB__J_NEXT;
     j->field = closed;
@@ -3267,13 +3267,10 @@ static OSB__APART osb_status osb__on_event_end(osb_client *c)
     if (!c->typed && event->key.data == NULL && event->text.data == NULL) return OSB_OK;
     if (!c->typed) { /* only failures have no type */
         c->ended = true;
-        if (!c->keep_error) {
-            c->error.code = event->key;
-            c->error.message = event->text;
-        }
+        c->error.code = event->key;
+        c->error.message = event->text;
         return osb__fail(c, OSB_E_STREAM, NULL);
     }
-    if (c->ended || c->consumer != OSB__TO_EVENTS) return OSB_OK;
     if (event->type == OSB_EVENT_INIT && event->text.data == NULL)
         return osb__bad_json(c, OSB__SAY("malformed event"));
     status = osb__event_summary(c, event);
@@ -3725,7 +3722,7 @@ static osb_status osb__body_end(osb_client *c)
     if (c->consumer == OSB__TO_ERROR_TEXT) {
         size_t size = osb__unit_size(c);
         const unsigned char *text = c->buffer + c->unit;
-        while (size > 0 && text[size - 1] <= 0x20) size--;
+        while (text[size - 1] <= 0x20) size--; /* its first byte is none of these */
         c->error.message = osb__keep(c, text, osb__whole_characters(text, size));
         osb__drop_unit(c);
     }
@@ -3770,9 +3767,8 @@ static bool osb__make_room(osb_client *c)
 
 static osb_status osb__overflow(osb_client *c)
 {
-    if (!c->answered) osb__head_overflow(c);
-    else if (c->consumer == OSB__TO_ERROR_TEXT) osb__drop_unit(c);
-    else return osb__json_overflow(c);
+    if (c->answered) return osb__json_overflow(c);
+    osb__head_overflow(c);
     return OSB_OK;
 }
 
@@ -3840,8 +3836,6 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     if ((c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0)
         c->deadline_ms = osb__now(c) + osb__timeout(c);
     status = osb__consume(c);
-    if (c->ended && status == OSB_E_PROTOCOL)
-        return OSB_OK; /* the execution is known all the same */
     if (c->ended && status == OSB_PENDING && c->drained++ == 8) return OSB_OK;
     *over = status != OSB_PENDING;
     return *over ? status : OSB_OK;
@@ -3955,7 +3949,8 @@ static OSB__APART osb_status osb__start(osb_client *c)
     while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
     if (hole != NULL && *hole == '{' && !osb__is_segment(c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
-    if (!osb__call_address(c, &a)) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
+    if (!osb__lifecycle_address(c, &a) || !osb__call_address(c, &a))
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
     if (!c->keep_error) {
         c->error.target.data = a.host - (a.bracketed ? 1 : 0);
         c->error.target.size = (size_t)(a.path - c->error.target.data);
@@ -3973,8 +3968,7 @@ static osb_status osb__timed_out(osb_client *c)
     static const char *const phase[] = {NULL, NULL, OSB__SAY("while connecting"),
                                         OSB__SAY("while sending the request"),
                                         OSB__SAY("while waiting for the answer")};
-    bool stream = c->answered && c->state == OSB__RECEIVING &&
-                  (c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0;
+    bool stream = c->answered && (c->call.op->flags & (OSB__EVENTS | OSB__DATA)) != 0;
     return osb__fail(c, OSB_E_TIMEOUT,
                      stream ? OSB__SAY("silence on the stream") : phase[c->state]);
 }
@@ -4468,13 +4462,11 @@ static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, o
 static void osb__error_location(osb_client *c, osb_str part)
 {
     osb_str kept;
-    const unsigned char *end = (const unsigned char *)part.data + part.size;
     if (c->error.message.data != NULL) return;
-    if (end == c->buffer + c->unit_end) return; /* a number: it has no byte to spare for its NUL */
     kept = osb__keep(c, part.data, part.size);
     if (c->error.code.data == NULL) {
         c->error.code = kept;
-    } else if (kept.data == c->error.code.data + c->error.code.size + 1) {
+    } else { /* it stands right behind the code: a dot joins them */
         c->buffer[(size_t)(kept.data - (const char *)c->buffer) - 1] = '.';
         c->error.code.size += 1 + kept.size;
     }
