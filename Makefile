@@ -52,7 +52,7 @@ $(EXAMPLES:%=build/%): build/%: examples/%.c $(HEADERS) | deps-demo
 
 test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
-	@tools/api.py check
+	@$(MAKE) --no-print-directory api
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/with-devserver.sh sh -euc 'for example in $(filter-out exact,$(EXAMPLES)); do \
 	    build/$$example; done' >/dev/null
@@ -63,6 +63,7 @@ test: deps-test ## run the tests: once with sanitizers, once under valgrind
 .PHONY: api api-facts
 api: deps-test ## compare the header with OpenSandbox's API
 	@tools/api.py check
+	@tests/api/selftest.py
 
 # Only when OpenSandbox's API has changed: FOLDERS have its documents, the newest last.
 api-facts: deps-api

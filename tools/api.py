@@ -31,12 +31,15 @@ SCALARS = {
     "COPY": "string", "TYPE": "string", "FLAG": "boolean", "NOT": "boolean", "BOOL": "boolean",
     "U32": "integer", "CURSOR": "integer", "OPT_U32": "integer", "UINT": "integer",
     "U64": "integer", "I64": "integer", "OPT_I32": "integer", "MILLI": "number",
+    "COUNT": "integer", "ALWAYS": "integer", "JSON": "any",
 }
 OBJECTS = ("GROUP", "POINTER", "OBJECT")
-ARRAYS = {"STRINGS": "string", "STRUCTS": None, "LIST": None, "ARRAY": "string"}
-MAPS = {"PAIRS": "string", "NULLABLE": "string", "MAP": "string"}
+ARRAYS = {"STRINGS": "string", "NUMBERS": "integer", "ARRAY": "string", "STRUCTS": "object",
+          "LIST": "object"}
+MAPS = {"PAIRS": "string", "NULLABLE": "string", "MAP": "string", "KEYED": "object",
+        "DICT": "object"}
 # What a fact's type may be in the header.
-FITS = {"any": {"string", "integer", "number", "boolean", "object", "array", "map"},
+FITS = {"any": {"string", "integer", "number", "boolean", "object", "array", "map", "any"},
         "string": {"string"}, "boolean": {"boolean"}, "integer": {"integer"},
         "number": {"integer", "number"}, "object": {"object"}, "array": {"array"}, "map": {"map"}}
 # In a query everything is text, and a map is a query within the query.
@@ -143,7 +146,7 @@ def flat_field(field, path=""):
     elif kind in ARRAYS or kind in MAPS:
         yield path, "array" if kind in ARRAYS else "map"
         inside = path + ("[]" if kind in ARRAYS else "{}")
-        yield inside, "object" if sub else (ARRAYS | MAPS)[kind]
+        yield inside, (ARRAYS | MAPS)[kind]
         yield from flat_table(sub, inside)
     elif kind in OBJECTS or sub:
         yield path, "object"
@@ -197,8 +200,8 @@ class Tables:
     def __init__(self, tables):
         self.events = any(table["events"] for table in tables)
         self.data = any(table["data"] for table in tables)
-        self.query = types_by_path(pair for table in tables for pair in flat_table(table["query"], "")
-                                   if not pair[0].endswith("{}"))
+        self.query = self.together(table["query"] for table in tables)
+        self.query.pop("metadata{}", None)  # a query within the query: there it is text
         self.body = self.together(table["body"] for table in tables if table["body"])
         self.answer = types_by_path(pair for table in tables if table["answer"] is not None
                                     for pair in flat_field(table["answer"]))
@@ -207,7 +210,8 @@ class Tables:
     def together(bodies):
         """A body is an object, or the value of a member without a name."""
         return types_by_path(pair for body in bodies for pair in (
-            flat_field(body[0]) if body[0]["name"] == "" else flat_field({"kind": "OBJECT", "sub": body})))
+            flat_field(body[0]) if body and body[0]["name"] == ""
+            else flat_field({"kind": "OBJECT", "sub": body})))
 
 
 def json_of(contents):
@@ -220,9 +224,7 @@ def json_of(contents):
 
 
 def query_of(operation):
-    query = types_by_path(flat_shape(operation.parameters.get("query", {})))
-    del query[""]
-    return query
+    return types_by_path(flat_shape(operation.parameters.get("query", {})))
 
 
 def is_events(operation):

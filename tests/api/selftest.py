@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Shows that tools/api.py finds what it is for: each case spoils one thing in a copy of the files that
+it reads, and names what the check must then say."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# What is wrong | file | text | what takes its place | lines of the check, none if it must pass
+CASES = (
+    ("nothing", "opensandbox.h", "", "", ()),
+    ("a misspelled property", "opensandbox.h", '{"snapshotId", NULL, OSB__AT(osb_create_options',
+     '{"snapshotID", NULL, OSB__AT(osb_create_options',
+     ("POST /sandboxes body snapshotId: not in the header",
+      "POST /sandboxes body snapshotID: only in the header")),
+    ("a property of another type", "opensandbox.h", 'ttl_s), OSB__U32', 'ttl_s), OSB__STRING',
+     ("POST /sandboxes body timeout: integer, but string in the header",)),
+    ("a misspelled parameter", "opensandbox.h", '{"pageSize", NULL, OSB__AT(osb_sandbox_filter',
+     '{"page_size", NULL, OSB__AT(osb_sandbox_filter',
+     ("GET /sandboxes query pageSize: not in the header",
+      "GET /sandboxes query page_size: only in the header")),
+    ("a misspelled operation", "opensandbox.h", '"GET /ping"', '"GET /pong"',
+     ("GET /ping: not in the header", "GET /pong: only in the header")),
+    ("an event's member too many", "opensandbox.h", '{"evalue", NULL', '{"value", NULL',
+     ("POST /command answer error.evalue: not in the header",
+      "events error.value: only in the header")),
+    ("a property that is new", "tests/api/execd.json", '"exit_code": "integer"',
+     '"exit_code": "integer", "signal": "string"',
+     ("GET /command/status/{id} answer signal: not in the header",)),
+    ("an operation that no transcript shows", "tests/transcripts/14-kill.txt", "= OSB_OK",
+     "= OSB_E_IO", ("DELETE /sandboxes/{sandboxId}: no transcript",)),
+    ("a request that is no operation", "tests/transcripts/15-ping.txt", "GET /ping", "GET /pin",
+     ("15-ping.txt: no operation is like GET /pin",)),
+    ("an exclusion of nothing", "tests/api/exclusions.txt", "POST /metrics/events", "POST /metrics",
+     ("exclusions.txt: no gap is like: POST /metrics",)),
+    ("a gap that is no more", "tests/api/pending.txt", "", "GET /ping: not in the header\n",
+     ("pending.txt: no longer missing (`tools/api.py trim` takes it out): GET /ping: not in the header",)),
+)
+
+
+def spoil(tree, case):
+    _, name, old, new, _ = case
+    path = tree / name
+    text = path.read_text()
+    if old not in text:
+        sys.exit(f"tests/api/selftest.py: {name} has no {old!r} any more")
+    if name.startswith("tests/transcripts/") and "no operation" not in case[4][0]:
+        for other in path.parent.glob("*.txt"):  # only this one is to be looked at
+            if "DELETE /v1/sandboxes" in other.read_text():
+                other.unlink()
+    path.write_text(text.replace(old, new) if old else text + new)
+
+
+def complaint(case):
+    """Runs the check on a spoiled copy; says what it failed to say."""
+    with tempfile.TemporaryDirectory() as directory:
+        tree = Path(directory)
+        for name in ("tools", "tests/api", "tests/transcripts"):
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("devserver"))
+        shutil.copy(ROOT / "opensandbox.h", tree)
+        spoil(tree, case)
+        run = subprocess.run([tree / "tools/api.py", "check"], capture_output=True, text=True)
+    said = (run.stdout + run.stderr).splitlines()
+    if (run.returncode == 0) != (not case[4]):
+        return f"exit status {run.returncode}: {said[-1]}"
+    return next((f"did not say: {line}" for line in case[4] if line not in said), None)
+
+
+def main():
+    wrong = 0
+    for case in CASES:
+        if (why := complaint(case)) is not None:
+            wrong += 1
+            print(f"tools/api.py with {case[0]}: {why}", file=sys.stderr)
+    print(f"tools/api.py: {len(CASES) - wrong} of {len(CASES)} cases found")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
