@@ -5,6 +5,13 @@
 #include "tests/replay/transcript.h"
 #include "tests/support/recorder.h"
 
+/* A request's body as a source: `most` bytes at once, before which it says "not now" if asked to. */
+typedef struct scene_source {
+    const char *body;
+    size_t at, most;
+    bool later, told;
+} scene_source;
+
 /* Everything that a call may need: in poll mode it must live until the call has ended. */
 typedef struct scene {
     osb_client client;
@@ -23,6 +30,7 @@ typedef struct scene {
     osb_pair tag;
     osb_command command;
     osb_request request;
+    scene_source source;
     osb_handlers handlers;
     osb_info_handlers info_handlers;
     osb_sandbox_info info;
@@ -291,6 +299,50 @@ static osb_status call_command_interrupt(scene *s)
     return scene_wait(s, osb_command_interrupt(&s->box, scene_get(s, "id")));
 }
 
+/* The request's `user` serves its handlers too: it is the scene. */
+static int scene_read_body(void *user, void *data, size_t size)
+{
+    scene_source *source = &((scene *)user)->source;
+    size_t n = strlen(source->body + source->at);
+    source->told = source->later && !source->told;
+    if (source->told) return OSB_IO_WANT_READ;
+    if (n > source->most) n = source->most;
+    if (n > size) n = size;
+    memcpy(data, source->body + source->at, n);
+    source->at += n;
+    return (int)n;
+}
+
+static int scene_rewind_body(void *user)
+{
+    ((scene *)user)->source.at = 0;
+    return 0;
+}
+
+static int scene_on_data(void *user, const void *data, size_t size)
+{
+    return recorder_on_data(&((scene *)user)->r, data, size);
+}
+
+/* The body comes from memory, or with `source` from a source of as many bytes at once. */
+static void scene_body(scene *s, osb_request *q)
+{
+    const char *body = scene_get(s, "body");
+    q->body_size = body != NULL ? strlen(body) : 0;
+    if (!transcript_has(s->call, "source")) {
+        q->body = body;
+        return;
+    }
+    s->source.body = body;
+    s->source.most = transcript_number(s->call, "source");
+    s->source.later = transcript_has(s->call, "source_later");
+    if (transcript_has(s->call, "body_size"))
+        q->body_size = transcript_number(s->call, "body_size");
+    q->body_size_unknown = transcript_has(s->call, "chunked");
+    q->read_body = scene_read_body;
+    if (transcript_has(s->call, "rewind")) q->rewind_body = scene_rewind_body;
+}
+
 static osb_status call_endpoint_request(scene *s)
 {
     osb_request *q = &s->request;
@@ -298,10 +350,9 @@ static osb_status call_endpoint_request(scene *s)
     q->method = scene_get(s, "method");
     q->path = scene_get(s, "path");
     q->headers = scene_pairs(s, 0, "header", &q->header_count);
-    q->body = scene_get(s, "body");
-    q->body_size = q->body != NULL ? strlen((const char *)q->body) : 0;
-    q->user = &s->r;
-    q->on_data = recorder_on_data;
+    scene_body(s, q);
+    q->user = s;
+    q->on_data = scene_on_data;
     status = osb_endpoint_request(&s->client, &s->box.execd, q, &s->http_status);
     status = scene_wait(s, status);
     recorder_line(&s->r, "data", s->r.data.data, s->r.data.size);
