@@ -24,7 +24,7 @@ ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage machines interop dist install packages cross lint clean
+.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage machines interop dist install packages cross docs lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -33,8 +33,7 @@ deps: ## install everything that any command here needs (Debian, Ubuntu)
 	@tools/deps.sh all
 
 # Each command makes sure of its own group of packages: `deps-demo` is `tools/deps.sh demo`.
-.PHONY: deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages deps-api
-deps-demo deps-test deps-cross deps-lint deps-interop deps-fuzz deps-machines deps-packages deps-api: deps-%:
+deps-%:
 	@tools/deps.sh $*
 
 demo: build/quickstart build/streaming ## build two examples and run them against a local server
@@ -179,8 +178,16 @@ packages: deps-packages dist ## build each package that can be built here, and a
 cross: deps-cross ## compile for every target, compiler and language standard
 	@tests/cross/matrix.sh
 
+docs: deps-docs ## write the reference, build/docs/html, from the header's comments
+	@mkdir -p build/docs
+	@tools/docs/reference.py --manual opensandbox.h >build/docs/manual.md
+	@doxygen tools/docs/Doxyfile
+	@echo 'wrote build/docs/html/index.html'
+
 lint: deps-lint ## check layout, warnings, exported names; static analysis
 	clang-format --dry-run -Werror $(OUR_C_FILES)
+	@tools/docs/reference.py --check $(HEADERS)
+	@tests/docs/check.py
 	@tools/lint.sh
 	@tests/cross/matrix.sh native
 

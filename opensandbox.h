@@ -95,8 +95,9 @@
 #ifndef OPENSANDBOX_H
 #define OPENSANDBOX_H
 
+/* The version as text, and as 10000 * major + 100 * minor + patch for #if. */
 #define OSB_VERSION "0.1.0"
-#define OSB_VERSION_NUMBER 100 /* 10000 * major + 100 * minor + patch, for #if */
+#define OSB_VERSION_NUMBER 100
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -166,6 +167,7 @@ typedef struct osb_u32 {
     uint32_t value;
 } osb_u32;
 
+/* The same with a sign. */
 typedef struct osb_i32 {
     bool set;
     int32_t value;
@@ -255,8 +257,8 @@ typedef struct osb_error {
 #define OSB_IO_FAILED (-4)     /* broken; `error` has the reason */
 #define OSB_IO_AGAIN (-5)      /* not yet: ask again at once (a handshake that computes in parts) */
 
-#define OSB_WANT_READ 1u /* bits for `wait` */
-#define OSB_WANT_WRITE 2u
+#define OSB_WANT_READ 1u  /* bits for `wait`: until readable, */
+#define OSB_WANT_WRITE 2u /* until writable */
 
 /* One connection at a time. No function but `wait` (and a name look-up in `connect`, if the
    platform has no other) may block. */
@@ -288,6 +290,7 @@ typedef struct osb_port_ops {
     bool tls;
 } osb_port_ops;
 
+/* A port and what its functions get as ctx. */
 typedef struct osb_port {
     const osb_port_ops *ops;
     void *ctx;
@@ -295,6 +298,7 @@ typedef struct osb_port {
 
 /* ---- client ----------------------------------------------------------------------------------*/
 
+/* A connection and the call that is under way on it; and a sandbox, see below. */
 typedef struct osb_client osb_client;
 typedef struct osb_sandbox osb_sandbox;
 
@@ -369,6 +373,7 @@ typedef struct osb_endpoint {
     bool https;
 } osb_endpoint;
 
+/* Which address of a port is wanted. */
 typedef struct osb_endpoint_options {
     uint32_t expires_unix_s; /* a signed address, good until then; 0: not signed */
     bool use_server_proxy;   /* through the lifecycle server, whatever osb_config says */
@@ -382,17 +387,19 @@ typedef struct osb_network_rule {
     const char *target;
 } osb_network_rule;
 
+/* What a sandbox may reach. */
 typedef struct osb_network_policy {
     const char *default_action; /* "allow" or "deny"; default: the server's (deny) */
     const osb_network_rule *egress;
     size_t egress_count;
 } osb_network_policy;
 
-/* Storage mounted into a sandbox: exactly one of host, pvc and ossfs. */
+/* A directory of the machine that the sandbox runs on. */
 typedef struct osb_host_volume {
     const char *path;
 } osb_host_volume;
 
+/* A volume claim of Kubernetes, or a named volume of Docker. */
 typedef struct osb_pvc_volume {
     const char *claim_name;
     const char *storage_class;
@@ -403,6 +410,7 @@ typedef struct osb_pvc_volume {
     bool delete_on_sandbox_termination;
 } osb_pvc_volume;
 
+/* A bucket of an object store. */
 typedef struct osb_ossfs_volume {
     const char *bucket;
     const char *endpoint;
@@ -413,6 +421,7 @@ typedef struct osb_ossfs_volume {
     const char *access_key_secret;
 } osb_ossfs_volume;
 
+/* Storage mounted into a sandbox: exactly one of host, pvc and ossfs. */
 typedef struct osb_volume {
     const char *name;
     const char *mount_path;
@@ -529,6 +538,7 @@ OSB_DEF osb_status osb_lifecycle_create(osb_client *client, const osb_create_opt
 OSB_DEF osb_status osb_lifecycle_get(osb_client *client, const char *id,
                                      const osb_info_handlers *handlers, osb_sandbox_info *info);
 
+/* Which sandboxes to list. */
 typedef struct osb_sandbox_filter {
     const char *const *states; /* any of these; default: all */
     size_t state_count;
@@ -538,6 +548,7 @@ typedef struct osb_sandbox_filter {
     uint32_t page_size; /* 1 to 200; default: the server's, 20 */
 } osb_sandbox_filter;
 
+/* The page of a list: what on_sandbox gets, and at the end the page's own numbers. */
 typedef struct osb_sandbox_page {
     osb_sandbox_info item; /* the sandbox being handed out; must stay the first member */
     uint32_t page;
@@ -658,17 +669,18 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
 
 /* ---- execd: commands -------------------------------------------------------------------------*/
 
+/* What an event of an execution's stream says. */
 typedef enum osb_event_type {
     OSB_EVENT_UNKNOWN = 0, /* a type that this version does not know */
     OSB_EVENT_INIT,        /* text: the execution's id */
     OSB_EVENT_STATUS,      /* text: a status of the kernel */
     OSB_EVENT_STDOUT,      /* text: output, see osb_handlers.on_output */
-    OSB_EVENT_STDERR,
-    OSB_EVENT_RESULT,   /* key: a MIME type, text: its value; one call for each */
-    OSB_EVENT_ERROR,    /* error_name, and in text the value: an exit code or a message */
-    OSB_EVENT_COMPLETE, /* execution_time_ms */
-    OSB_EVENT_COUNT,    /* execution_count */
-    OSB_EVENT_PING      /* each 3 s: the server is alive */
+    OSB_EVENT_STDERR,      /* the same of stderr */
+    OSB_EVENT_RESULT,      /* key: a MIME type, text: its value; one call for each */
+    OSB_EVENT_ERROR,       /* error_name, and in text the value: an exit code or a message */
+    OSB_EVENT_COMPLETE,    /* execution_time_ms */
+    OSB_EVENT_COUNT,       /* execution_count */
+    OSB_EVENT_PING         /* each 3 s: the server is alive */
 } osb_event_type;
 
 /* One event of an execution's stream, or a piece of one. Views last until the handler returns. */
@@ -682,6 +694,7 @@ typedef struct osb_event {
     uint32_t execution_count;   /* OSB_EVENT_COUNT */
 } osb_event;
 
+/* Where output came from. */
 typedef enum osb_stream { OSB_STDOUT = 1, OSB_STDERR = 2 } osb_stream;
 
 /* An array of yours that collects output. Zero `length` and `more` before the call. */

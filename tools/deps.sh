@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what some targets of the Makefile need, and only what is missing.
 #
-#     tools/deps.sh GROUP...     groups: demo test cross lint interop fuzz machines packages api tls, or all
+#     tools/deps.sh GROUP...     the groups are in the table below; default: all
 #
 # When nothing is missing it is done in milliseconds: every target can afford to call it first.
 set -eu
@@ -40,6 +40,7 @@ machines gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc     ARM compiler
 machines libc6-dev-armhf-cross  /usr/arm-linux-gnueabihf/include/stdio.h its C library
 machines gcc-riscv64-linux-gnu  riscv64-linux-gnu-gcc        64-bit RISC-V compiler
 machines libc6-dev-riscv64-cross /usr/riscv64-linux-gnu/include/stdio.h its C library
+docs    doxygen                 doxygen                      the reference
 packages cmake                  cmake                        find_package and FetchContent
 packages meson                  meson                        Meson's wrap
 packages ninja-build            ninja                        what Meson builds with
@@ -53,18 +54,24 @@ tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
 
+all_groups() {
+    packages | awk '!seen[$1]++ { printf "%s ", $1 }'
+}
+
 # A group's own packages come after those of the groups that it builds on.
 with_prerequisites() {
     case $1 in
-    demo | tls | fuzz | api) echo "$1" ;;
     test | interop) echo "demo $1" ;;
     packages) echo "demo packages" ;;
     machines) echo "demo test fuzz machines" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;
-    all) echo "demo test cross lint interop fuzz machines packages api tls" ;;
+    all) all_groups ;;
     *)
-        echo "tools/deps.sh: no group '$1' (there are: demo test cross lint interop fuzz machines packages api tls all)" >&2
+        for known in $(all_groups); do
+            [ "$1" != "$known" ] || { echo "$1" && return; }
+        done
+        echo "tools/deps.sh: no group '$1' (there are: $(all_groups) all)" >&2
         return 1
         ;;
     esac

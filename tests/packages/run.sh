@@ -50,6 +50,9 @@ versions_agree() {
     grep -q "^## $version\b" CHANGELOG.md || fail "CHANGELOG.md has no chapter $version"
     head -1 tools/packaging/debian/changelog | grep -qF "($version-" ||
         fail "the Debian changelog is not about $version"
+    local number
+    number=$(awk -F. '{ print 10000 * $1 + 100 * $2 + $3 }' <<<"$version")
+    grep -qx "#define OSB_VERSION_NUMBER $number" opensandbox.h || fail "OSB_VERSION_NUMBER is not $number"
 }
 
 # ---- make install and pkg-config
