@@ -71,7 +71,7 @@ with_prerequisites() {
         for known in $(all_groups); do
             [ "$1" != "$known" ] || { echo "$1" && return; }
         done
-        echo "tools/deps.sh: no group '$1' (there are: $(all_groups) all)" >&2
+        echo "tools/deps.sh: no group '$1' (there are: $(all_groups)all)" >&2
         return 1
         ;;
     esac
