@@ -73,6 +73,7 @@ class Operation:
         self.parameters = self.body = self.answer = self.headers = {}
         self.any_method = name.startswith("* ")  # a way to other servers, no operation of its own
         self.tests = collections.defaultdict(set)  # transcripts, by call
+        self.shown = {"query": set(), "body": set(), "answer": set()}  # paths, in transcripts
 
     def pattern(self):
         """What a request of this operation looks like; a proxy or a domain may put a path before."""
@@ -170,13 +171,20 @@ def parent(path):
     return path[: cut.start()] if cut else None
 
 
+def around(path):
+    """Yields everything that a path stands in, but for the outermost."""
+    while path := parent(path):
+        yield path
+
+
 def within_any(path, facts):
     """Whether the documents leave open what stands there."""
-    while path is not None:
-        if "any" in facts.get(path, ()):
-            return True
-        path = parent(path)
-    return False
+    return any("any" in facts.get(outer, ()) for outer in (path, *around(path)))
+
+
+def named(paths):
+    """Of types by path the members and parameters, without the elements of arrays and maps."""
+    return [path for path in paths if path and not path.endswith(("[]", "{}"))]
 
 
 def compare(where, facts, header, fits=FITS):
@@ -214,13 +222,16 @@ class Tables:
             else flat_field({"kind": "OBJECT", "sub": body})))
 
 
+def json_shapes(contents):
+    """The shapes of what is JSON in a body or answer, or in a part of a multipart body."""
+    parts = contents.get("multipart/form-data", {})
+    return ([shape for kind, shape in contents.items()
+             if kind in ("application/json", "text/event-stream")]
+            + [shape for shape in parts.values() if isinstance(shape, dict)])
+
+
 def json_of(contents):
-    """The JSON in a body or answer, as types by path; that in one part of a multipart body counts."""
-    shapes = [shape for kind, shape in contents.items() if kind != "multipart/form-data"
-              and (kind == "application/json" or isinstance(shape, dict))]
-    for part in contents.get("multipart/form-data", {}).values():
-        shapes += [part] if isinstance(part, dict) else []
-    return types_by_path(pair for shape in shapes for pair in flat_shape(shape))
+    return types_by_path(pair for shape in json_shapes(contents) for pair in flat_shape(shape))
 
 
 def query_of(operation):
@@ -258,6 +269,25 @@ def compare_operation(operation, tables, events, source):
         yield f"{name} answer {plain[0]}: not handed out"
 
 
+def parts_of(operation):
+    """Yields where a property of an operation may stand, and the types by path there."""
+    yield "query", query_of(operation)
+    yield "body", json_of(operation.body)
+    yield "answer", json_of(operation.answer)
+
+
+def compare_tests(operation):
+    """Yields what no transcript has of an operation, of nested properties only the outermost."""
+    if not operation.tests:
+        yield f"{operation.name}: no transcript"
+        return
+    for part, facts in parts_of(operation):
+        paths = operation.shown[part]
+        for path in named(facts):
+            if path not in paths and not any(outer not in paths for outer in around(path)):
+                yield f"{operation.name} {part} {path}: in no transcript"
+
+
 class Header:
     """The header's operations by name, and what all of them share."""
 
@@ -282,8 +312,7 @@ def find_gaps(operations, errors, events, header):
             yield from compare_operation(operation, tables, header.events, header.source)
         elif not operation.any_method:
             yield f"{operation.name}: not in the header"
-        if not operation.tests:
-            yield f"{operation.name}: no transcript"
+        yield from compare_tests(operation)
         if is_events(operation):
             events = merge(events, operation.answer["text/event-stream"])
     known = {anonymous(operation.name) for operation in operations}
@@ -294,35 +323,100 @@ def find_gaps(operations, errors, events, header):
 
 REQUEST = re.compile(r"> ((?:GET|PUT|POST|PATCH|DELETE) \S+) HTTP/1\.1$")
 STATUS = re.compile(r"< HTTP/1\.[01] (\d\d\d)")
+ESCAPE = re.compile(r"\$(?:(x[0-9a-fA-F]{2})|\(([^*]*)\*(\d+)\)|(.))")
+
+
+class Exchange:
+    """A request of a transcript and what answered it."""
+
+    def __init__(self, call, request):
+        self.call = call
+        self.request = request
+        self.status = 0
+        self.texts = {">": [], "<": []}  # the bodies; heads do no harm
+
+    def values(self, direction):
+        """What JSON there is in a body, be it in events or in parts."""
+        text = "".join(self.texts[direction])
+        decoder, at = json.JSONDecoder(), 0
+        while match := re.compile(r"[{\[]").search(text, at):
+            try:
+                value, at = decoder.raw_decode(text, match.start())
+                yield value
+            except ValueError:
+                at = match.end()
+
+    def query(self):
+        return dict.fromkeys(part.partition("=")[0] for part in
+                             self.request.partition("?")[2].split("&") if part)
+
+
+def unescape(text):
+    """As tests/replay/transcript.h does it."""
+    def char(match):
+        if match[1]:
+            return chr(int(match[1][1:], 16))
+        if match[3]:
+            return match[2] * int(match[3])
+        return {"n": "\n", "r": "\r", "t": "\t"}.get(match[4], match[4])
+    return ESCAPE.sub(char, text)
 
 
 def exchanges(path):
-    """Yields each request of a transcript that was answered with 2xx and whose call ended well."""
-    call, requests, status = None, [], 0
+    """Yields each exchange of a transcript that ended with 2xx in a call that ended well."""
+    call, made = None, []
     for line in path.read_text().splitlines():
         if line.startswith("call "):
-            call, requests = line.removeprefix("call "), []
+            call, made = line.removeprefix("call "), []
         elif match := REQUEST.match(line):
-            requests.append([match[1], 0])
-        elif (match := STATUS.match(line)) and requests:
-            requests[-1][1] = int(match[1])
+            made.append(Exchange(call, match[1]))
+        elif (match := STATUS.match(line)) and made:
+            made[-1].status = int(match[1])
+        elif line[:1] in (">", "<") and made:
+            made[-1].texts[line[0]].append(unescape(re.sub("^.[#+]? ?", "", line)))
         elif line == "= OSB_OK":
-            yield from ((call, request) for request, status in requests if 200 <= status < 300)
+            yield from (one for one in made if 200 <= one.status < 300)
+
+
+def shown(value, shape, path=""):
+    """Yields the paths of a shape that a JSON value has."""
+    yield path
+    if isinstance(shape, list) and isinstance(value, list):
+        for element in value:
+            yield from shown(element, shape[0], path + "[]")
+    elif isinstance(shape, dict) and isinstance(value, dict):
+        for name, member in value.items():
+            if "*" in shape:
+                yield from shown(member, shape["*"], path + "{}")
+            elif name in shape:
+                yield from shown(member, shape[name], f"{path}.{name}".lstrip("."))
+
+
+def note(operation, exchange):
+    """Notes which parameters and properties of an operation an exchange has."""
+    query = operation.parameters.get("query", {})
+    operation.shown["query"] |= set(shown(exchange.query(), query))
+    for part, contents, direction in (("body", operation.body, ">"),
+                                      ("answer", operation.answer, "<")):
+        for value in exchange.values(direction):
+            for shape in json_shapes(contents):
+                operation.shown[part] |= set(shown(value, shape))
 
 
 def read_transcripts(operations):
-    """Notes for each operation which calls sent it, and in which transcripts."""
+    """Notes for each operation which calls sent it in which transcripts, and what they show of it."""
     patterns = [(operation, operation.pattern()) for operation in operations]
     patterns.sort(key=lambda pair: pair[0].name.count("/"), reverse=True)
     for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
-        for call, request in exchanges(path):
-            if call == "endpoint_request":
+        for exchange in exchanges(path):
+            if exchange.call == "endpoint_request":
                 continue  # the caller's own request, no operation
-            found = (operation for operation, pattern in patterns if pattern.match(request))
+            found = (operation for operation, pattern in patterns if pattern.match(exchange.request))
             operation = next(found, None)
             if operation is None:
-                sys.exit(f"{path.name}: no operation is like {request}")
-            operation.tests[call].add(path.name)
+                sys.exit(f"{path.name}: no operation is like {exchange.request}")
+            operation.tests[exchange.call].add(path.name)
+            note(operation, exchange)
 
 
 class Lines:
@@ -335,56 +429,52 @@ class Lines:
         self.lines = [line for line in lines if line]
         self.used = set()
 
+    def covers(self, gap):
+        """The lines that are the gap, or its beginning up to the end of a name."""
+        return [line for line in self.lines
+                if gap.startswith(line) and gap[len(line):len(line) + 1] in ("", *":.[{ ")]
+
     def have(self, gap):
-        """Whether a line is the gap, or its beginning up to the end of a name."""
-        for line in self.lines:
-            if gap.startswith(line) and gap[len(line):len(line) + 1] in ("", ":", " ", ".", "[", "{"):
-                self.used.add(line)
-                return True
-        return False
+        lines = self.covers(gap)
+        self.used |= set(lines)
+        return bool(lines)
 
     def unused(self):
         return [line for line in self.lines if line not in self.used]
 
 
-def named(paths):
-    """Of types by path the members and parameters, without the elements of arrays and maps."""
-    return [path for path in paths if path and not path.endswith(("[]", "{}"))]
-
-
 def count_properties(operation, header, left_out):
-    """How many parameters and properties an operation has, and how many of them the header has."""
+    """How many parameters and properties an operation has, in the header, and in transcripts."""
     tables = header.tables_of(operation)
-    answer = header.events if is_events(operation) else tables.answer if tables else {}
-    parts = (("query", query_of(operation), tables.query if tables else {}),
-             ("body", json_of(operation.body), tables.body if tables else {}),
-             ("answer", json_of(operation.answer), answer))
-    known = there = 0
-    for part, facts, own in parts:
-        wanted = [path for path in named(facts)
-                  if not any(f"{operation.name} {part} {path}".startswith(line)
-                             for line in left_out.lines)]
-        known += len(wanted)
-        there += sum(1 for path in wanted if tables and path in own)
-    return known, there
+    known = there = tested = 0
+    for part, facts in parts_of(operation):
+        own = {"query": tables.query, "body": tables.body, "answer":
+               header.events if is_events(operation) else tables.answer}[part] if tables else {}
+        paths = [path for path in named(facts)
+                 if not left_out.covers(f"{operation.name} {part} {path}")]
+        known += len(paths)
+        there += sum(1 for path in paths if path in own)
+        tested += sum(1 for path in paths if path in operation.shown[part])
+    return known, there, tested
+
+
+HEADS = ("service", "operations", "in the header", "in transcripts",
+         "parameters, properties", "in the header", "in transcripts")
 
 
 def rows(operations, header, left_out):
-    """One row for each service: operations known, in the header, tested; properties known, there."""
-    table = collections.defaultdict(lambda: [0] * 5)
+    """One row for each service, and one for all."""
+    table = collections.defaultdict(lambda: [0] * (len(HEADS) - 1))
     for operation in operations:
-        if f"{operation.name}" in left_out.lines:
+        if operation.name in left_out.lines:
             continue
-        known, there = count_properties(operation, header, left_out)
         in_header = operation.any_method or header.tables_of(operation) is not None
-        numbers = (1, in_header, bool(operation.tests), known, there)
+        numbers = (1, in_header, bool(operation.tests),
+                   *count_properties(operation, header, left_out))
         for name in (operation.service, "all"):
             table[name] = [a + b for a, b in zip(table[name], numbers)]
     table["all"] = table.pop("all")
     return [[name, *numbers] for name, numbers in table.items()]
-
-
-HEADS = ("service", "operations", "in the header", "tested", "parameters, properties", "in the header")
 
 
 def markdown(heads, body):
@@ -393,7 +483,7 @@ def markdown(heads, body):
 
 
 def calls_of(operation):
-    """The calls that send an operation: those whose name is in most transcripts first."""
+    """The calls that send an operation, those in the most transcripts first."""
     calls = sorted(operation.tests, key=lambda call: (-len(operation.tests[call]), call))
     return " ".join(f"`osb_{call}`" for call in calls) or "none yet"
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_CALLS_H
 #define TESTS_CALLS_H
 
-#include "tests/replay/transcript.h"
+#include "tests/replay/words.h"
 #include "tests/support/recorder.h"
 
 /* A request's body as a source: `most` bytes at once, before which it says "not now" if asked to. */
@@ -22,7 +22,14 @@ typedef struct scene {
     const char *list[TRANSCRIPT_MOST], *other_list[TRANSCRIPT_MOST];
     transcript_pairs pairs[6];
     osb_create_options create;
+    word_store words;
     osb_network_policy policy;
+    osb_network_rule rules[4];
+    osb_volume volumes[4];
+    osb_host_volume host;
+    osb_pvc_volume pvc;
+    osb_ossfs_volume ossfs;
+    transcript_pairs requests;
     osb_ready_options ready;
     osb_endpoint_options endpoint_options;
     osb_endpoint endpoint;
@@ -74,6 +81,82 @@ static const osb_ready_options *scene_ready(scene *s)
     return &s->ready;
 }
 
+/* "rule action=allow target=x" as many times as there are rules. */
+static const osb_network_rule *scene_rules(scene *s, size_t *count)
+{
+    const char *lines[TRANSCRIPT_MOST];
+    size_t i, n = transcript_list(s->call, "rule", lines);
+    for (i = 0; i < n; i++) {
+        const words *w = words_parse(&s->words, lines[i]);
+        s->rules[i].action = words_get(w, "action");
+        s->rules[i].target = words_get(w, "target");
+    }
+    *count = n;
+    return n > 0 ? s->rules : NULL;
+}
+
+static void scene_pvc(scene *s, const words *w)
+{
+    osb_pvc_volume *v = &s->pvc;
+    v->claim_name = words_get(w, "pvc");
+    v->storage_class = words_get(w, "storage_class");
+    v->storage = words_get(w, "storage");
+    v->access_modes = words_list(&s->words, w, "access_mode", &v->access_mode_count);
+    v->must_exist = words_have(w, "must_exist");
+    v->delete_on_sandbox_termination = words_have(w, "delete_on_sandbox_termination");
+}
+
+static void scene_ossfs(scene *s, const words *w)
+{
+    osb_ossfs_volume *v = &s->ossfs;
+    v->bucket = words_get(w, "ossfs");
+    v->endpoint = words_get(w, "endpoint");
+    v->version = words_get(w, "version");
+    v->options = words_list(&s->words, w, "option", &v->option_count);
+    v->access_key_id = words_get(w, "access_key_id");
+    v->access_key_secret = words_get(w, "access_key_secret");
+}
+
+/* "volume name=data mount_path=/data host=/srv", or pvc=claim, or ossfs=bucket. */
+static void scene_volumes(scene *s)
+{
+    const char *lines[TRANSCRIPT_MOST];
+    size_t i, n = transcript_list(s->call, "volume", lines);
+    for (i = 0; i < n; i++) {
+        const words *w = words_parse(&s->words, lines[i]);
+        osb_volume *v = &s->volumes[i];
+        v->name = words_get(w, "name");
+        v->mount_path = words_get(w, "mount_path");
+        v->sub_path = words_get(w, "sub_path");
+        v->read_only = words_have(w, "read_only");
+        s->host.path = words_have(w, "host") ? words_get(w, "host") : s->host.path;
+        if (words_have(w, "host")) v->host = &s->host;
+        if (words_have(w, "pvc")) scene_pvc(s, w);
+        if (words_have(w, "pvc")) v->pvc = &s->pvc;
+        if (words_have(w, "ossfs")) scene_ossfs(s, w);
+        if (words_have(w, "ossfs")) v->ossfs = &s->ossfs;
+    }
+    s->create.volumes = n > 0 ? s->volumes : NULL;
+    s->create.volume_count = n;
+}
+
+/* What OSB_NO_CREATE_EXTRAS leaves out. */
+static void scene_create_extras(scene *s)
+{
+    osb_create_options *o = &s->create;
+    o->image_username = scene_get(s, "image_username");
+    o->image_password = scene_get(s, "image_password");
+    o->platform_os = scene_get(s, "platform_os");
+    o->platform_arch = scene_get(s, "platform_arch");
+    o->resource_requests = transcript_get_pairs(s->call, "resource_request", &s->requests);
+    o->resource_request_count = s->requests.count;
+    s->policy.default_action = scene_get(s, "default_action");
+    s->policy.egress = scene_rules(s, &s->policy.egress_count);
+    if (s->policy.egress != NULL || s->policy.default_action != NULL)
+        o->network_policy = &s->policy;
+    scene_volumes(s);
+}
+
 static const osb_create_options *scene_create_options(scene *s)
 {
     osb_create_options *o = &s->create;
@@ -91,6 +174,7 @@ static const osb_create_options *scene_create_options(scene *s)
     o->metadata = scene_pairs(s, 2, "metadata", &o->metadata_count);
     o->extensions = scene_pairs(s, 3, "extension", &o->extension_count);
     o->create_timeout_ms = transcript_number(s->call, "create_timeout_ms");
+    scene_create_extras(s);
     o->ready = *scene_ready(s);
     return o;
 }
