@@ -497,8 +497,9 @@ def write_table(operations, header, left_out):
     reasons = [line.partition("  #") for line in left_out.text if "  #" in line]
     (BUILD.parent / "api.md").write_text(
         markdown(HEADS, rows(operations, header, left_out)) + "\n"
-        + markdown(("operation", "calls that send it", "transcripts"), body)
-        + "\nLeft out:\n\n"
+        + "<details><summary>Each operation, and the calls that send it</summary>\n\n"
+        + markdown(("operation", "calls", "transcripts"), body)
+        + "\n</details>\n\nLeft out:\n\n"
         + "".join(f"- `{gap.strip()}`: {reason.strip()}\n" for gap, _, reason in reasons))
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Puts measured and generated parts into README.md: what `make size`, `make test`, `make bench` and
-`make fuzz` left in build/, and the quickstart with its output. A part whose measurement is missing
-stays as it is. `--check` only says whether the README shows the quickstart as it is in examples/."""
+"""Puts measured and generated parts into README.md: what `make size`, `make test`, `make api`,
+`make bench` and `make fuzz` left in build/, and the quickstart with its output. A part whose
+measurement is missing stays as it is. `--check` only says whether the README shows the quickstart as
+it is in examples/."""
 
 import argparse
 import json
