@@ -74,6 +74,7 @@ PARTS = {
     "faults": (BUILD / "faults.md", as_it_is),
     "bench": (BUILD / "bench.json", bench),
     "fuzz": (BUILD / "fuzz-runs.json", fuzz),
+    "api": (BUILD / "api.md", as_it_is),
 }
 
 
