@@ -734,8 +734,9 @@ typedef struct osb_execution {
     osb_i32 exit_code;   /* set only if known; -1: killed by a signal, time-out among them */
     bool timed_out;      /* osb_command.timeout_ms ended it */
     bool ended;          /* its last event came */
-    osb_str error_name;  /* an error's name and value; views until the next call */
-    osb_str error_value; /* its last piece if it is larger than the buffer */
+    osb_str error_name;  /* an error's name; empty if it has none, NULL if there was no error */
+    osb_str error_value; /* and its value, or its last piece if it is larger than the buffer; views
+                            until the next call */
     uint32_t execution_count;
     uint64_t execution_time_ms;
     int64_t started_ms; /* server's clock: of the init event, and of the last one */
@@ -3251,7 +3252,7 @@ static osb_status osb__event_summary(osb_client *c, const osb_event *event)
         run->execution_count = event->execution_count;
         break;
     case OSB_EVENT_ERROR:
-        run->error_name = event->key;
+        run->error_name = event->key.data != NULL ? event->key : osb__view("");
         run->error_value = event->text;
         c->base = c->kept; /* later events must not overwrite it */
         if (!c->pieced && event->text.data != NULL &&

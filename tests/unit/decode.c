@@ -47,6 +47,9 @@ static void test_no_json(void **state)
         "{\"id\":\"a\",,}",
         "{,\"id\":\"a\"}",
         "{,}",
+        "{]",
+        "[}",
+        "{\"id\":\"a\",\"x\":{\"y\"]}",
         "{\"id\":\"a\" \"x\":1}",
         "{\"id\" \"a\"}",
         "{\"id\"::\"a\"}",
@@ -134,6 +137,7 @@ static void test_keys_with_escapes(void **state)
     expect_id("{\"\\u0069\\u0064\":\"a\"}", "a");
     expect_id("{\"i\\u0064\":\"a\"}", "a");
     expect_bad("{\"\\u0069\\u0065\":\"a\"}");
+    expect_id("{\"\\u0069\\n\":1,\"i\\n\":2,\"i\\u006\":3,\"i\\nxxxx\":4,\"id\":\"a\"}", "a");
     expect_bad("{\"i\\\\u0064\":\"a\"}");
     expect_bad("{\"id\\u0000\":\"a\"}");
 }
@@ -157,6 +161,31 @@ static void test_depth(void **state)
     memmove(json + 45, json + 35, strlen(json + 35) + 1);
     memset(json + 35, '[', 10);
     expect_bad(json);
+}
+
+/* A value of another kind than the API's. In arrays and maps of texts numbers are texts too. */
+static void test_other_kinds(void **state)
+{
+    osb_sandbox_info info;
+    bench b;
+    (void)state;
+    expect_bad("{\"id\":true}");
+    expect_bad("{\"id\":false}");
+    expect_bad("{\"id\":1}");
+    expect_bad("{\"id\":[]}");
+    expect_bad("{\"id\":{}}");
+    expect_bad("{\"id\":\"a\",\"image\":\"b\"}");
+    expect_bad("{\"id\":\"a\",\"image\":[]}");
+    expect_bad("{\"id\":\"a\",\"metadata\":[]}");
+    expect_bad("{\"id\":\"a\",\"entrypoint\":{}}");
+    assert_int_equal(get(&b, 1024,
+                         "{\"id\":\"a\",\"entrypoint\":[\"x\",1.5,true,null,[\"y\"],{\"z\":1}],"
+                         "\"metadata\":{\"k\":-2,\"n\":null}}",
+                         &info),
+                     OSB_OK);
+    assert_string_equal(b.r.lines.data, "entry entrypoint x\nentry entrypoint 1.5\n"
+                                        "entry entrypoint true\nentry metadata [k] -2\n");
+    bench_end(&b);
 }
 
 /* Members in each order: none depends on what came before. */
@@ -304,6 +333,38 @@ static void test_decimals(void **state)
     milli("9223372036854774.0", true, 9223372036854774000);
     milli("99999999999999999999", false, 0);
     milli("100.0000000000000000000000000001", true, 100000);
+}
+
+/* As members of an answer, which only a later version of the API's tables has. */
+static const osb__field decimal_fields[] = {{"n", NULL, 0, OSB__MILLI, 0}, OSB__END};
+static const osb__field decimal_root = {NULL, decimal_fields, 0, OSB__OBJECT, 0};
+
+static osb_status get_decimal(const char *json, int64_t *value)
+{
+    static const osb__op op = {"GET /decimal", NULL, NULL, &decimal_root, 0};
+    osb_status status;
+    bench b;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, json);
+    osb__begin(&b.client, &op)->answer = value;
+    status = osb__drive(&b.client);
+    bench_end(&b);
+    return status;
+}
+
+static void test_decimal_members(void **state)
+{
+    int64_t value = 0;
+    (void)state;
+    assert_int_equal(get_decimal("{\"n\":-1.5e2}", &value), OSB_OK);
+    assert_int_equal(value, -150000);
+    assert_int_equal(get_decimal("{\"n\":null}", &value), OSB_OK);
+    assert_int_equal(value, -150000);
+    assert_int_equal(get_decimal("{\"n\":1e30}", &value), OSB_E_JSON);
+    assert_int_equal(get_decimal("{\"n\":\"1\"}", &value), OSB_E_JSON);
+    assert_int_equal(get_decimal("{\"n\":true}", &value), OSB_E_JSON);
+    assert_int_equal(get_decimal("{\"n\":1.}", &value), OSB_E_JSON);
 }
 #endif
 
@@ -456,6 +517,57 @@ static void test_struct_arrays(void **state)
     text_free(&json);
 }
 
+/* What goes into a request again may have no control character. */
+static void test_control_characters(void **state)
+{
+    static const char *const ids[] = {"a\\u0000", "a\\r\\n", "a b", "a\x7f", "\\u007f"};
+    static const char *const headers[] = {"\"A\":\"1\\r\"", "\"A\":\"\x7f\"", "\"A\":\"\\u0000\"",
+                                          "\"A B\":\"1\"",  "\"A:\":\"1\"",   "\"A\\n\":\"1\""};
+    osb_create_options o = {0};
+    osb_endpoint endpoint;
+    char json[100];
+    size_t i;
+    bench b;
+    (void)state;
+    o.image = "a";
+    for (i = 0; i < 5; i++) {
+        bench_begin(&b, 1024);
+        bench_lifecycle(&b);
+        snprintf(json, sizeof json, "{\"id\":\"%s\"}", ids[i]);
+        bench_answer(&b, json);
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_JSON);
+        assert_string_equal(b.box.id, "");
+        bench_end(&b);
+    }
+    for (i = 0; i < 6; i++) {
+        bench_begin(&b, 1024);
+        bench_lifecycle(&b);
+        snprintf(json, sizeof json, "{\"endpoint\":\"a\",\"headers\":{%s}}", headers[i]);
+        bench_answer(&b, json);
+        assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_E_JSON);
+        bench_end(&b);
+    }
+}
+
+/* A header without a name is none. */
+static void test_nameless_header(void **state)
+{
+    osb_endpoint endpoint;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, "{\"endpoint\":\"a\",\"headers\":{\"\":\"1\",\"B\":\"a\\tb\",\"C\":\"\"}}");
+    assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_E_JSON);
+    bench_end(&b);
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_answer(&b, "{\"endpoint\":\"a\",\"headers\":{\"\":\"1\",\"B\":\"2\",\"C\":\"\"}}");
+    assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_OK);
+    assert_memory_equal(endpoint.headers, "B\0002\0C\0\0\0", 8);
+    bench_end(&b);
+}
+
 static void test_endpoint_headers(void **state)
 {
     struct text json = {0};
@@ -486,11 +598,13 @@ int main(void)
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_other_kinds),
         cmocka_unit_test(test_absent_and_null),
         cmocka_unit_test(test_unsigned_range),
         cmocka_unit_test(test_signed_range),
 #ifndef OSB_NO_METRICS
         cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_decimal_members),
 #endif
         cmocka_unit_test(test_number_grammar),
         cmocka_unit_test(test_long_list),
@@ -498,6 +612,8 @@ int main(void)
         cmocka_unit_test(test_needed),
         cmocka_unit_test(test_large_and_unwanted),
         cmocka_unit_test(test_struct_arrays),
+        cmocka_unit_test(test_control_characters),
+        cmocka_unit_test(test_nameless_header),
         cmocka_unit_test(test_endpoint_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,7 +238,6 @@ static void test_newline_at_a_piece_end(void **state)
     }
 }
 
-/* A text before its event's type cannot be handed out; the error says what would do. */
 /* An exit code is handed out whole, however little room the error's name leaves for it. */
 static void test_exit_code_behind_a_long_name(void **state)
 {
@@ -266,6 +265,7 @@ static void test_exit_code_behind_a_long_name(void **state)
     }
 }
 
+/* A text before its event's type cannot be handed out; the error says what would do. */
 static void test_text_before_type(void **state)
 {
     struct text line = {0};
@@ -350,6 +350,183 @@ static void test_each_length(void **state)
                       "event result [text/plain] ");
 }
 
+/* A text of n bytes in an event, whose handler says stop at its first piece, or at the whole. */
+static int stop_event(void *user, const osb_event *event)
+{
+    (void)event;
+    ++*(unsigned *)user;
+    return 1;
+}
+
+static int stop_output(void *user, osb_stream stream, const char *data, size_t size)
+{
+    (void)stream;
+    (void)data;
+    (void)size;
+    ++*(unsigned *)user;
+    return 1;
+}
+
+static int stop_traceback(void *user, osb_str line, bool more)
+{
+    (void)line;
+    (void)more;
+    ++*(unsigned *)user;
+    return 1;
+}
+
+/* One call of a handler, and the rest of the stream is not read; the command is interrupted. */
+static void check_stopped(osb_handlers *handlers, const char *before, size_t n, const char *after)
+{
+    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                        0,   {false, 0}, {false, 0}, false, false};
+    unsigned calls = 0;
+    osb_execution run;
+    bench b;
+    bench_begin(&b, 1024);
+    bench_execd(&b);
+    script_request(&b.port);
+    script_reply(&b.port, BENCH_STREAM BENCH_INIT);
+    script_reply(&b.port, before);
+    script_reply_times(&b.port, "p", (uint32_t)n);
+    script_reply(&b.port, after);
+    script_close(&b.port);
+    bench_execd(&b);
+    bench_answer(&b, "");
+    handlers->user = &calls;
+    assert_int_equal(osb_command_run(&b.box, &command, handlers, &run), OSB_E_CANCELLED);
+    assert_int_equal(calls, 1);
+    assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
+    assert_non_null(strstr(b.port.log.data, "DELETE /command?id=0a1b HTTP/1.1\r\n"));
+    bench_end(&b);
+}
+
+static void test_stopped_in_each_handler(void **state)
+{
+    size_t n;
+    (void)state;
+    for (n = 1; n < 1500; n += n < 600 ? 299 : 7 * stride) {
+        osb_handlers out = {0}, err = {0}, result = {0}, error = {0}, output = {0}, trace = {0};
+        out.on_stdout = err.on_stderr = result.on_result = error.on_error = stop_event;
+        output.on_output = stop_output;
+        trace.on_traceback = stop_traceback;
+        check_stopped(&out, "{\"type\":\"stdout\",\"text\":\"", n, "\"}\n\n" BENCH_DONE);
+        check_stopped(&err, "{\"type\":\"stderr\",\"text\":\"", n, "\"}\n\n" BENCH_DONE);
+        check_stopped(&output, "{\"type\":\"stdout\",\"text\":\"", n, "\"}\n\n" BENCH_DONE);
+        check_stopped(&result, "{\"type\":\"result\",\"results\":{\"text/plain\":\"", n,
+                      "\",\"a\":\"b\"}}\n\n" BENCH_DONE);
+        check_stopped(&error, "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"", n,
+                      "\"}}\n\n");
+        check_stopped(&trace, "{\"type\":\"error\",\"error\":{\"traceback\":[\"", n,
+                      "\",\"b\"]}}\n\n");
+    }
+}
+
+static int stop_data(void *user, const void *data, size_t size)
+{
+    (void)data;
+    assert_true(size > 0);
+    ++*(unsigned *)user;
+    return 1;
+}
+
+/* The same with a command's text in its state. */
+static void test_stopped_in_a_state(void **state)
+{
+    size_t n;
+    (void)state;
+    for (n = 1; n < 1500; n += n < 600 ? 299 : 7 * stride) {
+        osb_command_state command;
+        unsigned calls = 0;
+        bench b;
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        script_request(&b.port);
+        script_reply(&b.port, BENCH_STREAM "{\"running\":true,\"content\":\"");
+        script_reply_times(&b.port, "p", (uint32_t)n);
+        script_reply(&b.port, "\",\"id\":\"0a1b\"}");
+        script_close(&b.port);
+        assert_int_equal(osb_command_status(&b.box, "0a1b", stop_data, &calls, &command),
+                         OSB_E_CANCELLED);
+        assert_int_equal(calls, 1);
+        bench_end(&b);
+    }
+}
+
+/* A result's MIME type of each length: it is handed out, or the error names the member. */
+static void test_long_keys(void **state)
+{
+    size_t n;
+    (void)state;
+    for (n = 600; n < 1100; n += stride) {
+        struct text key = {0};
+        const char *parts[4];
+        osb_execution run;
+        osb_status status;
+        size_t i;
+        bench b;
+        for (i = 0; i < n; i++) text_add(&key, "k", 1);
+        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"result\",\"results\":{\"";
+        parts[1] = key.data;
+        parts[2] = "\"  : \"value\"}}\n\n" BENCH_DONE;
+        parts[3] = NULL;
+        status = run_stream(&b, 1024, n % 2 == 0 ? CUT_BYTES : CUT_WHOLE, parts, &run);
+        if (status == OSB_OK) {
+            assert_non_null(strstr(b.r.lines.data, key.data));
+        } else {
+            assert_int_equal(status, OSB_E_BUFFER);
+            assert_string_equal(osb_last_error(&b.client)->member, "results");
+            assert_true(osb_last_error(&b.client)->needed > 1024);
+            b.port.at = b.port.step_count;
+        }
+        assert_int_equal(status, n < 700 ? OSB_OK : n > 1000 ? OSB_E_BUFFER : status);
+        bench_end(&b);
+        text_free(&key);
+    }
+}
+
+/* A number larger than the buffer where a text is wanted. */
+static void test_endless_number(void **state)
+{
+    struct text digits = {0};
+    const char *parts[4];
+    osb_execution run;
+    size_t i;
+    bench b;
+    (void)state;
+    for (i = 0; i < 3000; i++) text_add(&digits, "1", 1);
+    parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":";
+    parts[1] = digits.data;
+    parts[2] = "}\n\n" BENCH_DONE;
+    parts[3] = NULL;
+    assert_int_equal(run_stream(&b, 1024, CUT_RANDOM, parts, &run), OSB_E_BUFFER);
+    assert_string_equal(osb_last_error(&b.client)->member, "text");
+    bench_end(&b);
+    text_free(&digits);
+}
+
+/* An event's error as a text instead of an object: its beginning is kept. */
+static void test_error_as_long_text(void **state)
+{
+    struct text words = {0};
+    const char *parts[4];
+    osb_execution run;
+    size_t i;
+    bench b;
+    (void)state;
+    for (i = 0; i < 3000; i++) text_add(&words, "w", 1);
+    parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"error\",\"error\":\"";
+    parts[1] = words.data;
+    parts[2] = "\"}\n\n";
+    parts[3] = NULL;
+    assert_int_equal(run_stream(&b, 1024, CUT_WHOLE, parts, &run), OSB_OK);
+    assert_true(run.error_value.size > 200 && run.error_value.size < 600);
+    for (i = 0; i < run.error_value.size; i++) assert_int_equal(run.error_value.data[i], 'w');
+    assert_false(run.exit_code.set);
+    bench_end(&b);
+    text_free(&words);
+}
+
 /* Captures take what fits and say that there was more. */
 static void test_capture_limits(void **state)
 {
@@ -402,6 +579,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_exit_code_behind_a_long_name),
         cmocka_unit_test(test_text_before_type),
         cmocka_unit_test(test_each_length),
+        cmocka_unit_test(test_stopped_in_each_handler),
+        cmocka_unit_test(test_stopped_in_a_state),
+        cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_endless_number),
+        cmocka_unit_test(test_error_as_long_text),
         cmocka_unit_test(test_capture_limits),
     };
     if (argc > 0 && strstr(argv[0], "valgrind") != NULL) stride = 11;

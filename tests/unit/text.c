@@ -235,6 +235,10 @@ static void test_no_dates(void **state)
                                       "Mon, 15 Jun 2026 10:60:00 GMT",
                                       "Mon, 15 Jun 2026 10:00:61 GMT",
                                       "Mon, x5 Jun 2026 10:00:00 GMT",
+                                      "Mon, 1x Jun 2026 10:00:00 GMT",
+                                      "Mon, 15 Jun x026 10:00:00 GMT",
+                                      "Mon, 15 Jun 20x6 10:00:00 GMT",
+                                      "Mon, 15 Jun 202x 10:00:00 GMT",
                                       "Monday, 15-Jun-26 10:00:00 GMT",
                                       "1781517600"};
     size_t i;
@@ -368,6 +372,7 @@ static void test_addresses(void **state)
     check_address("10.0.0.5:44772/proxy/44772", false, "10.0.0.5", 44772, "/proxy/44772");
     check_address("[::1]:80", false, "::1", 80, "");
     check_address("[2001:db8::7]/x", true, "2001:db8::7", 443, "/x");
+    check_address("[fe80::1%25eth0]:80", false, "fe80::1%25eth0", 80, "");
     check_address("a:65535", false, "a", 65535, "");
     check_address("", false, NULL, 0, NULL);
     check_address("http://", false, NULL, 0, NULL);
@@ -387,15 +392,55 @@ static void test_addresses(void **state)
     check_address("[::1]x", false, NULL, 0, NULL);
     check_address("ftp://a", false, NULL, 0, NULL);
     check_address("a?x", false, NULL, 0, NULL);
+    check_address("a/\x7f", false, NULL, 0, NULL);
+    check_address("a/\xc3\xa4", false, NULL, 0, NULL);
     check_address("a#x", false, NULL, 0, NULL);
     check_address("\xc3\xa4.example", false, NULL, 0, NULL);
+}
+
+static void test_views(void **state)
+{
+    osb_str view = {NULL, 0};
+    (void)state;
+    assert_false(osb_str_equal(view, ""));
+    view.data = "abc";
+    assert_true(osb_str_equal(view, ""));
+    view.size = 2;
+    assert_true(osb_str_equal(view, "ab"));
+    assert_false(osb_str_equal(view, "ac"));
+    assert_false(osb_str_equal(view, "abc"));
+}
+
+static void check_url(const char *address, bool https, const char *url)
+{
+    osb_endpoint endpoint = {0};
+    char whole[64], cut[12];
+    strcpy(endpoint.address, address);
+    endpoint.https = https;
+    assert_int_equal(osb_endpoint_url(&endpoint, NULL, 0), strlen(url));
+    assert_int_equal(osb_endpoint_url(&endpoint, whole, sizeof whole), strlen(url));
+    assert_string_equal(whole, url);
+    assert_int_equal(osb_endpoint_url(&endpoint, cut, sizeof cut), strlen(url));
+    assert_int_equal(strlen(cut), strlen(url) < 11 ? strlen(url) : 11);
+    assert_memory_equal(cut, url, strlen(cut));
+}
+
+static void test_urls(void **state)
+{
+    (void)state;
+    check_url("a.example:8080/p/", false, "http://a.example:8080/p");
+    check_url("a.example", true, "https://a.example");
+    check_url("http://a", true, "http://a");
+    check_url("[::1]:80/x", false, "http://[::1]:80/x");
+    check_url("a b", false, ""); /* no address: nothing */
 }
 
 static void test_status_names(void **state)
 {
     (void)state;
-    assert_string_equal(osb_status_name(OSB_OK), "OSB_OK");
-    assert_string_equal(osb_status_name(OSB_E_CLOCK), "OSB_E_CLOCK");
+#define CHECK_NAME(name, value, text) assert_string_equal(osb_status_name(name), #name);
+    OSB_STATUS_LIST(CHECK_NAME)
+#undef CHECK_NAME
     assert_string_equal(osb_status_name((osb_status)-99), "unknown osb_status");
 }
 
@@ -409,7 +454,8 @@ int main(void)
         cmocka_unit_test(test_dates),          cmocka_unit_test(test_no_dates),
         cmocka_unit_test(test_utf8),           cmocka_unit_test(test_whole_characters),
         cmocka_unit_test(test_unescape),       cmocka_unit_test(test_shell_words),
-        cmocka_unit_test(test_addresses),      cmocka_unit_test(test_status_names),
+        cmocka_unit_test(test_addresses),      cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_views),          cmocka_unit_test(test_status_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
