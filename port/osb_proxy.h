@@ -99,6 +99,11 @@ enum {
     OSB__PROXY_OPEN
 };
 
+static bool osb__proxy_is_later(int io)
+{
+    return io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE || io == OSB_IO_AGAIN;
+}
+
 /* ---- errors ----------------------------------------------------------------------------------*/
 
 /* Appends to the error's text; what does not fit is left out. */
@@ -289,7 +294,7 @@ static int osb__proxy_ask(osb_proxy *p, const char *host, uint16_t port)
         io = p->under.ops->send(p->under.ctx, piece,
                                 w.at - w.from < w.room ? w.at - w.from : w.room);
         memset(piece, 0, sizeof piece);
-        if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) return io;
+        if (osb__proxy_is_later(io)) return io;
         if (io < 0) return osb__proxy_broken(p, io);
         p->sent += (uint32_t)io;
     }
@@ -347,7 +352,7 @@ static int osb__proxy_hear(osb_proxy *p)
     for (;;) {
         char c = '\0';
         int io = p->under.ops->recv(p->under.ctx, &c, 1);
-        if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) return io;
+        if (osb__proxy_is_later(io)) return io;
         if (io < 0) return osb__proxy_broken(p, io);
         if (++p->head_size > OSB__PROXY_MOST_HEAD)
             return osb__proxy_give_up(p, 0, "answer's head is larger than 16 KB");
@@ -429,7 +434,7 @@ static int osb__proxy_reach(osb_proxy *p)
 {
     int io =
         p->under.ops->connect(p->under.ctx, p->options.host, p->options.port, p->options.https);
-    return io == OSB_IO_CLOSED || io == OSB_IO_FAILED ? osb__proxy_broken(p, io) : io;
+    return io == 0 || osb__proxy_is_later(io) ? io : osb__proxy_broken(p, io);
 }
 
 static int osb__proxy_connect(void *ctx, const char *host, uint16_t port, bool tls)

@@ -565,7 +565,7 @@ static int osb__trace_connect(void *ctx, const char *host, uint16_t port, bool t
     int io;
     if (!t->connecting) osb__trace_begin(t, host, port, tls);
     io = t->under.ops->connect(t->under.ctx, host, port, tls);
-    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) return io;
+    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE || io == OSB_IO_AGAIN) return io;
     t->connecting = false;
     t->open = io == 0;
     if (io == 0) osb__trace_simple(t, OSB_TRACE_CONNECTED);

@@ -116,7 +116,7 @@ static int reach(way *w, const char *host, uint16_t port)
     const osb_port *p = &w->b.config.port;
     int io;
     do io = p->ops->connect(p->ctx, host, port, false);
-    while (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE);
+    while (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE || io == OSB_IO_AGAIN);
     return io;
 }
 
