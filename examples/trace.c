@@ -57,10 +57,10 @@ int main(void)
     struct printer printer = {.start_ms = 0};
     osb_posix tcp;
     osb_trace trace;
-    osb_port under = osb_posix_port(&tcp);
     osb_trace_options show = {.user = &printer, .on_event = print_event};
-    osb_config config = {
-        .port = osb_trace_port(&trace, &under, &show), .memory = ram, .memory_size = sizeof ram};
+    osb_config config = {.port = osb_trace_port(&trace, osb_posix_port(&tcp), &show),
+                         .memory = ram,
+                         .memory_size = sizeof ram};
     osb_create_options options = {.image = "python:3.12"};
     osb_command command = {.command = "echo hello"};
     osb_execution run;

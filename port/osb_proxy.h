@@ -9,9 +9,8 @@
 
       osb_posix tcp;
       osb_proxy proxy;
-      osb_port  under = osb_posix_port(&tcp);
       osb_proxy_options to = {.host = "proxy.example.com", .port = 3128};
-      osb_config config = {.port = osb_proxy_port(&proxy, &under, &to)};
+      osb_config config = {.port = osb_proxy_port(&proxy, osb_posix_port(&tcp), &to)};
 
    LICENSE: Apache-2.0, see the file LICENSE.
 
@@ -65,10 +64,9 @@ typedef struct osb_proxy {
     char text[160];
 } osb_proxy;
 
-/* Initialises the context and makes a port of it. `under` is copied, and its context is this port's
-   own from now on. What is missing in `options`, or cannot be sent, is told by the first connect. */
-OSB_DEF osb_port osb_proxy_port(osb_proxy *proxy, const osb_port *under,
-                                const osb_proxy_options *options);
+/* Initialises the context and makes a port of it. `under` is used by it alone from
+   now on. What is missing in `options`, or cannot be sent, is told by the first connect. */
+OSB_DEF osb_port osb_proxy_port(osb_proxy *proxy, osb_port under, const osb_proxy_options *options);
 
 #ifdef __cplusplus
 }
@@ -508,12 +506,11 @@ static uint32_t osb__proxy_unix_time(void *ctx)
     return p->under.ops->unix_time(p->under.ctx);
 }
 
-OSB_DEF osb_port osb_proxy_port(osb_proxy *proxy, const osb_port *under,
-                                const osb_proxy_options *options)
+OSB_DEF osb_port osb_proxy_port(osb_proxy *proxy, osb_port under, const osb_proxy_options *options)
 {
     osb_port port;
     memset(proxy, 0, sizeof *proxy);
-    proxy->under = *under;
+    proxy->under = under;
     proxy->options = *options;
     if (proxy->options.port == 0) proxy->options.port = 3128;
     proxy->ops.connect = osb__proxy_connect;
@@ -522,9 +519,9 @@ OSB_DEF osb_port osb_proxy_port(osb_proxy *proxy, const osb_port *under,
     proxy->ops.close = osb__proxy_close;
     proxy->ops.now_ms = osb__proxy_now_ms;
     proxy->ops.error = osb__proxy_error;
-    if (under->ops->wait != NULL) proxy->ops.wait = osb__proxy_wait;
-    if (under->ops->random != NULL) proxy->ops.random = osb__proxy_random;
-    if (under->ops->unix_time != NULL) proxy->ops.unix_time = osb__proxy_unix_time;
+    if (under.ops->wait != NULL) proxy->ops.wait = osb__proxy_wait;
+    if (under.ops->random != NULL) proxy->ops.random = osb__proxy_random;
+    if (under.ops->unix_time != NULL) proxy->ops.unix_time = osb__proxy_unix_time;
     port.ops = &proxy->ops;
     port.ctx = proxy;
     return port;

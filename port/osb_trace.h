@@ -9,9 +9,8 @@
 
       osb_posix tcp;
       osb_trace trace;
-      osb_port  under = osb_posix_port(&tcp);
       osb_trace_options show = {.on_event = print};
-      osb_config config = {.port = osb_trace_port(&trace, &under, &show)};
+      osb_config config = {.port = osb_trace_port(&trace, osb_posix_port(&tcp), &show)};
 
    examples/trace.c is such a `print`. LICENSE: Apache-2.0, see the file LICENSE.
 
@@ -103,10 +102,9 @@ typedef struct osb_trace {
     bool connecting, open;
 } osb_trace;
 
-/* Initialises the context and makes a port of it. `under` is copied, and its context is this port's
-   own from now on. */
-OSB_DEF osb_port osb_trace_port(osb_trace *trace, const osb_port *under,
-                                const osb_trace_options *options);
+/* Initialises the context and makes a port of it. `under` is used by it alone from
+   now on. */
+OSB_DEF osb_port osb_trace_port(osb_trace *trace, osb_port under, const osb_trace_options *options);
 
 #ifdef __cplusplus
 }
@@ -128,12 +126,11 @@ extern "C" {
 
 #ifdef OSB_NO_TRACE
 
-OSB_DEF osb_port osb_trace_port(osb_trace *trace, const osb_port *under,
-                                const osb_trace_options *options)
+OSB_DEF osb_port osb_trace_port(osb_trace *trace, osb_port under, const osb_trace_options *options)
 {
     (void)trace;
     (void)options;
-    return *under;
+    return under;
 }
 
 #else
@@ -629,23 +626,22 @@ static uint32_t osb__trace_unix_time(void *ctx)
     return t->under.ops->unix_time(t->under.ctx);
 }
 
-OSB_DEF osb_port osb_trace_port(osb_trace *trace, const osb_port *under,
-                                const osb_trace_options *options)
+OSB_DEF osb_port osb_trace_port(osb_trace *trace, osb_port under, const osb_trace_options *options)
 {
     osb_port port;
     memset(trace, 0, sizeof *trace);
-    trace->under = *under;
+    trace->under = under;
     trace->options = *options;
     trace->ops.connect = osb__trace_connect;
     trace->ops.send = osb__trace_send;
     trace->ops.recv = osb__trace_recv;
     trace->ops.close = osb__trace_close;
     trace->ops.now_ms = osb__trace_now_ms;
-    trace->ops.tls = under->ops->tls;
-    if (under->ops->wait != NULL) trace->ops.wait = osb__trace_wait;
-    if (under->ops->error != NULL) trace->ops.error = osb__trace_error;
-    if (under->ops->random != NULL) trace->ops.random = osb__trace_random;
-    if (under->ops->unix_time != NULL) trace->ops.unix_time = osb__trace_unix_time;
+    trace->ops.tls = under.ops->tls;
+    if (under.ops->wait != NULL) trace->ops.wait = osb__trace_wait;
+    if (under.ops->error != NULL) trace->ops.error = osb__trace_error;
+    if (under.ops->random != NULL) trace->ops.random = osb__trace_random;
+    if (under.ops->unix_time != NULL) trace->ops.unix_time = osb__trace_unix_time;
     port.ops = &trace->ops;
     port.ctx = trace;
     return port;

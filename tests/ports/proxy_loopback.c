@@ -55,7 +55,7 @@ static void scene_begin(scene *s, osb_proxy_options options, bool poll_mode)
     if (options.host == NULL) options.host = "127.0.0.1";
     if (options.port == 0) options.port = between.port;
     snprintf(s->domain, sizeof s->domain, "known-to-the-proxy.example:%u", origin.port);
-    config.port = osb_proxy_port(&s->proxy, &under, &options);
+    config.port = osb_proxy_port(&s->proxy, under, &options);
     config.memory = s->memory;
     config.memory_size = sizeof s->memory;
     config.domain = s->domain;

@@ -21,7 +21,7 @@ static void way_begin(way *w, const osb_proxy_options *options)
     memset(&w->proxy, 0xa5, sizeof w->proxy);
     bench_begin(&w->b, 1024);
     under = w->b.config.port;
-    w->b.config.port = osb_proxy_port(&w->proxy, &under, options);
+    w->b.config.port = osb_proxy_port(&w->proxy, under, options);
     bench_again(&w->b);
 }
 
@@ -549,7 +549,7 @@ static void test_least_port_below(void **state)
     least.tls = false;
     under.ops = &least;
     options.https = true;
-    b.config.port = osb_proxy_port(&proxy, &under, &options);
+    b.config.port = osb_proxy_port(&proxy, under, &options);
     assert_null(proxy.ops.wait);
     assert_null(proxy.ops.random);
     assert_null(proxy.ops.unix_time);
@@ -665,7 +665,7 @@ static void test_random_passes(void **state)
     ops = *under.ops;
     ops.random = sequence;
     under.ops = &ops;
-    osb_proxy_port(&proxy, &under, &plain);
+    osb_proxy_port(&proxy, under, &plain);
     assert_int_equal(proxy.ops.random(&proxy, bytes, 2), 0);
     assert_string_equal(bytes, "rr");
     bench_end(&b);

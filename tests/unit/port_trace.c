@@ -146,7 +146,7 @@ static void pipe_begin(pipe_port *p)
     options.secrets = more;
     options.secret_count = 2;
     text_clear(&p->seen);
-    osb_trace_port(&p->trace, &under, &options);
+    osb_trace_port(&p->trace, under, &options);
     assert_int_equal(p->trace.ops.connect(&p->trace, "h", 1, false), 0);
 }
 
@@ -447,7 +447,7 @@ static void watched_begin(watched *w)
     under = w->b.config.port;
     options.user = w;
     options.on_event = watch;
-    w->b.config.port = osb_trace_port(&w->trace, &under, &options);
+    w->b.config.port = osb_trace_port(&w->trace, under, &options);
     bench_again(&w->b);
 }
 
@@ -615,7 +615,7 @@ static void test_the_port_below(void **state)
     ops.random = sequence;
     under.ops = &ops;
     b.port.unix_time = 17;
-    osb_trace_port(&trace, &under, &options);
+    osb_trace_port(&trace, under, &options);
     assert_true(trace.ops.tls);
     assert_int_equal(trace.ops.unix_time(&trace), 17);
     assert_int_equal(trace.ops.random(&trace, bytes, 2), 0);
@@ -625,7 +625,7 @@ static void test_the_port_below(void **state)
     ops.wait = NULL;
     ops.error = NULL;
     ops.tls = false;
-    b.config.port = osb_trace_port(&trace, &under, &options);
+    b.config.port = osb_trace_port(&trace, under, &options);
     assert_false(trace.ops.tls);
     assert_null(trace.ops.random);
     assert_null(trace.ops.unix_time);

@@ -12,7 +12,7 @@ static void test_the_port_below_itself(void **state)
     (void)state;
     memset(&options, 0, sizeof options);
     bench_begin(&b, 1024);
-    port = osb_trace_port(&trace, &b.config.port, &options);
+    port = osb_trace_port(&trace, b.config.port, &options);
     assert_ptr_equal(port.ops, b.config.port.ops);
     assert_ptr_equal(port.ctx, b.config.port.ctx);
     bench_end(&b);
