@@ -124,8 +124,13 @@ build/bench/%: tests/bench/%.c tests/bench/stream.h $(HEADERS)
 	@mkdir -p $(@D)
 	gcc -std=c99 -O2 -g $(WARNINGS) -I. $< -o $@
 
-firmware: ## build a real firmware image and run it on an emulated board
-	@echo 'make firmware: arrives with the lwIP port' >&2; exit 2
+firmware: deps-firmware build/dist/opensandbox.h build/firmware/source/.fetched ## build firmware images and run them on emulated boards
+	@tools/firmware.py
+
+# lwIP and mbedTLS as Debian has them.
+build/firmware/source/.fetched: tools/firmware-sources.sh | deps-firmware
+	@tools/firmware-sources.sh $(@D) lwip mbedtls
+	@touch $@
 
 osb: ## build the command-line tool
 	@echo 'make osb: arrives with the command-line tool' >&2; exit 2

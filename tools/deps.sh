@@ -50,6 +50,11 @@ packages debhelper              dh                           the Debian package
 packages git                    git                          the list of the sources' files
 api     python3                 python3                      reads the API's documents
 api     python3-yaml            /usr/lib/python3/dist-packages/yaml/__init__.py  reads OpenAPI files
+firmware gcc-arm-none-eabi      arm-none-eabi-gcc            Cortex-M compiler
+firmware libnewlib-arm-none-eabi /usr/lib/arm-none-eabi/newlib/thumb/v7-m/nofp/libc_nano.a  its C library
+firmware qemu-system-arm        qemu-system-arm              runs the images
+firmware dpkg-dev               dpkg-source                  sources of lwIP and mbedTLS
+firmware openssl                openssl                      certificate of the local server
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
@@ -62,7 +67,7 @@ all_groups() {
 with_prerequisites() {
     case $1 in
     test | interop) echo "demo $1" ;;
-    packages) echo "demo packages" ;;
+    packages | firmware) echo "demo $1" ;;
     machines) echo "demo test fuzz machines" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;
