@@ -1,0 +1,281 @@
+/* A stream's lines and events: SSE fields, errors with odd members, what ends a run and how. */
+#include "tests/support/unit.h"
+
+static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
+                                    0,   {false, 0}, {false, 0}, false, false};
+
+/* Runs a command whose stream is this, behind the init event. */
+static osb_status run_stream(bench *b, const char *stream, osb_execution *run)
+{
+    static osb_handlers handlers;
+    bench_begin(b, 1024);
+    handlers = recorder_handlers(&b->r);
+    bench_execd(b);
+    bench_answer(b, BENCH_STREAM BENCH_INIT);
+    script_reply(&b->port, stream);
+    script_close(&b->port);
+    return osb_command_run(&b->box, &command, &handlers, run);
+}
+
+static void expect_malformed(const char *stream)
+{
+    osb_execution run;
+    bench b;
+    osb_status status = run_stream(&b, stream, &run);
+    if (status != OSB_E_JSON) print_error("%s: %s\n", stream, osb_status_name(status));
+    assert_int_equal(status, OSB_E_JSON);
+    assert_false(run.ended);
+    assert_false(run.exit_code.set);
+    bench_end(&b);
+}
+
+static void expect_output(const char *stream, const char *output)
+{
+    osb_execution run;
+    bench b;
+    assert_int_equal(run_stream(&b, stream, &run), OSB_OK);
+    assert_string_equal(b.r.output[0].data, output);
+    assert_true(run.ended);
+    bench_end(&b);
+}
+
+#define OUT(text) "{\"type\":\"stdout\",\"text\":\"" text "\"}"
+#define END "{\"type\":\"execution_complete\"}\n\n"
+
+static void test_data_lines(void **state)
+{
+    (void)state;
+    expect_output("data: " OUT("a") "\n\n" END, "a\n");
+    expect_output("data:" OUT("a") "\n\ndata:" OUT("b") "\n\n" END, "a\nb\n");
+    expect_output("event: x\nid: 7\nretry: 9\ndata: " OUT("a") "\nid: 8\n\n" END, "a\n");
+    expect_output("data:\n\n" OUT("a") "\n\n" END, "a\n");
+    expect_output("data: \n\n" OUT("a") "\n\n" END, "a\n");
+    expect_output("data\n\ndatax: 1\n\ndat: 2\n\nd\n\n: a comment\n\n" OUT("a") "\n\n" END, "a\n");
+    expect_output("data:   \n\n\n\n" OUT("a") "  \t\n\n" END, "a\n");
+    expect_output("data: {\"type\":\ndata: \"stdout\",\ndata: \"text\":\"a\"}\n\n" END, "a\n");
+}
+
+static void test_malformed_lines(void **state)
+{
+    (void)state;
+    expect_malformed("data: {\"type\":\n\n" END);
+    expect_malformed("data: {\"type\":\n" END);
+    expect_malformed("data: {\n{\"type\":\"ping\"}\n\n" END);
+    expect_malformed("{\"type\":\n\"ping\"}\n\n" END);
+    expect_malformed(OUT("a") "x\n\n" END);
+    expect_malformed(OUT("a") OUT("b") "\n\n" END);
+    expect_malformed("data: " OUT("a") "x\n\n" END);
+    expect_malformed("data: x\n\n" END);
+    expect_malformed("<html>\n" END);
+    expect_malformed("{\"type\":\"init\"}\n\n" END);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------*/
+
+/* A run that ends with this error event: its exit code, or none. */
+static void expect_error(const char *error, bool set, int32_t code)
+{
+    char stream[256];
+    osb_execution run;
+    bench b;
+    snprintf(stream, sizeof stream, "{\"type\":\"error\",\"error\":%s,\"timestamp\":120}\n\n",
+             error);
+    assert_int_equal(run_stream(&b, stream, &run), OSB_OK);
+    assert_true(run.ended);
+    assert_non_null(run.error_name.data);
+    if (run.exit_code.set != set) print_error("%s\n", error);
+    assert_int_equal(run.exit_code.set, set);
+    if (set) assert_int_equal(run.exit_code.value, code);
+    bench_end(&b);
+}
+
+static void test_exit_codes(void **state)
+{
+    (void)state;
+    expect_error("{\"ename\":\"E\",\"evalue\":\"3\"}", true, 3);
+    expect_error("{\"evalue\":\"-1\"}", true, -1);
+    expect_error("\"2147483647\"", true, 2147483647);
+    expect_error("{\"ename\":\"E\",\"evalue\":\"-2147483648\"}", true, INT32_MIN);
+    expect_error("{\"ename\":\"E\",\"evalue\":\"2147483648\"}", false, 0);
+    expect_error("{\"ename\":\"E\",\"evalue\":\"-2147483649\"}", false, 0);
+    expect_error("{\"ename\":\"E\",\"evalue\":\"99999999999999999999\"}", false, 0);
+    expect_error("{\"ename\":\"E\",\"evalue\":\"boom\"}", false, 0);
+    expect_error("{\"ename\":\"E\",\"evalue\":\"\"}", false, 0);
+    expect_error("{\"ename\":\"E\"}", false, 0);
+    expect_error("{\"evalue\":\"boom\"}", false, 0);
+    expect_error("{}", false, 0);
+    expect_error("null", false, 0);
+    expect_error("\"boom\"", false, 0);
+}
+
+/* A command that was killed (-1) was timed out if it ran for as long as it may. */
+static void test_timed_out(void **state)
+{
+    static const struct {
+        const char *at;
+        uint32_t timeout_ms;
+        bool timed_out;
+    } cases[] = {{"1100", 1000, true}, {"1090", 1000, true}, {"1089", 1000, false},
+                 {"90", 1000, false},  {"1100", 0, false},   {"-9223372036854775808", 1000, false}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_command limited = command;
+        char stream[200];
+        osb_execution run;
+        bench b;
+        limited.timeout_ms = cases[i].timeout_ms;
+        snprintf(stream, sizeof stream,
+                 "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"-1\"},"
+                 "\"timestamp\":%s}\n\n",
+                 cases[i].at);
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        bench_answer(&b, BENCH_STREAM BENCH_INIT);
+        script_reply(&b.port, stream);
+        script_close(&b.port);
+        assert_int_equal(osb_command_run(&b.box, &limited, NULL, &run), OSB_OK);
+        assert_int_equal(run.exit_code.value, -1);
+        assert_int_equal(run.timed_out, cases[i].timed_out);
+        bench_end(&b);
+    }
+}
+
+static void test_long_id(void **state)
+{
+    char stream[4096];
+    size_t n;
+    (void)state;
+    for (n = 1; n < 2000; n += n < 60 || n > 70 ? 7 : 1) {
+        osb_execution run;
+        osb_status status;
+        bench b;
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        snprintf(stream, sizeof stream, "{\"type\":\"init\",\"text\":\"%0*d\"}\n\n" END, (int)n, 1);
+        bench_answer(&b, BENCH_STREAM);
+        script_reply(&b.port, stream);
+        script_close(&b.port);
+        status = osb_command_run(&b.box, &command, NULL, &run);
+        if (n < OSB_ID_SIZE) {
+            assert_int_equal(status, OSB_OK);
+            assert_int_equal(strlen(run.id), n);
+        } else {
+            assert_int_equal(status, OSB_E_BUFFER);
+            assert_string_equal(osb_last_error(&b.client)->buffer, "OSB_ID_SIZE");
+            if (n < 600) assert_int_equal(osb_last_error(&b.client)->needed, n + 1);
+        }
+        bench_end(&b);
+    }
+}
+
+/* ---- handlers that stop ------------------------------------------------------------------------*/
+
+static int stop_event(void *user, const osb_event *event)
+{
+    (void)event;
+    return ++*(unsigned *)user != 0;
+}
+
+static int stop_output(void *user, osb_stream stream, const char *data, size_t size)
+{
+    (void)stream;
+    (void)data;
+    (void)size;
+    return ++*(unsigned *)user != 0;
+}
+
+/* Only a command in the foreground whose id is known is interrupted. */
+static void check_stop(const osb_command *what, osb_handlers *handlers, const char *stream,
+                       bool interrupted)
+{
+    unsigned calls = 0;
+    osb_execution run;
+    bench b;
+    bench_begin(&b, 1024);
+    handlers->user = &calls;
+    bench_execd(&b);
+    bench_answer(&b, stream);
+    script_close(&b.port);
+    if (interrupted) {
+        bench_execd(&b);
+        bench_answer(&b, "");
+    }
+    assert_int_equal(osb_command_run(&b.box, what, handlers, &run), OSB_E_CANCELLED);
+    assert_int_equal(calls, 1);
+    assert_false(run.exit_code.set);
+    bench_end(&b);
+}
+
+static void test_what_is_interrupted(void **state)
+{
+    osb_command background = command, kept = command;
+    osb_handlers first = {0}, output = {0};
+    (void)state;
+    background.background = true;
+    kept.keep_running = true;
+    first.on_event = stop_event;
+    output.on_output = stop_output;
+    check_stop(&command, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, true);
+    check_stop(&background, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, false);
+    check_stop(&kept, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, false);
+    check_stop(&command, &first, BENCH_STREAM "{\"type\":\"ping\"}\n\n" BENCH_INIT BENCH_DONE,
+               false);
+    check_stop(&command, &output, BENCH_STREAM BENCH_INIT OUT("a") "\n\n" BENCH_DONE, true);
+    check_stop(&command, &output, BENCH_STREAM BENCH_INIT OUT("") "\n\n" BENCH_DONE, true);
+}
+
+/* Every handler by itself, and none: the stream is read to its end. */
+static int count_event(void *user, const osb_event *event)
+{
+    (void)event;
+    ++*(unsigned *)user;
+    return 0;
+}
+
+static void test_one_handler_each(void **state)
+{
+    static const char stream[] =
+        BENCH_STREAM BENCH_INIT "{\"type\":\"status\",\"text\":\"idle\"}\n" OUT(
+            "a") "\n{\"type\":\"stderr\",\"text\":\"b\"}\n"
+                 "{\"type\":\"stdout\"}\n{\"type\":\"result\",\"results\":{\"a/b\":\"c\"}}\n"
+                 "{\"type\":\"execution_count\",\"execution_count\":7}\n{\"type\":\"ping\"}\n"
+                 "{\"type\":\"news\",\"text\":\"x\"}\n{}\n" BENCH_DONE;
+    unsigned i, calls;
+    (void)state;
+    for (i = 0; i < 10; i++) {
+        osb_handlers h = {0};
+        osb_execution run;
+        bench b;
+        calls = 0;
+        h.user = &calls;
+        if (i == 0) h.on_event = count_event;
+        if (i == 1) h.on_init = count_event;
+        if (i == 2) h.on_status = count_event;
+        if (i == 3) h.on_stdout = count_event;
+        if (i == 4) h.on_stderr = count_event;
+        if (i == 5) h.on_result = count_event;
+        if (i == 6) h.on_count = count_event;
+        if (i == 7) h.on_ping = count_event;
+        if (i == 8) h.on_complete = count_event;
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        bench_answer(&b, stream);
+        script_close(&b.port);
+        assert_int_equal(osb_command_run(&b.box, &command, i < 9 ? &h : NULL, &run), OSB_OK);
+        assert_int_equal(run.execution_count, 7);
+        assert_int_equal(calls, i == 0 ? 10 : i == 3 ? 2 : i < 9 ? 1 : 0);
+        bench_end(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_data_lines),       cmocka_unit_test(test_malformed_lines),
+        cmocka_unit_test(test_exit_codes),       cmocka_unit_test(test_timed_out),
+        cmocka_unit_test(test_long_id),          cmocka_unit_test(test_what_is_interrupted),
+        cmocka_unit_test(test_one_handler_each),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
