@@ -3200,6 +3200,21 @@ static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_
     return osb__event_out(c, &piece);
 }
 
+/* Keeps the beginning of a text that is larger than the buffer, and leaves room for what follows: in
+   each case two bytes, without which nothing more could be received. */
+static void osb__keep_beginning(osb_client *c, const osb__field *field, osb_str text)
+{
+    unsigned char *out = (unsigned char *)c->json.base + field->offset;
+    size_t most = (c->limit - c->kept) / 2 - 1;
+    osb_str view;
+    c->json.field = NULL;
+    if (c->consumer == OSB__TO_ERROR_JSON && osb__pointer(out) != NULL) return; /* one is enough */
+    if (text.size > most) text.size = osb__whole_characters((const unsigned char *)text.data, most);
+    view = osb__keep(c, text.data, text.size);
+    OSB_MEMCPY(out, &view, sizeof view);
+    c->error.message_cut = true;
+}
+
 /* A piece of a text that is larger than the buffer. */
 static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *field, osb_str key,
                                            osb_str text)
@@ -3208,14 +3223,7 @@ static OSB__APART osb_status osb__on_piece(osb_client *c, const osb__field *fiel
     osb_event *event = (osb_event *)c->json.base;
     osb_status status;
     if (kind == OSB__CUT || kind == OSB__EITHER) {
-        osb_str view;
-        if (text.size > (c->limit - c->kept) / 2)
-            text.size =
-                osb__whole_characters((const unsigned char *)text.data, (c->limit - c->kept) / 2);
-        view = osb__keep(c, text.data, text.size);
-        OSB_MEMCPY((unsigned char *)c->json.base + field->offset, &view, sizeof view);
-        c->error.message_cut = true;
-        c->json.field = NULL;
+        osb__keep_beginning(c, field, text);
         return OSB_OK;
     }
     if (!osb__in_event(c)) {

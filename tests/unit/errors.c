@@ -251,6 +251,37 @@ static void test_error_body_of_4_kb(void **state)
         }
 }
 
+/* A message that all but fills the buffer, and another one behind it: the first one counts, and the
+   call ends at once. */
+static void test_two_long_messages(void **state)
+{
+    static const char *const second[] = {"\"bbbb\"", "{\"msg\":\"bbbb\"}",
+                                         "{\"loc\":[\"b\",\"c\"]}", "[\"b\"],7"};
+    static char filler[1100];
+    size_t n, i;
+    (void)state;
+    memset(filler, 'a', sizeof filler);
+    for (n = 900; n < 1024; n++)
+        for (i = 0; i < 4; i++) {
+            char body[1300];
+            const osb_error *e;
+            bench b;
+            bench_begin(&b, 1024);
+            bench_lifecycle(&b);
+            snprintf(body, sizeof body, "HTTP/1.1 500 E\r\n\r\n{\"detail\":[\"%.*s\",%s]}", (int)n,
+                     filler, second[i]);
+            bench_answer(&b, body);
+            script_close(&b.port);
+            assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+            assert_int_equal(b.port.now_ms, 1000);
+            e = osb_last_error(&b.client);
+            assert_true(e->message.size <= n && e->message.size > 400);
+            assert_int_equal(e->message_cut, e->message.size < n);
+            assert_memory_equal(e->message.data, filler, e->message.size);
+            bench_end(&b);
+        }
+}
+
 /* ---- the client's own checks -----------------------------------------------------------------*/
 
 static void test_init(void **state)
@@ -361,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_long_text_and_kill),
         cmocka_unit_test(test_interrupt_after_cancel),
         cmocka_unit_test(test_error_body_of_4_kb),
+        cmocka_unit_test(test_two_long_messages),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_long_host),
