@@ -25,25 +25,31 @@ HEADER = ROOT / "opensandbox.h"
 FACTS = ROOT / "tests/api"
 BUILD = ROOT / "build/api"
 
-# What JSON the kinds of members in the header's tables stand for: of an array or map, of its elements.
+# What JSON the kinds of members in the header's tables stand for; of an array or map, its elements. A
+# scalar is handed out as text, whatever it is.
 SCALARS = {
     "STRING": "string", "ARGV": "string", "VIEW": "string", "TEXT": "string", "CUT": "string",
     "COPY": "string", "TYPE": "string", "FLAG": "boolean", "NOT": "boolean", "BOOL": "boolean",
     "U32": "integer", "CURSOR": "integer", "OPT_U32": "integer", "UINT": "integer",
     "U64": "integer", "I64": "integer", "OPT_I32": "integer", "MILLI": "number",
-    "COUNT": "integer", "ALWAYS": "integer", "JSON": "any",
+    "COUNT": "integer", "ALWAYS": "integer", "MODE": "integer", "INLINE": "string", "JSON": "any",
 }
 OBJECTS = ("GROUP", "POINTER", "OBJECT")
-ARRAYS = {"STRINGS": "string", "NUMBERS": "integer", "ARRAY": "string", "STRUCTS": "object",
+ARRAYS = {"STRINGS": "string", "NUMBERS": "integer", "ARRAY": "scalar", "STRUCTS": "object",
           "LIST": "object"}
 MAPS = {"PAIRS": "string", "NULLABLE": "string", "MAP": "string", "KEYED": "object",
         "DICT": "object"}
 # What a fact's type may be in the header.
-FITS = {"any": {"string", "integer", "number", "boolean", "object", "array", "map", "any"},
-        "string": {"string"}, "boolean": {"boolean"}, "integer": {"integer"},
+FITS = {"any": {"string", "integer", "number", "boolean", "scalar", "object", "array", "map", "any"},
+        "string": {"string", "scalar"}, "boolean": {"boolean"}, "integer": {"integer", "scalar"},
         "number": {"integer", "number"}, "object": {"object"}, "array": {"array"}, "map": {"map"}}
 # In a query everything is text, and a map is a query within the query.
 FITS_QUERY = FITS | {"string": {"string", "integer", "map"}, "number": {"integer"}}
+
+MULTIPART = "multipart/form-data"
+
+# Where the operations for files stand once more.
+ISOLATED = "/v1/isolated/session/{}"
 
 OP = re.compile(r"static const osb__op (\w+) = (\{[^}]*(?:\{[^}]*\}[^}]*)*\});")
 KINDS = re.compile(r"enum \{([^}]*?)OSB__KIND = ", re.S)
@@ -108,7 +114,9 @@ def read_tables():
     (BUILD / "api_tables.h").write_text(
         "static const named_op ops[] = {\n"
         + "".join(f'    {{"{name}", {value}}},\n' for name, value in ops)
-        + "};\nstatic const named_kind kinds[] = {\n"
+        + "};\n"
+        + ("" if "osb__upload_fields" in text else "#define osb__upload_fields NULL\n#define OSB__FILES 0u\n")
+        + "static const named_kind kinds[] = {\n"
         + "".join(f'    {{"{kind}", OSB__{kind}}},\n' for kind in kinds) + "};\n")
     program = BUILD / "dump"
     subprocess.run(["gcc", "-std=c99", "-I.", f"-I{BUILD}", "tests/api/dump.c", "-o", program],
@@ -116,20 +124,31 @@ def read_tables():
     return json.loads(subprocess.run([program], check=True, capture_output=True).stdout)
 
 
+class Types(dict):
+    """What stands where: sets of types by path, as items, items[], items[].id or metadata{}."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.fields = collections.defaultdict(set)  # which members of the header's tables say so
+        for path, kind, field in found:
+            self.setdefault(path, set()).add(kind)
+            self.fields[path].add(field)
+
+
 def flat_shape(shape, path=""):
-    """Yields the path and type of everything in a shape: items, items[], items[].id, metadata{}."""
+    """Yields the path and type of everything in a shape, for Types."""
     if isinstance(shape, list):
-        yield path, "array"
+        yield path, "array", None
         yield from flat_shape(shape[0], path + "[]")
     elif isinstance(shape, dict) and "*" in shape:
-        yield path, "map"
+        yield path, "map", None
         yield from flat_shape(shape["*"], path + "{}")
     elif isinstance(shape, dict):
-        yield path, "object"
+        yield path, "object", None
         for name, member in shape.items():
             yield from flat_shape(member, f"{path}.{name}".lstrip("."))
     else:
-        yield path, shape
+        yield path, shape, None
 
 
 def flat_table(table, path):
@@ -139,30 +158,23 @@ def flat_table(table, path):
 
 def flat_field(field, path=""):
     """The same of a member of the header's tables."""
-    kind, sub = field["kind"], field.get("sub", [])
+    kind, sub, me = field["kind"], field.get("sub", []), field.get("id")
     if kind == "EITHER":
-        yield path, "string"
-        yield from flat_field({"kind": "OBJECT", "sub": sub}, path)
-        yield from flat_field({"kind": "LIST", "sub": sub}, path)
+        yield path, "string", me
+        yield from flat_field({"id": me, "kind": "OBJECT", "sub": sub}, path)
+        yield from flat_field({"id": me, "kind": "LIST", "sub": sub}, path)
     elif kind in ARRAYS or kind in MAPS:
-        yield path, "array" if kind in ARRAYS else "map"
+        yield path, "array" if kind in ARRAYS else "map", me
         inside = path + ("[]" if kind in ARRAYS else "{}")
-        yield inside, (ARRAYS | MAPS)[kind]
+        yield inside, (ARRAYS | MAPS)[kind], me
         yield from flat_table(sub, inside)
     elif kind in OBJECTS or sub:
-        yield path, "object"
+        yield path, "object", me
         yield from flat_table(sub, path)
     elif kind in SCALARS:
-        yield path, SCALARS[kind]
+        yield path, SCALARS[kind], me
     else:
         sys.exit(f"tools/api.py: OSB__{kind} is new: what JSON does it stand for?")
-
-
-def types_by_path(pairs):
-    result = collections.defaultdict(set)
-    for path, kind in pairs:
-        result[path].add(kind)
-    return result
 
 
 def parent(path):
@@ -187,8 +199,9 @@ def named(paths):
     return [path for path in paths if path and not path.endswith(("[]", "{}"))]
 
 
-def compare(where, facts, header, fits=FITS):
-    """Yields the gaps between two sets of types by path, of nested ones only the outermost."""
+def compare(where, facts, header, fits=FITS, elsewhere=frozenset()):
+    """Yields the gaps between two Types, of nested ones only the outermost. Members of the header's
+    tables that some other operation is known to have may be too many."""
     for path, kinds in facts.items():
         if path not in header:
             if parent(path) in header or path == "":
@@ -198,6 +211,8 @@ def compare(where, facts, header, fits=FITS):
     names = {path.replace("[]", "") for path in facts}  # the header may take one for a list, too
     for path in header:
         if path.replace("[]", "") not in names and not within_any(path, facts):
+            if header.fields[path] <= elsewhere:
+                continue
             if parent(path) in facts or path == "":
                 yield f"{where} {path}".strip() + ": only in the header"
 
@@ -205,37 +220,41 @@ def compare(where, facts, header, fits=FITS):
 class Tables:
     """What the header has for one operation: all the tables of that name together."""
 
-    def __init__(self, tables):
-        self.events = any(table["events"] for table in tables)
+    def __init__(self, tables, multipart):
         self.data = any(table["data"] for table in tables)
         self.query = self.together(table["query"] for table in tables)
         self.query.pop("metadata{}", None)  # a query within the query: there it is text
         self.body = self.together(table["body"] for table in tables if table["body"])
-        self.answer = types_by_path(pair for table in tables if table["answer"] is not None
-                                    for pair in flat_field(table["answer"]))
+        self.part = self.together([multipart])
+        self.answer = Types(pair for table in tables if table["answer"] is not None
+                            for pair in flat_field(table["answer"]))
+        self.events = any(table["events"] for table in tables) and not self.answer
 
     @staticmethod
     def together(bodies):
         """A body is an object, or the value of a member without a name."""
-        return types_by_path(pair for body in bodies for pair in (
+        return Types(pair for body in bodies for pair in (
             flat_field(body[0]) if body and body[0]["name"] == ""
             else flat_field({"kind": "OBJECT", "sub": body})))
+
+    def body_for(self, operation):
+        return self.part if MULTIPART in operation.body else self.body
 
 
 def json_shapes(contents):
     """The shapes of what is JSON in a body or answer, or in a part of a multipart body."""
-    parts = contents.get("multipart/form-data", {})
+    parts = contents.get(MULTIPART, {})
     return ([shape for kind, shape in contents.items()
              if kind in ("application/json", "text/event-stream")]
             + [shape for shape in parts.values() if isinstance(shape, dict)])
 
 
 def json_of(contents):
-    return types_by_path(pair for shape in json_shapes(contents) for pair in flat_shape(shape))
+    return Types(pair for shape in json_shapes(contents) for pair in flat_shape(shape))
 
 
 def query_of(operation):
-    return types_by_path(flat_shape(operation.parameters.get("query", {})))
+    return Types(flat_shape(operation.parameters.get("query", {})))
 
 
 def is_events(operation):
@@ -247,22 +266,24 @@ def headers_of(operation):
     return sorted({**operation.parameters.get("header", {}), **operation.headers})
 
 
-def compare_operation(operation, tables, events, source):
+def compare_operation(operation, header):
     """Yields an operation's gaps."""
-    name = operation.name
+    name, tables = operation.name, header.tables_of(operation)
     yield from compare(f"{name} query", query_of(operation), tables.query, FITS_QUERY)
-    yield from compare(f"{name} body", json_of(operation.body), tables.body)
-    for header in headers_of(operation):
-        if f'"{header.lower()}' not in source:
-            yield f"{name} header {header}: not in the header"
+    yield from compare(f"{name} body", json_of(operation.body), tables.body_for(operation))
+    for line in headers_of(operation):
+        if f'"{line.lower()}' not in header.source:
+            yield f"{name} header {line}: not in the header"
+    for part in operation.body.get(MULTIPART, {}):
+        if f'name=\\"{part}\\"' not in header.source:
+            yield f"{name} part {part}: not in the header"
     answer = json_of(operation.answer)
     if is_events(operation) != tables.events:
         yield f"{name} answer: {'' if is_events(operation) else 'not '}a stream of events"
     elif tables.events:
-        gaps = compare(f"{name} answer", answer, events)
-        yield from (gap for gap in gaps if not gap.endswith("only in the header"))
+        yield from compare(f"{name} answer", answer, header.events, FITS, header.all_events)
     else:
-        yield from compare(f"{name} answer", answer, tables.answer)
+        yield from compare(f"{name} answer", answer, tables.answer, FITS, header.known)
     plain = [kind for kind, shape in operation.answer.items()
              if isinstance(shape, str) and kind != "application/json"]
     if plain and not tables.data:
@@ -294,11 +315,23 @@ class Header:
     def __init__(self, dump):
         by_name = collections.defaultdict(list)
         for table in dump["operations"]:
-            by_name[anonymous(table["name"])].append(table)
-        self.operations = {name: Tables(tables) for name, tables in by_name.items()}
-        self.errors = types_by_path(flat_field(dump["errors"]))
-        self.events = types_by_path(flat_field(dump["events"]))
+            method, path = anonymous(table["name"]).split(" ")
+            for before in ("", ISOLATED) if table["files"] else ("",):
+                by_name[f"{method} {before}{path}"].append(table)
+        self.operations = {name: Tables(tables, dump["multipart"])
+                           for name, tables in by_name.items()}
+        self.errors = Types(flat_field(dump["errors"]))
+        self.events = Types(flat_field(dump["events"]))
+        self.all_events = frozenset().union(*self.events.fields.values())
+        self.known = frozenset()  # members of answers that some operation is known to have
         self.source = HEADER.read_text().lower()
+
+    def note(self, operations):
+        for operation in operations:
+            tables = self.tables_of(operation)
+            if tables is not None:
+                for path in json_of(operation.answer):
+                    self.known |= tables.answer.fields.get(path, set())
 
     def tables_of(self, operation):
         return self.operations.get(anonymous(operation.name))
@@ -306,10 +339,10 @@ class Header:
 
 def find_gaps(operations, errors, events, header):
     """Yields what differs between the documents and the header."""
+    header.note(operations)
     for operation in operations:
-        tables = header.tables_of(operation)
-        if tables is not None:
-            yield from compare_operation(operation, tables, header.events, header.source)
+        if header.tables_of(operation) is not None:
+            yield from compare_operation(operation, header)
         elif not operation.any_method:
             yield f"{operation.name}: not in the header"
         yield from compare_tests(operation)
@@ -317,8 +350,8 @@ def find_gaps(operations, errors, events, header):
             events = merge(events, operation.answer["text/event-stream"])
     known = {anonymous(operation.name) for operation in operations}
     yield from (f"{name}: only in the header" for name in header.operations if name not in known)
-    yield from compare("errors", types_by_path(flat_shape(errors)), header.errors)
-    yield from compare("events", types_by_path(flat_shape(events)), header.events)
+    yield from compare("errors", Types(flat_shape(errors)), header.errors)
+    yield from compare("events", Types(flat_shape(events)), header.events)
 
 
 REQUEST = re.compile(r"> ((?:GET|PUT|POST|PATCH|DELETE) \S+) HTTP/1\.1$")
@@ -448,7 +481,7 @@ def count_properties(operation, header, left_out):
     tables = header.tables_of(operation)
     known = there = tested = 0
     for part, facts in parts_of(operation):
-        own = {"query": tables.query, "body": tables.body, "answer":
+        own = {"query": tables.query, "body": tables.body_for(operation), "answer":
                header.events if is_events(operation) else tables.answer}[part] if tables else {}
         paths = [path for path in named(facts)
                  if not left_out.covers(f"{operation.name} {part} {path}")]

@@ -30,8 +30,8 @@ static void print_table(const osb__field *field);
 
 static void print_field(const osb__field *field)
 {
-    printf("{\"name\":\"%s\",\"kind\":\"%s\"", field->name != NULL ? field->name : "",
-           kind_name(field->kind & OSB__KIND));
+    printf("{\"id\":\"%p\",\"name\":\"%s\",\"kind\":\"%s\"", (const void *)field,
+           field->name != NULL ? field->name : "", kind_name(field->kind & OSB__KIND));
     if (field->sub != NULL) {
         printf(",\"sub\":");
         print_table(field->sub);
@@ -51,12 +51,19 @@ static void print_table(const osb__field *field)
     printf("]");
 }
 
+static void print_flag(const char *name, unsigned flag)
+{
+    printf(",\"%s\":%s", name, flag != 0 ? "true" : "false");
+}
+
 static void print_op(const named_op *named)
 {
     const osb__op *op = &named->op;
-    printf("{\"symbol\":\"%s\",\"name\":\"%s\",\"events\":%s,\"data\":%s,\"query\":", named->symbol,
-           op->name, (op->flags & OSB__EVENTS) != 0 ? "true" : "false",
-           (op->flags & OSB__DATA) != 0 ? "true" : "false");
+    printf("{\"symbol\":\"%s\",\"name\":\"%s\"", named->symbol, op->name);
+    print_flag("events", op->flags & OSB__EVENTS);
+    print_flag("data", op->flags & OSB__DATA);
+    print_flag("files", op->flags & OSB__FILES);
+    printf(",\"query\":");
     print_table(op->query);
     printf(",\"body\":");
     print_table(op->body);
@@ -73,6 +80,8 @@ int main(void)
     print_field(&osb__error_root);
     printf(",\n\"events\":");
     print_field(&osb__event_root);
+    printf(",\n\"multipart\":");
+    print_table(osb__upload_fields);
     printf(",\n\"operations\":[");
     for (i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (ops[i].op.name == NULL) continue; /* a request of the caller's own */
