@@ -5,6 +5,11 @@
 
    POST /events/SIZE/COUNT/LINGER/command   COUNT stdout events with SIZE bytes of text each; the
                                             last chunk comes LINGER ms after the last event
+   POST /command                            the same with one event of 20 bytes
+   GET /files/download?path=/SIZE           SIZE bytes
+   POST /files/upload                       takes any number of bytes (Content-Length)
+   POST, GET, DELETE /v1/sandboxes...       a sandbox that runs, whose execd is this server; lists of
+                                            10,000, pageSize of them at a time
    anything else                            200 without a body */
 #define _GNU_SOURCE
 #include "tests/bench/stream.h"
@@ -23,21 +28,38 @@
 
 #define CONNECTIONS 4096
 #define SIZES 8
+#define LISTED 10000u
+#define PAGES 64
+#define BLOCK (1u << 20)
+
+/* An answer being sent: first, then body bytes that go round and round in block, then last. */
+typedef struct reply {
+    const char *first, *block, *last;
+    size_t first_size, block_size, last_size;
+    uint64_t body;
+} reply;
 
 typedef struct connection {
     int fd; /* 0: none */
-    char in[4096];
+    char in[8192];
     size_t in_size;
-    const stream *stream; /* being sent; NULL: none */
-    uint64_t at, size;    /* of the stream's bytes, the end not among them */
-    uint64_t events_left;
-    uint64_t linger_ms, end_ms; /* when the last chunk is due; 0: not yet */
+    bool busy; /* reply is being sent, or its end is due */
+    reply reply;
+    uint64_t at;
+    char head[256];             /* what reply.first points at, if it is made up */
+    uint64_t dropped;           /* bytes of an upload that are still to come */
+    uint64_t linger_ms, end_ms; /* of a stream: when the last chunk is due; 0: not yet */
+    bool is_stream;
 } connection;
 
 static connection connections[CONNECTIONS];
 static stream streams[SIZES];
 static size_t stream_sizes[SIZES];
+static char *pages[PAGES]; /* of lists, by their number */
+static unsigned long page_sizes[PAGES];
+static char block[BLOCK];
 static int poller;
+static unsigned own_port;
 static uint64_t lingering;
 
 static void must(bool good, const char *what)
@@ -65,10 +87,11 @@ static const stream *stream_of(size_t text_size)
     return &streams[i];
 }
 
-static int close_streams(void)
+static int close_all(void)
 {
     size_t i;
     for (i = 0; i < SIZES; i++) stream_close(&streams[i]);
+    for (i = 0; i < PAGES; i++) free(pages[i]);
     return 0;
 }
 
@@ -87,48 +110,50 @@ static void want(const connection *c, uint32_t events)
     must(epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &event) == 0, "epoll_ctl");
 }
 
-/* ---- streams ---------------------------------------------------------------------------------*/
+/* ---- replies ---------------------------------------------------------------------------------*/
 
-/* The stream's bytes from c->at on, as pieces that need no copying. */
+/* The reply's bytes from c->at on, as pieces that need no copying. */
 static int pieces(const connection *c, struct iovec *piece, int most)
 {
-    const stream *s = c->stream;
-    uint64_t at = c->at, events = c->size - s->first_size - s->last_size;
+    const reply *r = &c->reply;
+    uint64_t at = c->at, size = r->first_size + r->body + r->last_size;
     int count = 0;
-    while (at < c->size && count < most) {
-        const char *from = s->first;
-        size_t skip = (size_t)at, size = s->first_size;
-        if (at >= s->first_size + events) {
-            from = s->last;
-            skip = (size_t)(at - s->first_size - events);
-            size = s->last_size;
-        } else if (at >= s->first_size) {
-            uint64_t left = events - (at - s->first_size);
-            from = s->block;
-            skip = (size_t)((at - s->first_size) % s->block_size);
-            size = left < s->block_size - skip ? skip + (size_t)left : s->block_size;
+    while (at < size && count < most) {
+        const char *from = r->first;
+        size_t skip = (size_t)at, end = r->first_size;
+        if (at >= r->first_size + r->body) {
+            from = r->last;
+            skip = (size_t)(at - r->first_size - r->body);
+            end = r->last_size;
+        } else if (at >= r->first_size) {
+            uint64_t left = r->body - (at - r->first_size);
+            from = r->block;
+            skip = (size_t)((at - r->first_size) % r->block_size);
+            end = left < r->block_size - skip ? skip + (size_t)left : r->block_size;
         }
         piece[count].iov_base = (void *)(uintptr_t)(from + skip);
-        piece[count++].iov_len = size - skip;
-        at += size - skip;
+        piece[count++].iov_len = end - skip;
+        at += end - skip;
     }
     return count;
 }
 
 static void end_stream(connection *c)
 {
-    c->stream = NULL;
+    c->busy = false;
     must(send(c->fd, STREAM_END, sizeof STREAM_END - 1, MSG_NOSIGNAL) > 0 || errno == ECONNRESET ||
              errno == EPIPE,
          "send");
 }
 
 /* Sends as much as the socket takes; false: the client has gone. */
-static bool send_stream(connection *c)
+static bool send_reply(connection *c)
 {
     struct iovec piece[16];
-    while (c->at < c->size) {
-        ssize_t n = writev(c->fd, piece, pieces(c, piece, 16));
+    bool waited = c->at > 0;
+    int count;
+    while ((count = pieces(c, piece, 16)) > 0) {
+        ssize_t n = writev(c->fd, piece, count);
         if (n < 0 && errno == EAGAIN) {
             want(c, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
             return true;
@@ -136,8 +161,10 @@ static bool send_stream(connection *c)
         if (n < 0) return false;
         c->at += (uint64_t)n;
     }
-    want(c, EPOLLIN | EPOLLRDHUP);
-    if (c->linger_ms == 0) {
+    if (waited) want(c, EPOLLIN | EPOLLRDHUP);
+    if (!c->is_stream) {
+        c->busy = false;
+    } else if (c->linger_ms == 0) {
         end_stream(c);
     } else {
         c->end_ms = now_ms() + c->linger_ms;
@@ -146,14 +173,46 @@ static bool send_stream(connection *c)
     return true;
 }
 
+static bool begin(connection *c)
+{
+    c->busy = true;
+    c->at = 0;
+    c->end_ms = 0;
+    return send_reply(c);
+}
+
 static bool begin_stream(connection *c, size_t text_size, uint64_t events, uint64_t linger_ms)
 {
-    c->stream = stream_of(text_size);
-    c->at = 0;
-    c->size = c->stream->first_size + events * c->stream->chunk_size + c->stream->last_size;
+    const stream *s = stream_of(text_size);
+    reply r = {s->first,
+               s->block,
+               s->last,
+               s->first_size,
+               s->block_size,
+               s->last_size,
+               events * s->chunk_size};
+    c->reply = r;
+    c->is_stream = true;
     c->linger_ms = linger_ms;
-    c->end_ms = 0;
-    return send_stream(c);
+    return begin(c);
+}
+
+static bool begin_body(connection *c, const char *status, const char *body, size_t block_size,
+                       uint64_t size)
+{
+    reply r = {c->head, body, "", 0, block_size, 0, size};
+    r.first_size = (size_t)snprintf(c->head, sizeof c->head,
+                                    "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+                                    "Content-Length: %llu\r\n\r\n",
+                                    status, (unsigned long long)size);
+    c->reply = r;
+    c->is_stream = false;
+    return begin(c);
+}
+
+static bool begin_text(connection *c, const char *status, const char *text)
+{
+    return begin_body(c, status, text, strlen(text) + 1, strlen(text));
 }
 
 static void end_lingering(void)
@@ -172,41 +231,133 @@ static void end_lingering(void)
 /* ---- requests --------------------------------------------------------------------------------*/
 
 /* The size of a whole request at the beginning of what has come; 0: it is not whole. */
-static size_t request_size(const connection *c)
+static size_t request_size(const connection *c, uint64_t *body)
 {
     const char *end = (const char *)memmem(c->in, c->in_size, "\r\n\r\n", 4), *length;
     size_t size;
     if (end == NULL) return 0;
     size = (size_t)(end + 4 - c->in);
-    length = (const char *)memmem(c->in, size, "Content-Length: ", 16);
-    if (length != NULL) size += strtoul(length + 16, NULL, 10);
-    return size <= c->in_size ? size : 0;
+    length = strcasestr(c->in, "\r\nContent-Length: ");
+    *body = length != NULL && length < end ? strtoull(length + 18, NULL, 10) : 0;
+    if (strncmp(c->in, "POST /files/upload", 18) == 0) return size;
+    return size + *body <= c->in_size ? size + (size_t)*body : 0;
+}
+
+#define SANDBOX                                                                                    \
+    "{\"id\":\"%08x-5d1f-4c55-b9a0-2f60b5a3c001\",\"image\":{\"uri\":\"python:3.12\"},\"status\":" \
+    "{\"state\":\"Running\",\"reason\":\"CONTAINER_RUNNING\",\"message\":\"Sandbox container is "  \
+    "running\",\"lastTransitionAt\":\"2026-06-15T10:00:05Z\"},\"metadata\":{\"owner\":\"bench\","  \
+    "\"number\":\"%u\"},\"entrypoint\":[\"tail\",\"-f\",\"/dev/null\"],\"createdAt\":"             \
+    "\"2026-06-15T10:00:00Z\",\"expiresAt\":\"2026-06-15T10:10:00Z\"}"
+
+/* Page number `page` of size `size`, made when it is asked for the first time. */
+static const char *page_of(unsigned long page, unsigned long size)
+{
+    unsigned i, first = (unsigned)((page - 1) * size), count = (unsigned)size;
+    char *at;
+    must(page > 0 && page < PAGES && size > 0 && first < LISTED, "a page that is not there");
+    if (pages[page] != NULL && page_sizes[page] == size) return pages[page];
+    if (first + count > LISTED) count = LISTED - first;
+    free(pages[page]);
+    at = pages[page] = (char *)malloc(512u * (count + 1u));
+    must(at != NULL, "malloc");
+    page_sizes[page] = size;
+    at += sprintf(at, "{\"items\":[");
+    for (i = first; i < first + count; i++)
+        at += sprintf(at, SANDBOX "%s", i, i, i + 1 < first + count ? "," : "");
+    sprintf(at,
+            "],\"pagination\":{\"page\":%lu,\"pageSize\":%lu,\"totalItems\":%u,\"totalPages\":%lu,"
+            "\"hasNextPage\":%s}}",
+            page, size, LISTED, (LISTED + size - 1) / size,
+            first + count < LISTED ? "true" : "false");
+    return pages[page];
+}
+
+static bool answer_list(connection *c)
+{
+    const char *page = strstr(c->in, "page="), *size = strstr(c->in, "pageSize=");
+    return begin_text(c, "200 OK",
+                      page_of(page != NULL ? strtoul(page + 5, NULL, 10) : 1,
+                              size != NULL ? strtoul(size + 9, NULL, 10) : 20));
+}
+
+static bool answer_lifecycle(connection *c)
+{
+    static char text[512];
+    const char *rest = strstr(c->in, "/sandboxes") + 10;
+    if (c->in[0] == 'D') return begin_text(c, "204 No Content", "");
+    if (c->in[0] == 'G' && (*rest == '?' || *rest == ' ')) return answer_list(c);
+    if (strstr(rest, "/endpoints/") != NULL)
+        snprintf(text, sizeof text, "{\"endpoint\":\"127.0.0.1:%u\",\"headers\":{}}", own_port);
+    else snprintf(text, sizeof text, SANDBOX, 1u, 1u);
+    return begin_text(c, c->in[0] == 'P' ? "202 Accepted" : "200 OK", text);
 }
 
 static bool answer(connection *c)
 {
-    static const char nothing[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     unsigned long text_size, events, linger_ms;
+    unsigned long long size;
+    char *line = strstr(c->in, "\r\n");
+    *line = '\0';
     if (sscanf(c->in, "POST /events/%lu/%lu/%lu/", &text_size, &events, &linger_ms) == 3)
         return begin_stream(c, text_size, events, linger_ms);
-    return send(c->fd, nothing, sizeof nothing - 1, MSG_NOSIGNAL) == sizeof nothing - 1;
+    if (strncmp(c->in, "POST /command ", 14) == 0) return begin_stream(c, 20, 1, 0);
+    if (sscanf(c->in, "GET /files/download?path=%%2F%llu", &size) == 1 ||
+        sscanf(c->in, "GET /files/download?path=/%llu", &size) == 1)
+        return begin_body(c, "200 OK", block, sizeof block, size);
+    if (strstr(c->in, "/v1/sandboxes") != NULL) return answer_lifecycle(c);
+    return begin_text(c, "200 OK", "");
+}
+
+/* Bytes of an upload: false when the client has gone. */
+static bool drop(connection *c)
+{
+    static char rest[BLOCK];
+    while (c->dropped > 0) {
+        size_t size = c->dropped < sizeof rest ? (size_t)c->dropped : sizeof rest;
+        ssize_t n = recv(c->fd, rest, size, 0);
+        if (n < 0 && errno == EAGAIN) return true;
+        if (n <= 0) return false;
+        c->dropped -= (uint64_t)n;
+    }
+    return begin_text(c, "200 OK", "");
+}
+
+/* Answers the requests that have come whole. False: the client has gone. */
+static bool answer_all(connection *c)
+{
+    uint64_t body;
+    size_t size;
+    while (!c->busy && c->dropped == 0 && (size = request_size(c, &body)) > 0) {
+        if (strncmp(c->in, "POST /files/upload", 18) == 0) {
+            size_t here = c->in_size - size;
+            if (strstr(c->in, "100-continue") != NULL)
+                send(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
+            if (here > body) here = (size_t)body;
+            size += here;
+            c->dropped = body - here;
+            if (!drop(c)) return false;
+        } else if (!answer(c)) {
+            return false;
+        }
+        memmove(c->in, c->in + size, c->in_size - size);
+        c->in_size -= size;
+        c->in[c->in_size] = '\0';
+    }
+    return true;
 }
 
 /* False: the client has gone. */
 static bool receive(connection *c)
 {
-    ssize_t n = recv(c->fd, c->in + c->in_size, sizeof c->in - 1 - c->in_size, 0);
-    size_t size;
+    ssize_t n;
+    if (c->dropped > 0) return drop(c);
+    n = recv(c->fd, c->in + c->in_size, sizeof c->in - 1 - c->in_size, 0);
     if (n < 0 && errno == EAGAIN) return true;
     if (n <= 0) return false;
     c->in_size += (size_t)n;
     c->in[c->in_size] = '\0';
-    while (c->stream == NULL && (size = request_size(c)) > 0) {
-        if (!answer(c)) return false;
-        memmove(c->in, c->in + size, c->in_size - size);
-        c->in_size -= size;
-    }
-    return true;
+    return answer_all(c);
 }
 
 static void accept_all(int listener)
@@ -231,7 +382,8 @@ static void serve(const struct epoll_event *event)
     connection *c = &connections[event->data.u32];
     bool stays = true;
     if (c->fd == 0) return;
-    if ((event->events & EPOLLOUT) != 0 && c->stream != NULL) stays = send_stream(c);
+    if ((event->events & EPOLLOUT) != 0 && c->busy && c->end_ms == 0)
+        stays = send_reply(c) && answer_all(c);
     if (stays && (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
         stays = receive(c);
     if (!stays) leave(c);
@@ -261,7 +413,8 @@ static int open_listener(void)
     must(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0, "bind");
     must(listen(fd, 1024) == 0, "listen");
     must(getsockname(fd, (struct sockaddr *)&address, &size) == 0, "getsockname");
-    printf("%u\n", ntohs(address.sin_port));
+    own_port = ntohs(address.sin_port);
+    printf("%u\n", own_port);
     fflush(stdout);
     return fd;
 }
@@ -270,6 +423,7 @@ int main(void)
 {
     struct epoll_event events[256];
     int listener, count, i;
+    memset(block, 'x', sizeof block);
     poller = epoll_create1(0);
     listener = open_listener();
     watch(listener, LISTENER);
@@ -277,7 +431,7 @@ int main(void)
     for (;;) {
         count = epoll_wait(poller, events, 256, lingering > 0 ? 10 : -1);
         for (i = 0; i < count; i++) {
-            if (events[i].data.u32 == INPUT) return close_streams();
+            if (events[i].data.u32 == INPUT) return close_all();
             if (events[i].data.u32 == LISTENER) accept_all(listener);
             else serve(&events[i]);
         }
