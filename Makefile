@@ -117,12 +117,16 @@ faults-full: deps-test $(FAULT_PROGRAMS) ## try each fault at every offset in ev
 	@FAULTS_FULL=1 tools/run-tests.py --time-limit 3600 --jobs $(JOBS) $(FAULT_PROGRAMS)
 	@tests/faults/collect.py
 
-bench: deps-test build/bench/server build/bench/bench ## measure throughput and cost
+BENCH_PROGRAMS := build/bench/server build/bench/bench build/bench/task_osb build/bench/task_curl
+
+bench: deps-bench $(BENCH_PROGRAMS) ## measure speed and cost, beside the JavaScript SDK, libcurl and curl
+	@tests/interop/run.sh --install || echo 'make bench: goes on without the JavaScript SDK' >&2
 	@tools/bench.py
 
-build/bench/%: tests/bench/%.c tests/bench/stream.h $(HEADERS)
+build/bench/task_curl: BENCH_LIBRARIES := -lcurl -lcjson
+build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(HEADERS) | deps-bench
 	@mkdir -p $(@D)
-	gcc -std=c99 -O2 -g $(WARNINGS) -I. $< -o $@
+	gcc -std=c99 -O2 -g $(WARNINGS) -I. $< -o $@ $(BENCH_LIBRARIES)
 
 firmware: deps-firmware build/dist/opensandbox.h build/firmware/source/.fetched ## build firmware images and run them on emulated boards
 	@tools/firmware.py

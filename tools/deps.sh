@@ -22,6 +22,7 @@ cross   g++                     g++                          native C++ compiler
 cross   clang                   clang                        second native compiler
 cross   gcc-arm-none-eabi       arm-none-eabi-gcc            Cortex-M compiler
 cross   gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc      RISC-V compiler
+cross   gcc-xtensa-lx106        xtensa-lx106-elf-gcc         Xtensa compiler
 cross   gcc-avr                 avr-gcc                      AVR compiler (16-bit int)
 lint    clang-format            clang-format                 layout of the sources
 lint    clang-tidy              clang-tidy                   static analysis
@@ -40,6 +41,10 @@ machines gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc     ARM compiler
 machines libc6-dev-armhf-cross  /usr/arm-linux-gnueabihf/include/stdio.h its C library
 machines gcc-riscv64-linux-gnu  riscv64-linux-gnu-gcc        64-bit RISC-V compiler
 machines libc6-dev-riscv64-cross /usr/riscv64-linux-gnu/include/stdio.h its C library
+bench   libcurl4-openssl-dev    /usr/include/*/curl/curl.h   the peer in C
+bench   libcjson-dev            /usr/include/cjson/cJSON.h   the peer in C
+bench   curl                    curl                         the peer for transfers
+bench   strace                  strace                       counts system calls
 docs    doxygen                 doxygen                      the reference
 packages cmake                  cmake                        find_package and FetchContent
 packages meson                  meson                        Meson's wrap
@@ -68,6 +73,7 @@ with_prerequisites() {
     case $1 in
     test | interop) echo "demo $1" ;;
     packages | firmware) echo "demo $1" ;;
+    bench) echo "demo test interop bench" ;;
     machines) echo "demo test fuzz machines" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;

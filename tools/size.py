@@ -32,6 +32,7 @@ class Target:
     name: str
     tools: str
     flags: list
+    link: list = field(default_factory=list)
 
 
 @dataclass
@@ -40,13 +41,22 @@ class Configuration:
     buffer_bytes: int
     defines: list = field(default_factory=list)
 
+    @property
+    def program(self):
+        """Parts are linked without a program of their own: any will do for the objects."""
+        return "minimal.c" if self.name == "parts" else f"{self.name}.c"
+
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
 TARGETS = [
     Target("cortex-m0plus", ARM, ["-mcpu=cortex-m0plus", "-mthumb"]),
+    Target("cortex-m3", ARM, ["-mcpu=cortex-m3", "-mthumb"]),
     Target("cortex-m4", ARM, ["-mcpu=cortex-m4", "-mthumb"]),
+    Target("cortex-m33", ARM, ["-mcpu=cortex-m33", "-mthumb"]),
     Target("rv32imc", RISCV, ["-march=rv32imc", "-mabi=ilp32"]),
+    # Division is in this chip's ROM, and not in its libgcc.
+    Target("xtensa-lx106", "xtensa-lx106-elf-", ["-mlongcalls"], ["-Wl,--unresolved-symbols=ignore-all"]),
 ]
 
 # `full` is everything that the official SDKs have, `minimal` is create, run and kill.
@@ -129,25 +139,25 @@ def build(target, configuration, header):
 
     library = ["-DOPENSANDBOX_IMPLEMENTATION", "-fcallgraph-info=su", "-x", "c", header]
     objects = [
-        compile_object("main", PROGRAMS / f"{configuration.name}.c"),
+        compile_object("main", PROGRAMS / configuration.program),
         compile_object("opensandbox", *library),
         compile_object("libc", *LIBC_FLAGS, PROGRAMS / "libc.c"),
     ]
     compile_object("sizes", PROGRAMS / "sizes.c")
     link = ["-nostdlib", "-Wl,--gc-sections", f"-Wl,-Map={directory / 'program.map'}"]
     program = str(directory / "program.elf")
-    run(target.tools + "gcc", *target.flags, *link, *objects, "-lgcc", "-o", program)
+    run(target.tools + "gcc", *target.flags, *target.link, *link, *objects, "-lgcc", "-o", program)
     return directory
 
 
 # --- flash and RAM, from the linker's map
 
 KINDS = [
-    ("text", r"\.(text|rodata|srodata|eh_frame|ARM\.ex(idx|tab))"),
+    ("text", r"\.(text|literal|rodata|srodata|eh_frame|ARM\.ex(idx|tab))"),
     ("data", r"\.s?data"),
     ("bss", r"\.s?bss|COMMON"),
 ]
-UNCOUNTED = r"\.(comment|debug|note|group|ARM\.attributes|riscv\.attributes)"
+UNCOUNTED = r"\.(comment|debug|note|group|ARM\.attributes|riscv\.attributes|xtensa\.info|xt\.)"
 # " .text.osb_run  0x8000  0x380 FILE.o", or the padding after it: " *fill*  0x8380  0x2".
 PLACED = re.compile(r"^ (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?: (\S+))?\s*$")
 
@@ -221,6 +231,104 @@ def undefined_symbols(target, directory):
     if forbidden:
         raise Broken(f"the core calls {', '.join(forbidden)}")
     return names
+
+
+# --- where the bytes go
+
+
+def chapters(header):
+    """[(title, first line, last line, public)] of the header's own chapters."""
+    lines = header.read_text("utf-8").split("\n")
+    marks = []
+    for number, line in enumerate(lines):
+        match = re.match(r"/\* (----|====) (.*?) [-=]*(\*/)?$", line)
+        if match:
+            marks.append((match[2], number, match[1] == "----"))
+    ends = [number for _, number, _ in marks[1:]] + [len(lines)]
+    return [(title, begin, end, public) for (title, begin, public), end in zip(marks, ends)]
+
+
+def functions_of(header, wanted_public):
+    """{chapter: names defined in it} of the implementation, or declared in it of the public part."""
+    lines = header.read_text("utf-8").split("\n")
+    found = {}
+    for title, begin, end, public in chapters(header):
+        text = "\n".join(lines[begin:end])
+        if public and wanted_public:
+            names = re.findall(r"^OSB_DEF [^;(]*?\b(osb_\w+)\(", text, re.MULTILINE)
+        elif not public and not wanted_public:
+            names = re.findall(r"^\w[^;\n]*?\b(osb_\w+)(?=\(|\[\]| = )", text, re.MULTILINE)
+        else:
+            continue
+        if names:
+            found[title] = names
+    return found
+
+
+def by_layer(sections, header):
+    """{chapter of the implementation: bytes of text}; strings are shared by all."""
+    layer_of = {name: title for title, names in functions_of(header, False).items() for name in names}
+    sizes = {title: 0 for title in layer_of.values()}
+    sizes["strings"] = sizes["jsmn and padding"] = 0
+    for kind, name, size in sections:
+        if kind != "text":
+            continue
+        part = name.split(".")[2:3]
+        if ".str" in name:
+            sizes["strings"] += size
+        else:
+            sizes[layer_of.get(part[0] if part else "", "jsmn and padding")] += size
+    return sizes
+
+
+def link_all(target, directory, names):
+    """Text of a program that takes the address of each of these public functions."""
+    source = directory / "chosen.c"
+    text = "".join(f"extern char {name}[];\n" for name in names)
+    text += "void _start(void);\nextern char *volatile const chosen[];\nchar *volatile const chosen[] = {"
+    text += "".join(f"{name}, " for name in names) + "0};\n"
+    text += "void _start(void) { for (unsigned i = 0; chosen[i] != 0; i++) { } for (;;) { } }\n"
+    source.write_text(text)
+    program = str(directory / "program")
+    objects = [str(directory / "chosen.o"), str(directory / "opensandbox.o"), str(directory / "libc.o")]
+    run(target.tools + "gcc", *target.flags, *COMMON_FLAGS, "-c", str(source), "-o", objects[0])
+    run(target.tools + "gcc", *target.flags, "-nostdlib", "-Wl,--gc-sections", f"-Wl,-Map={program}.map",
+        *objects, "-lgcc", "-o", f"{program}.elf")
+    return totals(library_sections(directory))["text"]
+
+
+def by_call(target, header):
+    """{chapter of the public part: text that goes when its calls are not made}."""
+    directory = build(target, Configuration("parts", 0), header)
+    groups = functions_of(header, True)
+    public = public_functions(target, directory)
+    groups = {title: [name for name in names if name in public] for title, names in groups.items()}
+    everything = link_all(target, directory, sorted(public))
+    return {title: everything - link_all(target, directory, sorted(public - set(names)))
+            for title, names in groups.items()}
+
+
+def by_macro(target, header):
+    """{OSB_NO_...: text that goes when it is defined}, all other calls being made."""
+    macros = re.findall(r"^   (OSB_NO_\w+) ", header.read_text("utf-8"), re.MULTILINE)
+    sizes = {}
+    for macro in [None, *macros]:
+        configuration = Configuration("parts", 0, [macro] if macro else [])
+        directory = build(target, configuration, header)
+        sizes[macro] = link_all(target, directory, sorted(public_functions(target, directory)))
+    return {macro: sizes[None] - sizes[macro] for macro in macros}
+
+
+def print_parts(parts):
+    print(f"\n{BUDGET_TARGET}, where the text is, by chapter of the implementation:")
+    for title, size in parts["layers"].items():
+        print(f"  {size:6d}  {title}")
+    print("what goes if the calls of a chapter of the public part are not made:")
+    for title, size in parts["calls"].items():
+        print(f"  {size:6d}  {title}")
+    print("what goes with a macro:")
+    for title, size in parts["macros"].items():
+        print(f"  {size:6d}  {title}")
 
 
 # --- stack, from the compiler's call graph
@@ -457,11 +565,16 @@ def main():
             results.append(result)
             if (target.name, configuration.name) == (BUDGET_TARGET, "full"):
                 listed = sections
+    target = next(target for target in TARGETS if target.name == BUDGET_TARGET)
+    parts = {"layers": by_layer(listed, options.header), "calls": by_call(target, options.header),
+             "macros": by_macro(target, options.header)}
     print_table(results)
     print_notes(results)
+    print_parts(parts)
     if options.functions:
         print_functions(listed)
     (ROOT / "build" / "size.json").write_text(json.dumps(results, indent=2) + "\n")
+    (ROOT / "build" / "size-parts.json").write_text(json.dumps(parts, indent=2) + "\n")
     return 1 if options.check and any(excess(result) for result in results) else 0
 
 

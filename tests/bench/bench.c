@@ -5,7 +5,8 @@
                                       WHAT: library or jsmn
 
    "Library" is a client on a port that hands out a stream from memory: no sockets, so that the cost
-   is the library's own. "jsmn" is jsmn_parse on the same events, compiled with the same flags. */
+   is the library's own. "jsmn" is jsmn_parse on the same events, compiled with the same flags;
+   "memcpy" copies them. */
 #define OPENSANDBOX_IMPLEMENTATION
 #include "port/osb_posix.h"
 #include "tests/bench/stream.h"
@@ -185,6 +186,19 @@ static double parse(const stream *s, uint64_t events)
     return now_s() - start;
 }
 
+/* Seconds that copying the same events takes: the least that any library can do. */
+static double copy(const stream *s, uint64_t events)
+{
+    static char target[sizeof s->event];
+    double start = now_s();
+    uint64_t i;
+    for (i = 0; i < events; i++) {
+        memcpy(target, s->event, s->event_size);
+        __asm__ volatile("" : : "r"(target) : "memory");
+    }
+    return now_s() - start;
+}
+
 /* ---- sockets ---------------------------------------------------------------------------------*/
 
 /* Seconds for so many commands, one after the other, on one client. */
@@ -252,7 +266,7 @@ static void measure_events(unsigned port, size_t text_size, bool last)
     char address[64];
     stream s;
     uint64_t events;
-    double library = 1e9, jsmn = 1e9, sockets = 1e9, ceiling = 1e9;
+    double library = 1e9, jsmn = 1e9, copied = 1e9, sockets = 1e9, ceiling = 1e9;
     unsigned i;
     stream_open(&s, text_size);
     events = EVENT_BYTES / s.event_size;
@@ -261,14 +275,16 @@ static void measure_events(unsigned port, size_t text_size, bool last)
     for (i = 0; i < TRIES; i++) {
         library = least(library, play(&s, events, text_size));
         jsmn = least(jsmn, parse(&s, events));
+        copied = least(copied, copy(&s, events));
         sockets = least(sockets, run_over_sockets(address, 1, events, text_size));
         ceiling = least(ceiling, read_plainly(port, 1, events, text_size));
     }
     printf(
         "  {\"text_bytes\": %zu, \"event_bytes\": %zu, \"library_ns\": %.1f, \"jsmn_ns\": %.1f,\n"
-        "   \"sockets_ns\": %.1f, \"ceiling_ns\": %.1f}%s\n",
+        "   \"memcpy_ns\": %.1f, \"sockets_ns\": %.1f, \"ceiling_ns\": %.1f}%s\n",
         text_size, s.event_size, library * 1e9 / (double)events, jsmn * 1e9 / (double)events,
-        sockets * 1e9 / (double)events, ceiling * 1e9 / (double)events, last ? "" : ",");
+        copied * 1e9 / (double)events, sockets * 1e9 / (double)events,
+        ceiling * 1e9 / (double)events, last ? "" : ",");
     stream_close(&s);
 }
 
@@ -287,6 +303,47 @@ static void measure_commands(unsigned port)
     printf(" \"commands\": {\"count\": %u, \"kept_us\": %.1f, \"ceiling_us\": %.1f, "
            "\"lingering_us\": %.1f}",
            COMMANDS, kept * 1e6 / COMMANDS, ceiling * 1e6 / COMMANDS, lingering * 1e6 / COMMANDS);
+}
+
+/* What the server can do: seconds that a client takes which only receives, or only sends. */
+static double transfer_plainly(unsigned port, bool upload, uint64_t size)
+{
+    static char buffer[65536];
+    char request[160];
+    uint64_t left = size;
+    double start = now_s();
+    int fd = connect_plainly(port);
+    ssize_t n;
+    snprintf(request, sizeof request, "%s%llu%s%llu\r\n\r\n",
+             upload ? "POST /files/upload?" : "GET /files/download?path=/",
+             (unsigned long long)size,
+             " HTTP/1.1\r\nContent-Length: ", upload ? (unsigned long long)size : 0ull);
+    must(send(fd, request, strlen(request), 0) > 0, "send");
+    while (upload && left > 0) {
+        n = send(fd, buffer, left < sizeof buffer ? (size_t)left : sizeof buffer, 0);
+        must(n > 0, "send");
+        left -= (uint64_t)n;
+    }
+    if (upload) must(recv(fd, buffer, sizeof buffer, 0) > 0, "recv");
+    while (left > 0) { /* the head counts too, to a few bytes */
+        n = recv(fd, buffer, sizeof buffer, 0);
+        must(n > 0, "recv");
+        left -= left < (uint64_t)n ? left : (uint64_t)n;
+    }
+    close(fd);
+    return now_s() - start;
+}
+
+static void measure_transfers(unsigned port)
+{
+    double down = 1e9, up = 1e9;
+    unsigned i;
+    for (i = 0; i < 3; i++) {
+        down = least(down, transfer_plainly(port, false, 1000000000u));
+        up = least(up, transfer_plainly(port, true, 1000000000u));
+    }
+    printf(",\n \"ceilings\": {\"download_mb_per_s\": %.0f, \"upload_mb_per_s\": %.0f}",
+           1000 / down, 1000 / up);
 }
 
 /* For callgrind: only the events. */
@@ -315,6 +372,7 @@ int main(int count, char **arguments)
         measure_events(port, sizes[i], i + 1 == sizeof sizes / sizeof sizes[0]);
     printf(" ],\n");
     measure_commands(port);
+    measure_transfers(port);
     printf("}\n");
     return 0;
 }

@@ -8,7 +8,8 @@
    POST /command                            the same with one event of 20 bytes
    GET /files/download?path=/SIZE           SIZE bytes
    POST /files/upload                       takes any number of bytes (Content-Length)
-   POST, GET, DELETE /v1/sandboxes...       a sandbox that runs, whose execd is this server; lists of
+   POST, GET, DELETE /v1/sandboxes...       a sandbox that runs, whose execd is this server (below
+                                            /events/1/2/3 if its id is bench_events_1_2_3); lists of
                                             10,000, pageSize of them at a time
    anything else                            200 without a body */
 #define _GNU_SOURCE
@@ -285,9 +286,14 @@ static bool answer_lifecycle(connection *c)
 {
     static char text[512];
     const char *rest = strstr(c->in, "/sandboxes") + 10;
+    unsigned long size, events, linger_ms;
     if (c->in[0] == 'D') return begin_text(c, "204 No Content", "");
     if (c->in[0] == 'G' && (*rest == '?' || *rest == ' ')) return answer_list(c);
-    if (strstr(rest, "/endpoints/") != NULL)
+    if (sscanf(rest, "/bench_events_%lu_%lu_%lu/endpoints/", &size, &events, &linger_ms) == 3)
+        snprintf(text, sizeof text,
+                 "{\"endpoint\":\"127.0.0.1:%u/events/%lu/%lu/%lu\",\"headers\":{}}", own_port,
+                 size, events, linger_ms);
+    else if (strstr(rest, "/endpoints/") != NULL)
         snprintf(text, sizeof text, "{\"endpoint\":\"127.0.0.1:%u\",\"headers\":{}}", own_port);
     else snprintf(text, sizeof text, SANDBOX, 1u, 1u);
     return begin_text(c, c->in[0] == 'P' ? "202 Accepted" : "200 OK", text);

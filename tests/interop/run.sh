@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the official JavaScript SDK against tools/devserver.
+# Runs the official JavaScript SDK against tools/devserver; with --install it only fetches it.
 #
 # Node.js and npm are installed with apt only when they are missing. The SDK goes to build/interop,
 # outside the tracked files. The tests themselves use loopback only.
@@ -28,6 +28,8 @@ if ! grep -qs "\"version\": \"$VERSION\"" "$installed"; then
     npm install --prefix "$modules" --no-audit --no-fund --ignore-scripts --loglevel error \
         "$SDK@$VERSION" >/dev/null
 fi
+
+[ "${1:-}" != --install ] || exit 0
 
 say "running $SDK@$VERSION against tools/devserver"
 cd "$here"
