@@ -87,6 +87,7 @@ extern "C" {
 #define OSB_MBEDTLS_ECP_MAX_OPS 250
 #endif
 
+/* A TLS connection over another port. Must not move while a client uses it. */
 typedef struct osb_mbedtls osb_mbedtls;
 
 /* All zero is the secure default: the system's authorities, no certificate of one's own. What the

@@ -47,6 +47,7 @@
 extern "C" {
 #endif
 
+/* What a line of the trace is about. */
 typedef enum osb_trace_kind {
     OSB_TRACE_CONNECT,   /* a connect begins; data: the host, without brackets; port, tls */
     OSB_TRACE_CONNECTED, /* it has come about */
