@@ -49,6 +49,14 @@ SUPPORT void bench_again(bench *b)
     assert_int_equal(osb_client_init(&b->client, &b->config), OSB_OK);
 }
 
+/* The same in poll mode. */
+SUPPORT void bench_begin_polling(bench *b, size_t size)
+{
+    bench_begin(b, size);
+    b->config.poll_mode = true;
+    bench_again(b);
+}
+
 /* Ends it all; fails if the client did what no port may be asked to do, or too little. */
 SUPPORT void bench_end(bench *b)
 {
@@ -94,10 +102,41 @@ SUPPORT void bench_execd(bench *b)
     script_connect(&b->port, "execd.example", 44772);
 }
 
+/* A connection and an exchange on it. */
+SUPPORT void bench_lifecycle_answers(bench *b, const char *body)
+{
+    bench_lifecycle(b);
+    bench_answer(b, body);
+}
+
+SUPPORT void bench_execd_answers(bench *b, const char *body)
+{
+    bench_execd(b);
+    bench_answer(b, body);
+}
+
 /* The beginning of a stream of events that ends with the connection. */
 #define BENCH_STREAM "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 #define BENCH_INIT "{\"type\":\"init\",\"text\":\"0a1b\",\"timestamp\":100}\n\n"
 #define BENCH_DONE "{\"type\":\"execution_complete\",\"timestamp\":110}\n\n"
+
+/* The script of a run whose stream is this, up to the connection's end. */
+SUPPORT void bench_stream(bench *b, const char *events)
+{
+    bench_execd_answers(b, BENCH_STREAM);
+    script_reply(&b->port, events);
+    script_close(&b->port);
+}
+
+/* A command, whichever. */
+SUPPORT const osb_command bench_command = {"x", NULL,       NULL,       NULL,  0,
+                                           0,   {false, 0}, {false, 0}, false, false};
+
+/* Runs it; in poll mode it may come back pending. */
+SUPPORT osb_status bench_run(bench *b, const osb_handlers *handlers, osb_execution *run)
+{
+    return osb_command_run(&b->box, &bench_command, handlers, run);
+}
 
 /* Whether bytes stand anywhere in memory. */
 SUPPORT bool bench_contains(const void *memory, size_t size, const char *what)

@@ -1,9 +1,6 @@
 /* Connections: reuse, repetition, deadlines, a clock that wraps, cancelling, one call at a time. */
 #include "tests/support/unit.h"
 
-static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                    0,   {false, 0}, {false, 0}, false, false};
-
 /* ---- reuse -----------------------------------------------------------------------------------*/
 
 static void test_reused(void **state)
@@ -11,8 +8,7 @@ static void test_reused(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     bench_answer(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
     b.port.now_ms += 19000;
@@ -26,10 +22,8 @@ static void test_idle_for_too_long(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
     b.port.now_ms += 20001;
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
@@ -44,11 +38,9 @@ static void test_idle_while_the_clock_wraps(void **state)
     (void)state;
     bench_begin(&b, 1024);
     b.port.now_ms = 0xfffff000u;
-    bench_lifecycle(&b);
+    bench_lifecycle_answers(&b, "");
     bench_answer(&b, "");
-    bench_answer(&b, "");
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
     b.port.now_ms += 10000;
     assert_true(b.port.now_ms < 10000);
@@ -70,8 +62,7 @@ static void test_other_origins(void **state)
         char host[64];
         bench b;
         bench_begin(&b, 1024);
-        bench_execd(&b);
-        bench_answer(&b, "");
+        bench_execd_answers(&b, "");
         assert_true(osb__parse_address(addresses[i], false, &a));
         memcpy(host, a.host, a.host_size);
         host[a.host_size] = '\0';
@@ -91,8 +82,7 @@ static void test_same_origin_in_other_letters(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_execd_answers(&b, "");
     bench_answer(&b, "");
     assert_int_equal(osb_ping(&b.box), OSB_OK);
     strcpy(b.box.execd.address, "http://Execd.EXAMPLE:44772/x");
@@ -108,13 +98,11 @@ static osb_status repeat(script_kind how, bool again, osb_status (*call)(bench *
 {
     osb_status status;
     bench_begin(b, 1024);
-    bench_lifecycle(b);
-    bench_answer(b, "");
+    bench_lifecycle_answers(b, "");
     script_request(&b->port);
     script_add(&b->port, how, "", 0, 0);
     if (again) {
-        bench_lifecycle(b);
-        bench_answer(b, "{\"id\":\"7f\"}");
+        bench_lifecycle_answers(b, "{\"id\":\"7f\"}");
     }
     assert_int_equal(osb_server_health(&b->client), OSB_OK);
     status = call(b);
@@ -297,7 +285,7 @@ static void test_dribbling_stream(void **state)
     bench_execd(&b);
     dribble(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
     script_close(&b.port);
-    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_OK);
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
     assert_true(b.port.now_ms > 100000);
     bench_end(&b);
 }
@@ -311,9 +299,8 @@ static void test_idle_deadline(void **state)
     b.config.idle_timeout_ms = 7000;
     bench_again(&b);
     b.port.now_ms = 0xfffff000u;
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT);
-    check_deadline(&b, osb_command_run(&b.box, &command, NULL, &run), 0xfffff000u, 7000, 7200);
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT);
+    check_deadline(&b, bench_run(&b, NULL, &run), 0xfffff000u, 7000, 7200);
 }
 
 /* Whoever polls comes back hours later, or the machine slept: the deadline has passed all the same. */
@@ -324,9 +311,7 @@ static void test_deadline_long_ago(void **state)
     (void)state;
     for (i = 0; i < 4; i++) {
         bench b;
-        bench_begin(&b, 1024);
-        b.config.poll_mode = true;
-        bench_again(&b);
+        bench_begin_polling(&b, 1024);
         bench_lifecycle(&b);
         script_request(&b.port);
         assert_int_equal(osb_server_health(&b.client), OSB_PENDING);
@@ -381,7 +366,7 @@ static int busy_handler(void *user, const osb_event *event)
     assert_int_equal(osb_server_health(&b->client), OSB_E_BUSY);
     assert_int_equal(osb_lifecycle_kill(&b->client, "x"), OSB_E_BUSY);
     assert_int_equal(osb_ping(&box), OSB_E_BUSY);
-    assert_int_equal(osb_command_run(&box, &command, NULL, &run), OSB_E_BUSY);
+    assert_int_equal(osb_command_run(&box, &bench_command, NULL, &run), OSB_E_BUSY);
     assert_int_equal(run.id[0], 0x5a);
     memset(&endpoint, 0x5a, sizeof endpoint);
     assert_int_equal(osb_lifecycle_endpoint(&b->client, "x", 80, NULL, &endpoint), OSB_E_BUSY);
@@ -402,10 +387,8 @@ static void test_busy_in_handlers(void **state)
     bench_begin(&b, 1024);
     handlers.user = &b;
     handlers.on_event = busy_handler;
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
-    script_close(&b.port);
-    assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+    bench_stream(&b, BENCH_INIT BENCH_DONE);
+    assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
     assert_string_equal(run.id, "0a1b");
     bench_end(&b);
 }
@@ -416,14 +399,10 @@ static void test_busy_while_pending(void **state)
     osb_status status;
     bench b;
     (void)state;
-    bench_begin(&b, 1024);
-    b.config.poll_mode = true;
-    bench_again(&b);
+    bench_begin_polling(&b, 1024);
     b.port.later_always = true;
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
-    script_close(&b.port);
-    status = osb_command_run(&b.box, &command, NULL, &run);
+    bench_stream(&b, BENCH_INIT BENCH_DONE);
+    status = bench_run(&b, NULL, &run);
     while (status == OSB_PENDING) {
         busy_handler(&b, NULL);
         status = osb_poll(&b.client);
@@ -449,12 +428,10 @@ static void test_cancel_while_blocking(void **state)
     b.port.watch = cancel_now;
     b.port.watch_user = &b;
     b.port.cut = CUT_BYTES;
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_E_CANCELLED);
     b.port.watch = NULL;
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
     bench_end(&b);
 }
@@ -466,8 +443,7 @@ static void test_cancel_too_early(void **state)
     (void)state;
     bench_begin(&b, 1024);
     osb_cancel(&b.client);
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
     bench_end(&b);
 }
@@ -479,15 +455,12 @@ static void test_cancelled_run(void **state)
     osb_wait wait;
     bench b;
     (void)state;
-    bench_begin(&b, 1024);
-    b.config.poll_mode = true;
-    bench_again(&b);
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT);
+    bench_begin_polling(&b, 1024);
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT);
     bench_execd(&b);
     script_expect(&b.port, "DELETE /command?id=0a1b HTTP/1.1\r\nHost: execd.example:44772\r\n"
                            "User-Agent: t\r\nContent-Length: 0\r\n\r\n");
-    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_PENDING);
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_PENDING);
     while (osb_poll(&b.client) == OSB_PENDING) {
         osb_want(&b.client, &wait);
         if (!wait.now && wait.read) break;
@@ -507,13 +480,10 @@ static void test_close_while_pending(void **state)
     osb_execution run;
     bench b;
     (void)state;
-    bench_begin(&b, 1024);
-    b.config.poll_mode = true;
-    bench_again(&b);
+    bench_begin_polling(&b, 1024);
     b.port.later_always = true;
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
-    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_PENDING);
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_PENDING);
     assert_int_equal(osb_poll(&b.client), OSB_PENDING);
     osb_client_close(&b.client);
     assert_false(b.port.open);
@@ -535,8 +505,7 @@ static void test_port_without_wait(void **state)
     b.config.port.ops = &ops;
     bench_again(&b);
     b.port.later_always = true;
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_PENDING);
     assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_OK);
     bench_end(&b);
@@ -549,16 +518,14 @@ static void test_bounded_polls(void **state)
     size_t polls = 0, most = 0;
     bench b;
     (void)state;
-    bench_begin(&b, 1024);
-    b.config.poll_mode = true;
-    bench_again(&b);
+    bench_begin_polling(&b, 1024);
     bench_execd(&b);
     script_request(&b.port);
     script_reply(&b.port, BENCH_STREAM BENCH_INIT);
     script_reply_times(&b.port, "{\"type\":\"stdout\",\"text\":\"0123456789\"}\n\n", 10000);
     script_reply(&b.port, BENCH_DONE);
     script_close(&b.port);
-    if (osb_command_run(&b.box, &command, NULL, &run) == OSB_PENDING) {
+    if (bench_run(&b, NULL, &run) == OSB_PENDING) {
         osb_status status;
         do {
             size_t before = b.port.calls;

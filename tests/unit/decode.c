@@ -9,8 +9,7 @@ static osb_status get(bench *b, size_t size, const char *json, osb_sandbox_info 
     osb_status status;
     bench_begin(b, size);
     handlers = recorder_info_handlers(&b->r);
-    bench_lifecycle(b);
-    bench_answer(b, json);
+    bench_lifecycle_answers(b, json);
     status = osb_lifecycle_get(&b->client, "7f", &handlers, info);
     return status;
 }
@@ -345,8 +344,7 @@ static osb_status get_decimal(const char *json, int64_t *value)
     osb_status status;
     bench b;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, json);
+    bench_lifecycle_answers(&b, json);
     osb__begin(&b.client, &op)->answer = value;
     status = osb__drive(&b.client);
     bench_end(&b);
@@ -508,8 +506,7 @@ static void test_struct_arrays(void **state)
     o.image = "a";
     o.keep_on_failure = true;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, json.data);
+    bench_lifecycle_answers(&b, json.data);
     assert_int_equal(osb_sandbox_create(&b.client, &o, &box), OSB_E_BUFFER);
     assert_string_equal(osb_last_error(&b.client)->member, "id");
     assert_int_equal(osb_last_error(&b.client)->needed, OSB_ID_SIZE + 1);
@@ -556,13 +553,13 @@ static void test_nameless_header(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "{\"endpoint\":\"a\",\"headers\":{\"\":\"1\",\"B\":\"a\\tb\",\"C\":\"\"}}");
+    bench_lifecycle_answers(
+        &b, "{\"endpoint\":\"a\",\"headers\":{\"\":\"1\",\"B\":\"a\\tb\",\"C\":\"\"}}");
     assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_E_JSON);
     bench_end(&b);
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "{\"endpoint\":\"a\",\"headers\":{\"\":\"1\",\"B\":\"2\",\"C\":\"\"}}");
+    bench_lifecycle_answers(&b,
+                            "{\"endpoint\":\"a\",\"headers\":{\"\":\"1\",\"B\":\"2\",\"C\":\"\"}}");
     assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_OK);
     assert_memory_equal(endpoint.headers, "B\0002\0C\0\0\0", 8);
     bench_end(&b);
@@ -579,8 +576,7 @@ static void test_endpoint_headers(void **state)
     for (i = 0; i < OSB_ENDPOINT_HEADERS_SIZE; i++) text_add(&json, "b", 1);
     text_print(&json, "\"}}");
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, json.data);
+    bench_lifecycle_answers(&b, json.data);
     assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &endpoint), OSB_E_BUFFER);
     /* A NUL 1 NUL B NUL b... NUL NUL */
     assert_int_equal(osb_last_error(&b.client)->needed, OSB_ENDPOINT_HEADERS_SIZE + 8);

@@ -207,8 +207,7 @@ static void sent(size_t memory, size_t limit, bool later, struct text *log)
     bench_begin(&b, memory);
     b.port.send_limit = limit;
     b.port.later_always = later;
-    bench_lifecycle(&b);
-    bench_answer(&b, "{\"id\":\"7f\"}");
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\"}");
     assert_int_equal(osb_lifecycle_create(&b.client, &o, NULL, &info), OSB_OK);
     text_add(log, b.port.log.data, b.port.log.size);
     bench_end(&b);
@@ -242,9 +241,7 @@ static void test_large_request(void **state)
     memset(command, '"', sizeof command - 1);
     c.command = command;
     bench_begin(&b, 1024);
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
-    script_close(&b.port);
+    bench_stream(&b, BENCH_INIT BENCH_DONE);
     assert_int_equal(osb_command_run(&b.box, &c, NULL, &run), OSB_OK);
     assert_non_null(strstr(b.port.log.data, "\r\nContent-Length: 200014\r\n"));
     body = strstr(b.port.log.data, "\r\n\r\n") + 4;
@@ -259,8 +256,7 @@ static void check_query(const osb_sandbox_filter *filter, const char *expected)
     struct text line = {0};
     bench b;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "{\"items\":[],\"pagination\":{}}");
+    bench_lifecycle_answers(&b, "{\"items\":[],\"pagination\":{}}");
     assert_int_equal(osb_lifecycle_list(&b.client, filter, NULL, &page), OSB_OK);
     text_print(&line, "GET /v1/sandboxes%s HTTP/1.1\r\n", expected);
     assert_memory_equal(b.port.log.data, line.data, line.size);

@@ -1,9 +1,6 @@
 /* What an error tells, and that it outlives the call's own clean-up; the client's own checks. */
 #include "tests/support/unit.h"
 
-static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                    0,   {false, 0}, {false, 0}, false, false};
-
 /* ---- the error's text ------------------------------------------------------------------------*/
 
 static void expect_line(const bench *b, const char *line)
@@ -23,10 +20,9 @@ static void test_error_lines(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b,
-                 "HTTP/1.1 401 Unauthorized\r\nX-Request-ID: r-1\r\nRetry-After: 3\r\n"
-                 "Content-Length: 45\r\n\r\n{\"code\":\"MISSING_API_KEY\",\"message\":\"no key\"}");
+    bench_lifecycle_answers(
+        &b, "HTTP/1.1 401 Unauthorized\r\nX-Request-ID: r-1\r\nRetry-After: 3\r\n"
+            "Content-Length: 45\r\n\r\n{\"code\":\"MISSING_API_KEY\",\"message\":\"no key\"}");
     assert_int_equal(osb_lifecycle_kill(&b.client, "7f"), OSB_E_AUTH);
     expect_line(&b, "DELETE /sandboxes/{id} at api.example:8080: not authorized: HTTP 401: "
                     "MISSING_API_KEY: no key, retry after 3 s, request r-1");
@@ -38,8 +34,7 @@ static void test_no_error(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
+    bench_lifecycle_answers(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
     bench_answer(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_E_API);
     assert_int_equal(osb_last_error(&b.client)->http_status, 500);
@@ -57,10 +52,9 @@ static void test_errors_do_not_mix(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b,
-                 "HTTP/1.1 503 E\r\nRetry-After: 9\r\nX-Request-ID: a\r\nContent-Length: 24\r\n\r\n"
-                 "{\"code\":\"A\",\"message\":1.}");
+    bench_lifecycle_answers(
+        &b, "HTTP/1.1 503 E\r\nRetry-After: 9\r\nX-Request-ID: a\r\nContent-Length: 24\r\n\r\n"
+            "{\"code\":\"A\",\"message\":1.}");
     script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
     assert_int_equal(osb_server_health(&b.client), OSB_E_API);
     b.port.now_ms += 60000;
@@ -93,8 +87,7 @@ static void check_kill_after(const char *failure, osb_status expected, const cha
     const osb_error *e;
     bench b;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
     bench_answer(&b, failure);
     script_add(&b.port, SCRIPT_MAY_CONNECT, "api.example", 11, 8080);
     bench_answer(&b, kill_answer);
@@ -140,9 +133,8 @@ static void test_kill_fails(void **state)
         osb_create_options o = plain_create();
         bench b;
         bench_begin(&b, 1024);
-        bench_lifecycle(&b);
-        bench_answer(&b,
-                     "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\",\"message\":\"crashed\"}}");
+        bench_lifecycle_answers(
+            &b, "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\",\"message\":\"crashed\"}}");
         script_close(&b.port);
         script_add(&b.port, how[i], "api.example", 11, 8080);
         assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_STATE);
@@ -167,8 +159,7 @@ static void test_long_text_and_kill(void **state)
         bench_begin(&b, 1024);
         text_print(&answer, "HTTP/1.1 403 E\r\nContent-Length: %lu\r\n\r\n", (unsigned long)size);
         for (i = 0; i < size; i++) text_add(&answer, "m", 1);
-        bench_lifecycle(&b);
-        bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+        bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
         bench_answer(&b, answer.data);
         bench_answer(
             &b,
@@ -199,12 +190,10 @@ static void test_interrupt_after_cancel(void **state)
     (void)state;
     bench_begin(&b, 1024);
     handlers.on_event = stop;
-    bench_execd(&b);
-    bench_answer(&b, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"x\"}\n\n");
-    bench_execd(&b);
-    bench_answer(
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"x\"}\n\n");
+    bench_execd_answers(
         &b, "HTTP/1.1 500 E\r\nContent-Length: 30\r\n\r\n{\"code\":\"OTHER\",\"message\":\"xx\"}");
-    assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_E_CANCELLED);
+    assert_int_equal(bench_run(&b, &handlers, &run), OSB_E_CANCELLED);
     e = osb_last_error(&b.client);
     assert_string_equal(e->operation, "POST /command");
     assert_int_equal(e->http_status, 200);

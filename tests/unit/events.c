@@ -1,20 +1,16 @@
 /* A stream's lines and events: SSE fields, errors with odd members, what ends a run and how. */
 #include "tests/support/unit.h"
 
-static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                    0,   {false, 0}, {false, 0}, false, false};
-
 /* Runs a command whose stream is this, behind the init event. */
 static osb_status run_stream(bench *b, const char *stream, osb_execution *run)
 {
     static osb_handlers handlers;
     bench_begin(b, 1024);
     handlers = recorder_handlers(&b->r);
-    bench_execd(b);
-    bench_answer(b, BENCH_STREAM BENCH_INIT);
+    bench_execd_answers(b, BENCH_STREAM BENCH_INIT);
     script_reply(&b->port, stream);
     script_close(&b->port);
-    return osb_command_run(&b->box, &command, &handlers, run);
+    return bench_run(b, &handlers, run);
 }
 
 static void expect_malformed(const char *stream)
@@ -120,7 +116,7 @@ static void test_timed_out(void **state)
     size_t i;
     (void)state;
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        osb_command limited = command;
+        osb_command limited = bench_command;
         char stream[200];
         osb_execution run;
         bench b;
@@ -130,8 +126,7 @@ static void test_timed_out(void **state)
                  "\"timestamp\":%s}\n\n",
                  cases[i].at);
         bench_begin(&b, 1024);
-        bench_execd(&b);
-        bench_answer(&b, BENCH_STREAM BENCH_INIT);
+        bench_execd_answers(&b, BENCH_STREAM BENCH_INIT);
         script_reply(&b.port, stream);
         script_close(&b.port);
         assert_int_equal(osb_command_run(&b.box, &limited, NULL, &run), OSB_OK);
@@ -156,7 +151,7 @@ static void test_long_id(void **state)
         bench_answer(&b, BENCH_STREAM);
         script_reply(&b.port, stream);
         script_close(&b.port);
-        status = osb_command_run(&b.box, &command, NULL, &run);
+        status = bench_run(&b, NULL, &run);
         if (n < OSB_ID_SIZE) {
             assert_int_equal(status, OSB_OK);
             assert_int_equal(strlen(run.id), n);
@@ -194,12 +189,10 @@ static void check_stop(const osb_command *what, osb_handlers *handlers, const ch
     bench b;
     bench_begin(&b, 1024);
     handlers->user = &calls;
-    bench_execd(&b);
-    bench_answer(&b, stream);
+    bench_execd_answers(&b, stream);
     script_close(&b.port);
     if (interrupted) {
-        bench_execd(&b);
-        bench_answer(&b, "");
+        bench_execd_answers(&b, "");
     }
     assert_int_equal(osb_command_run(&b.box, what, handlers, &run), OSB_E_CANCELLED);
     assert_int_equal(calls, 1);
@@ -209,20 +202,20 @@ static void check_stop(const osb_command *what, osb_handlers *handlers, const ch
 
 static void test_what_is_interrupted(void **state)
 {
-    osb_command background = command, kept = command;
+    osb_command background = bench_command, kept = bench_command;
     osb_handlers first = {0}, output = {0};
     (void)state;
     background.background = true;
     kept.keep_running = true;
     first.on_event = stop_event;
     output.on_output = stop_output;
-    check_stop(&command, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, true);
+    check_stop(&bench_command, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, true);
     check_stop(&background, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, false);
     check_stop(&kept, &first, BENCH_STREAM BENCH_INIT BENCH_DONE, false);
-    check_stop(&command, &first, BENCH_STREAM "{\"type\":\"ping\"}\n\n" BENCH_INIT BENCH_DONE,
+    check_stop(&bench_command, &first, BENCH_STREAM "{\"type\":\"ping\"}\n\n" BENCH_INIT BENCH_DONE,
                false);
-    check_stop(&command, &output, BENCH_STREAM BENCH_INIT OUT("a") "\n\n" BENCH_DONE, true);
-    check_stop(&command, &output, BENCH_STREAM BENCH_INIT OUT("") "\n\n" BENCH_DONE, true);
+    check_stop(&bench_command, &output, BENCH_STREAM BENCH_INIT OUT("a") "\n\n" BENCH_DONE, true);
+    check_stop(&bench_command, &output, BENCH_STREAM BENCH_INIT OUT("") "\n\n" BENCH_DONE, true);
 }
 
 /* Every handler by itself, and none: the stream is read to its end. */
@@ -259,10 +252,9 @@ static void test_one_handler_each(void **state)
         if (i == 7) h.on_ping = count_event;
         if (i == 8) h.on_complete = count_event;
         bench_begin(&b, 1024);
-        bench_execd(&b);
-        bench_answer(&b, stream);
+        bench_execd_answers(&b, stream);
         script_close(&b.port);
-        assert_int_equal(osb_command_run(&b.box, &command, i < 9 ? &h : NULL, &run), OSB_OK);
+        assert_int_equal(bench_run(&b, i < 9 ? &h : NULL, &run), OSB_OK);
         assert_int_equal(run.execution_count, 7);
         assert_int_equal(calls, i == 0 ? 10 : i == 3 ? 2 : i < 9 ? 1 : 0);
         bench_end(&b);

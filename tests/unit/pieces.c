@@ -10,8 +10,6 @@ static osb_status run_stream(bench *b, size_t size, script_cut cut, const char *
                              osb_execution *run)
 {
     static osb_handlers handlers;
-    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                        0,   {false, 0}, {false, 0}, false, false};
     size_t i;
     bench_begin(b, size);
     b->port.cut = cut;
@@ -21,7 +19,7 @@ static osb_status run_stream(bench *b, size_t size, script_cut cut, const char *
     script_request(&b->port);
     for (i = 0; parts[i] != NULL; i++) script_reply(&b->port, parts[i]);
     script_close(&b->port);
-    return osb_command_run(&b->box, &command, &handlers, run);
+    return bench_run(b, &handlers, run);
 }
 
 /* An escape or a long character at each place relative to the buffer's end. */
@@ -149,8 +147,6 @@ static int count_output(void *user, osb_stream stream, const char *data, size_t 
 /* A line of 10 MB through 1 KB: each byte, in order, once. */
 static void test_ten_megabytes(void **state)
 {
-    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                        0,   {false, 0}, {false, 0}, false, false};
     osb_handlers handlers = {0};
     counter c = {0};
     osb_execution run;
@@ -165,7 +161,7 @@ static void test_ten_megabytes(void **state)
     script_reply_times(&b.port, "0123456789", 1000000);
     script_reply(&b.port, "\",\"timestamp\":5}\n\n" BENCH_DONE);
     script_close(&b.port);
-    assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+    assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
     assert_true(c.bytes == 10000000u);
     assert_int_equal(c.lines, 1);
     assert_false(c.wrong);
@@ -190,8 +186,6 @@ static int note_more(void *user, const osb_event *event)
 /* Each piece but the last says that more follows. */
 static void test_more_flags(void **state)
 {
-    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                        0,   {false, 0}, {false, 0}, false, false};
     uint32_t size;
     (void)state;
     for (size = 1; size < 3000; size += 97) {
@@ -208,7 +202,7 @@ static void test_more_flags(void **state)
         script_close(&b.port);
         last_more = -1;
         pieces_seen = 0;
-        assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+        assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
         assert_int_equal(last_more, 0);
         assert_int_equal(pieces_seen > 1, size > 1000 ? 1 : pieces_seen > 1);
         bench_end(&b);
@@ -378,8 +372,6 @@ static int stop_traceback(void *user, osb_str line, bool more)
 /* One call of a handler, and the rest of the stream is not read; the command is interrupted. */
 static void check_stopped(osb_handlers *handlers, const char *before, size_t n, const char *after)
 {
-    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                        0,   {false, 0}, {false, 0}, false, false};
     unsigned calls = 0;
     osb_execution run;
     bench b;
@@ -391,10 +383,9 @@ static void check_stopped(osb_handlers *handlers, const char *before, size_t n, 
     script_reply_times(&b.port, "p", (uint32_t)n);
     script_reply(&b.port, after);
     script_close(&b.port);
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_execd_answers(&b, "");
     handlers->user = &calls;
-    assert_int_equal(osb_command_run(&b.box, &command, handlers, &run), OSB_E_CANCELLED);
+    assert_int_equal(bench_run(&b, handlers, &run), OSB_E_CANCELLED);
     assert_int_equal(calls, 1);
     assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
     assert_non_null(strstr(b.port.log.data, "DELETE /command?id=0a1b HTTP/1.1\r\n"));
@@ -530,8 +521,6 @@ static void test_error_as_long_text(void **state)
 /* Captures take what fits and say that there was more. */
 static void test_capture_limits(void **state)
 {
-    static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                        0,   {false, 0}, {false, 0}, false, false};
     static const char *const expected[] = {"",      "a",      "ab",       "ab\n",
                                            "ab\nc", "ab\ncd", "ab\ncd\n", "ab\ncd\n"};
     size_t size;
@@ -547,12 +536,9 @@ static void test_capture_limits(void **state)
         capture.size = size;
         handlers.capture_stdout = &capture;
         bench_begin(&b, 1024);
-        bench_execd(&b);
-        bench_answer(&b, BENCH_STREAM BENCH_INIT
-                     "{\"type\":\"stdout\",\"text\":\"ab\"}\n\n"
-                     "{\"type\":\"stdout\",\"text\":\"cd\"}\n\n" BENCH_DONE);
-        script_close(&b.port);
-        assert_int_equal(osb_command_run(&b.box, &command, &handlers, &run), OSB_OK);
+        bench_stream(&b, BENCH_INIT "{\"type\":\"stdout\",\"text\":\"ab\"}\n\n"
+                                    "{\"type\":\"stdout\",\"text\":\"cd\"}\n\n" BENCH_DONE);
+        assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
         assert_int_equal(capture.length, strlen(expected[size]));
         assert_memory_equal(data, expected[size], capture.length);
         assert_int_equal(capture.more, size < 6);

@@ -42,8 +42,7 @@ static void begin(bench *b, check *c, osb_create_options *o, bool poll_mode)
     bench_begin(b, 1024);
     b->config.poll_mode = poll_mode;
     bench_again(b);
-    bench_lifecycle(b);
-    bench_answer(b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+    bench_lifecycle_answers(b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
     bench_answer(b, "{\"endpoint\":\"execd.example:44772\"}");
 }
 
@@ -143,8 +142,7 @@ static void test_with_a_call(void **state)
         begin(&b, &c, &o, poll_mode != 0);
         b.port.later_always = poll_mode != 0;
         script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
-        bench_execd(&b);
-        bench_answer(&b, "HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n");
+        bench_execd_answers(&b, "HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n");
         bench_answer(&b, "");
         assert_int_equal(create(&b, &o), OSB_OK);
         assert_int_equal(c.http_status, 200);
@@ -177,8 +175,7 @@ static void test_passes_its_failure_on(void **state)
         o.ready.check = pass_on;
         o.ready.user = &request;
         script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
-        bench_lifecycle(&b);
-        bench_answer(&b, "HTTP/1.1 204 No Content\r\n\r\n");
+        bench_lifecycle_answers(&b, "HTTP/1.1 204 No Content\r\n\r\n");
         assert_int_equal(create(&b, &o), OSB_E_CONNECT);
         assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CONNECT);
         bench_end(&b);

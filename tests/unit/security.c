@@ -4,9 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const osb_command command = {"x", NULL,       NULL,       NULL,  0,
-                                    0,   {false, 0}, {false, 0}, false, false};
-
 /* ---- where they go ---------------------------------------------------------------------------*/
 
 static void test_key_stays_home(void **state)
@@ -14,8 +11,7 @@ static void test_key_stays_home(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_execd_answers(&b, "");
     assert_int_equal(osb_ping(&b.box), OSB_OK);
     assert_null(strstr(b.port.log.data, "the-key"));
     bench_end(&b);
@@ -65,12 +61,10 @@ static void test_endpoint_headers_stay(void **state)
     other = b.box;
     strcpy(other.execd.address, "other.example:44772");
     memset(other.execd.headers, 0, sizeof other.execd.headers);
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_execd_answers(&b, "");
     script_connect(&b.port, "other.example", 44772);
     bench_answer(&b, "");
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_ping(&b.box), OSB_OK);
     assert_non_null(strstr(b.port.log.data, "X-EXECD-ACCESS-TOKEN: tok\r\n"));
     text_clear(&b.port.log);
@@ -158,15 +152,13 @@ static void test_wiped_after_sending(void **state)
         o.image_password = "pass-word";
         o.env = &env;
         o.env_count = 1;
-        bench_lifecycle(&b);
-        bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+        bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
         bench_answer(&b, "{\"endpoint\":\"execd.example:44772\",\"headers\":{\"T\":\"tok-en\"}}");
-        bench_execd(&b);
-        bench_answer(&b, "");
+        bench_execd_answers(&b, "");
         bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
         script_close(&b.port);
         assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_OK);
-        assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_OK);
+        assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
         look_for_secrets(&b.port);
         assert_non_null(strstr(b.port.log.data, "tok-en"));
         bench_end(&b);
@@ -203,8 +195,7 @@ static void test_wiped_on_close(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_OK);
     osb_client_close(&b.client);
     for (i = 0; i < 1024; i++) assert_int_equal(b.memory[i], 0);
@@ -282,8 +273,7 @@ static void test_evil_ids(void **state)
         assert_int_equal(osb_command_interrupt(&b.box, ""), OSB_E_INVALID);
     }
     assert_int_equal(b.port.calls, 0);
-    bench_lifecycle(&b);
-    bench_answer(&b, "");
+    bench_lifecycle_answers(&b, "");
     assert_int_equal(osb_lifecycle_kill(&b.client, "a b/../c?d#e\r\nX: y%"), OSB_OK);
     assert_non_null(
         strstr(b.port.log.data,

@@ -164,11 +164,8 @@ static void test_not_yet_wants_time(void **state)
     bench b;
     (void)state;
     s.later = 2;
-    bench_begin(&b, 1024);
-    b.config.poll_mode = true;
-    bench_again(&b);
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_begin_polling(&b, 1024);
+    bench_execd_answers(&b, "");
     assert_int_equal(osb_endpoint_request(&b.client, &b.box.execd, &q, NULL), OSB_PENDING);
     assert_int_equal(s.asked, 1);
     osb_want(&b.client, &wait);
@@ -209,8 +206,7 @@ static void breaks_off(osb_request *q, osb_status status)
     assert_non_null(osb_last_error(&b.client)->message.data);
     assert_int_equal(b.port.closes, 1);
     b.port.at = b.port.step_count;
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_execd_answers(&b, "");
     assert_int_equal(osb_ping(&b.box), OSB_OK);
     bench_end(&b);
 }
@@ -299,8 +295,7 @@ static void test_large(void **state)
         bench b;
         q.body_size_unknown = i % 2 != 0;
         bench_begin(&b, buffers[i / 2]);
-        bench_execd(&b);
-        bench_answer(&b, "");
+        bench_execd_answers(&b, "");
         assert_int_equal(put(&b, &q), OSB_OK);
         body = strstr(b.port.log.data, "\r\n\r\n") + 4;
         if (q.body_size_unknown) assert_int_equal(unchunk(body, arrived), sizeof arrived);
@@ -375,8 +370,7 @@ static osb_status repeat(bench *b, const osb_request *q, const char *request, bo
 {
     osb_status status;
     bench_begin(b, 1024);
-    bench_execd(b);
-    bench_answer(b, "");
+    bench_execd_answers(b, "");
     script_expect(&b->port, request);
     script_close(&b->port);
     if (again) {
@@ -437,8 +431,7 @@ static void test_unsent(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_execd(&b);
-    bench_answer(&b, "");
+    bench_execd_answers(&b, "");
     script_reset(&b.port);
     bench_execd(&b);
     script_expect(&b.port, WHOLE);
