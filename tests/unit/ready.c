@@ -1,4 +1,5 @@
-/* The caller's own test of readiness, in both modes, with and without a call of its own. */
+/* The way to a sandbox that is ready: the caller's own test of it, in both modes, with and without a
+   call of its own; states, time that runs out, ids. */
 #include "tests/support/unit.h"
 
 typedef struct check {
@@ -57,100 +58,102 @@ static osb_status create(bench *b, const osb_create_options *o)
     return bench_finish(b, osb_sandbox_create(&b->client, o, &b->box));
 }
 
-static void test_says_yes(void **state)
+/* Plays the test in blocking and in poll mode; there each I/O call says "later" once. */
+static void in_both_modes(void (*test)(bench *b, check *c, osb_create_options *o))
 {
     int poll_mode;
-    (void)state;
     for (poll_mode = 0; poll_mode < 2; poll_mode++) {
         osb_create_options o;
         check c = {0};
         bench b;
         begin(&b, &c, &o, poll_mode != 0);
-        assert_int_equal(create(&b, &o), OSB_OK);
-        assert_int_equal(c.asked, 1);
-        assert_int_equal(c.last[0], OSB_PENDING);
+        b.port.later_always = poll_mode != 0;
+        test(&b, &c, &o);
         bench_end(&b);
     }
+}
+
+static void says_yes(bench *b, check *c, osb_create_options *o)
+{
+    assert_int_equal(create(b, o), OSB_OK);
+    assert_int_equal(c->asked, 1);
+    assert_int_equal(c->last[0], OSB_PENDING);
+}
+
+static void test_says_yes(void **state)
+{
+    (void)state;
+    in_both_modes(says_yes);
+}
+
+static void says_not_yet(bench *b, check *c, osb_create_options *o)
+{
+    uint32_t start = b->port.now_ms;
+    c->not_yet = 3;
+    assert_int_equal(create(b, o), OSB_OK);
+    assert_int_equal(c->asked, 4);
+    assert_in_range(b->port.now_ms - start, 900, 1100);
 }
 
 static void test_says_not_yet(void **state)
 {
-    int poll_mode;
     (void)state;
-    for (poll_mode = 0; poll_mode < 2; poll_mode++) {
-        osb_create_options o;
-        check c = {0};
-        uint32_t start;
-        bench b;
-        c.not_yet = 3;
-        begin(&b, &c, &o, poll_mode != 0);
-        start = b.port.now_ms;
-        assert_int_equal(create(&b, &o), OSB_OK);
-        assert_int_equal(c.asked, 4);
-        assert_in_range(b.port.now_ms - start, 900, 1100);
-        bench_end(&b);
-    }
+    in_both_modes(says_not_yet);
+}
+
+static void never_says_yes(bench *b, check *c, osb_create_options *o)
+{
+    c->not_yet = 1000;
+    expect_kill(b);
+    assert_int_equal(create(b, o), OSB_E_NOT_READY);
+    assert_in_range(c->asked, 6, 8);
+    assert_int_equal(osb_last_error(&b->client)->status, OSB_E_NOT_READY);
+    assert_in_range(b->port.now_ms, 2500, 3300);
 }
 
 static void test_never_says_yes(void **state)
 {
-    int poll_mode;
     (void)state;
-    for (poll_mode = 0; poll_mode < 2; poll_mode++) {
-        osb_create_options o;
-        check c = {0};
-        bench b;
-        c.not_yet = 1000;
-        begin(&b, &c, &o, poll_mode != 0);
-        expect_kill(&b);
-        assert_int_equal(create(&b, &o), OSB_E_NOT_READY);
-        assert_in_range(c.asked, 6, 8);
-        assert_int_equal(osb_last_error(&b.client)->status, OSB_E_NOT_READY);
-        assert_in_range(b.port.now_ms, 2500, 3300);
-        bench_end(&b);
-    }
+    in_both_modes(never_says_yes);
+}
+
+/* Whatever status it ends with is the call's, even one that no version knows. */
+static void says_no(bench *b, check *c, osb_create_options *o)
+{
+    char text[256];
+    c->then = b->config.poll_mode ? OSB_E_API : (osb_status)-77;
+    expect_kill(b);
+    assert_int_equal(create(b, o), c->then);
+    assert_int_equal(c->asked, 1);
+    assert_int_equal(osb_last_error(&b->client)->status, c->then);
+    assert_true(osb_error_text(&b->client, text, sizeof text) < sizeof text);
+    assert_non_null(strstr(text, b->config.poll_mode ? "refused by the server" : "unknown status"));
 }
 
 static void test_says_no(void **state)
 {
-    int poll_mode;
     (void)state;
-    for (poll_mode = 0; poll_mode < 2; poll_mode++) {
-        osb_create_options o;
-        check c = {0};
-        bench b;
-        c.then = OSB_E_API;
-        begin(&b, &c, &o, poll_mode != 0);
-        expect_kill(&b);
-        assert_int_equal(create(&b, &o), OSB_E_API);
-        assert_int_equal(c.asked, 1);
-        assert_int_equal(osb_last_error(&b.client)->status, OSB_E_API);
-        bench_end(&b);
-    }
+    in_both_modes(says_no);
 }
 
 /* It asks the sandbox: refused, then 503, then 200. */
+static void with_a_call(bench *b, check *c, osb_create_options *o)
+{
+    c->calls = true;
+    script_add(&b->port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_execd_answers(b, "HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n");
+    bench_answer(b, "");
+    assert_int_equal(create(b, o), OSB_OK);
+    assert_int_equal(c->http_status, 200);
+    assert_true(c->asked >= 3);
+    assert_non_null(strstr(b->port.log.data, "GET /ready HTTP/1.1\r\n"));
+    assert_int_equal(osb_last_error(&b->client)->status, OSB_OK);
+}
+
 static void test_with_a_call(void **state)
 {
-    int poll_mode;
     (void)state;
-    for (poll_mode = 0; poll_mode < 2; poll_mode++) {
-        osb_create_options o;
-        check c = {0};
-        bench b;
-        c.calls = true;
-        begin(&b, &c, &o, poll_mode != 0);
-        b.port.later_always = poll_mode != 0;
-        script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
-        bench_execd_answers(&b, "HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n");
-        bench_answer(&b, "");
-        assert_int_equal(create(&b, &o), OSB_OK);
-        assert_int_equal(c.http_status, 200);
-        assert_true(c.asked >= 3);
-        assert_non_null(strstr(b.port.log.data, "GET /ready HTTP/1.1\r\n"));
-        assert_int_equal(osb_last_error(&b.client)->status, OSB_OK);
-        bench_end(&b);
-    }
+    in_both_modes(with_a_call);
 }
 
 /* Its call's failure is the error if it passes it on. */
@@ -161,25 +164,65 @@ static osb_status pass_on(void *user, osb_sandbox *box, osb_status last)
     return last;
 }
 
+static void passes_its_failure_on(bench *b, check *c, osb_create_options *o)
+{
+    osb_request request = {0};
+    (void)c;
+    o->ready.check = pass_on;
+    o->ready.user = &request;
+    script_add(&b->port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_lifecycle_answers(b, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_int_equal(create(b, o), OSB_E_CONNECT);
+    assert_int_equal(osb_last_error(&b->client)->status, OSB_E_CONNECT);
+}
+
 static void test_passes_its_failure_on(void **state)
 {
-    int poll_mode;
     (void)state;
-    for (poll_mode = 0; poll_mode < 2; poll_mode++) {
-        osb_create_options o;
-        osb_request request = {0};
-        check c = {0};
-        bench b;
-        begin(&b, &c, &o, poll_mode != 0);
-        b.port.later_always = poll_mode != 0;
-        o.ready.check = pass_on;
-        o.ready.user = &request;
-        script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
-        bench_lifecycle_answers(&b, "HTTP/1.1 204 No Content\r\n\r\n");
-        assert_int_equal(create(&b, &o), OSB_E_CONNECT);
-        assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CONNECT);
-        bench_end(&b);
-    }
+    in_both_modes(passes_its_failure_on);
+}
+
+/* It runs a command and stops it: the interrupt is sent, then the sandbox is killed, and the error is
+   still the command's. */
+typedef struct runner {
+    osb_handlers handlers;
+    osb_execution run;
+} runner;
+
+static int stop_at_once(void *user, const osb_event *event)
+{
+    (void)user;
+    (void)event;
+    return 1;
+}
+
+static osb_status run_and_stop(void *user, osb_sandbox *box, osb_status last)
+{
+    runner *r = (runner *)user;
+    if (last != OSB_PENDING) return last;
+    return osb_command_run(box, &bench_command, &r->handlers, &r->run);
+}
+
+static void stops_a_command(bench *b, check *c, osb_create_options *o)
+{
+    runner r = {0};
+    (void)c;
+    r.handlers.on_init = stop_at_once;
+    o->ready.check = run_and_stop;
+    o->ready.user = &r;
+    bench_stream(b, BENCH_INIT);
+    bench_execd_answers(b, "");
+    bench_lifecycle_answers(b, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_int_equal(create(b, o), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&b->client)->status, OSB_E_CANCELLED);
+    assert_string_equal(osb_last_error(&b->client)->operation, "POST /command");
+    assert_string_equal(r.run.id, "0a1b");
+}
+
+static void test_stops_a_command(void **state)
+{
+    (void)state;
+    in_both_modes(stops_a_command);
 }
 
 /* A cancel ends the wait; the sandbox is killed. */
@@ -202,13 +245,140 @@ static void test_cancel(void **state)
     bench_end(&b);
 }
 
+/* ---- states and time -------------------------------------------------------------------------*/
+
+/* Each state that does not change by itself ends the wait at once; connect never kills. */
+static void test_final_states(void **state)
+{
+    static const char *const states[] = {"Failed", "Terminated", "Stopping", "Paused"};
+    char answer[100];
+    size_t i;
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        bench b;
+        bench_begin(&b, 1024);
+        snprintf(answer, sizeof answer, "{\"id\":\"7f\",\"status\":{\"state\":\"%s\"}}", states[i]);
+        bench_lifecycle_answers(&b, answer);
+        assert_int_equal(osb_sandbox_connect(&b.client, "7f", NULL, &b.box), OSB_E_STATE);
+        assert_true(osb_str_equal(osb_last_error(&b.client)->code, states[i]));
+        assert_int_equal(b.port.now_ms, 1000);
+        bench_end(&b);
+    }
+}
+
+#define RUNNING "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}"
+
+/* Whoever polls comes back when the time is long over: what is tried still gets no time to hang. */
+static void test_polled_too_late(void **state)
+{
+    osb_ready_options ready = {0};
+    bench b;
+    (void)state;
+    bench_begin_polling(&b, 1024);
+    ready.timeout_ms = 5000;
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Pending\"}}");
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_PENDING);
+    while (b.port.at < 3) assert_int_equal(osb_poll(&b.client), OSB_PENDING);
+    assert_int_equal(osb_poll(&b.client), OSB_PENDING); /* asleep until the next try */
+    b.port.now_ms += 100000;
+    assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_E_NOT_READY);
+    assert_in_range(b.port.now_ms, 101000, 101010);
+    bench_end(&b);
+}
+
+/* Another port than execd's own; no waiting at all. */
+static void test_options(void **state)
+{
+    osb_ready_options ready = {0};
+    bench b;
+    (void)state;
+    ready.execd_port = 8080;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, RUNNING);
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "GET /v1/sandboxes/7f/endpoints/8080 HTTP/1.1\r\n"));
+    bench_end(&b);
+
+    ready.execd_port = 0;
+    ready.skip_health_check = true;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_OK);
+    assert_string_equal(b.box.execd.address, "execd.example:44772");
+    bench_end(&b);
+}
+
+/* ---- ids ---------------------------------------------------------------------------------------*/
+
+/* An id that does not fit is not cut; the sandbox stays as it was, and the client is usable. */
+static void test_long_ids(void **state)
+{
+    char id[OSB_ID_SIZE + 1];
+    osb_sandbox before;
+    bench b;
+    (void)state;
+    memset(id, 'a', sizeof id);
+    id[OSB_ID_SIZE] = '\0';
+    bench_begin(&b, 1024);
+    before = b.box;
+    assert_int_equal(osb_sandbox_connect(&b.client, id, NULL, &b.box), OSB_E_BUFFER);
+    assert_string_equal(osb_last_error(&b.client)->buffer, "OSB_ID_SIZE");
+    assert_int_equal(osb_last_error(&b.client)->needed, OSB_ID_SIZE + 1);
+    assert_int_equal(osb_sandbox_resume(&b.client, id, NULL, &b.box), OSB_E_BUFFER);
+    assert_memory_equal(&before, &b.box, sizeof before);
+    id[OSB_ID_SIZE - 1] = '\0';
+    bench_lifecycle_answers(&b, "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_sandbox_connect(&b.client, id, NULL, &b.box), OSB_E_NOT_FOUND);
+    assert_string_equal(b.box.id, id);
+    bench_end(&b);
+}
+
+/* A sandbox may be connected to by its own id. */
+static void test_own_id(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, RUNNING);
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_sandbox_connect(&b.client, b.box.id, NULL, &b.box), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "GET /v1/sandboxes/7f30 HTTP/1.1\r\n"));
+    bench_end(&b);
+}
+
+/* What find finds is one sandbox or none, or it failed. */
+static void test_find(void **state)
+{
+    static const osb_pair tag = {"a", "b"};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+    bench_answer(&b, "{\"items\":[]}");
+    bench_answer(&b, "{\"items\":[{\"id\":\"7f\"}]}");
+    assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_E_AUTH);
+    assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_E_NOT_FOUND);
+    assert_string_equal(b.box.id, "");
+    assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_OK);
+    assert_string_equal(b.box.id, "7f");
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says_yes),       cmocka_unit_test(test_says_not_yet),
-        cmocka_unit_test(test_never_says_yes), cmocka_unit_test(test_says_no),
-        cmocka_unit_test(test_with_a_call),    cmocka_unit_test(test_passes_its_failure_on),
-        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_says_yes),        cmocka_unit_test(test_says_not_yet),
+        cmocka_unit_test(test_never_says_yes),  cmocka_unit_test(test_says_no),
+        cmocka_unit_test(test_with_a_call),     cmocka_unit_test(test_passes_its_failure_on),
+        cmocka_unit_test(test_stops_a_command), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_final_states),    cmocka_unit_test(test_polled_too_late),
+        cmocka_unit_test(test_options),         cmocka_unit_test(test_long_ids),
+        cmocka_unit_test(test_own_id),          cmocka_unit_test(test_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
