@@ -2702,7 +2702,7 @@ static osb_status osb__measure_request(osb_client *c)
 #define OSB__EARLY 64u
 
 /* Puts the request's next window at the start of the buffer's free part. */
-static void osb__fill_window(osb_client *c)
+static osb_status osb__fill_window(osb_client *c)
 {
     osb__writer w;
     OSB_MEMSET(&w, 0, sizeof w);
@@ -2712,6 +2712,7 @@ static void osb__fill_window(osb_client *c)
     osb__put_request(c, &w);
     c->window_size = c->request_size - c->window_from;
     if (c->window_size > w.room) c->window_size = w.room;
+    return w.bad ? osb__fail(c, OSB_E_INVALID, OSB__SAY("the request changed under way")) : OSB_OK;
 }
 
 #ifndef OSB_NO_RAW_REQUEST
@@ -3595,8 +3596,7 @@ static osb_status osb__next_window(osb_client *c)
     if (c->sent == c->request_size) return osb__fill_from_source(c);
 #endif
     c->window_from = c->sent;
-    osb__fill_window(c);
-    return OSB_OK;
+    return osb__fill_window(c);
 }
 
 static OSB__APART osb_status osb__send(osb_client *c)
@@ -3837,8 +3837,7 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 && !osb__is_sent(c)) {
         if (c->source_used) return osb__bad_http(c, OSB__SAY("1xx in the middle of a body"));
         c->state = OSB__SENDING; /* that was only a 1xx: on with the window as it was */
-        osb__fill_window(c);
-        return OSB_OK;
+        return osb__fill_window(c);
     }
     if (!osb__make_room(c)) {
         status = osb__overflow(c);

@@ -193,6 +193,129 @@ static void test_new_connection(void **state)
     bench_end(&b);
 }
 
+/* PUT may be done twice, POST not; of a dead connection's own answers the reason is told. */
+static osb_status call_put(bench *b)
+{
+    static osb_request request;
+    request.method = "PUT";
+    return osb_endpoint_request(&b->client, &b->box.execd, &request, NULL);
+}
+
+static void test_put_is_repeated(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "");
+    script_request(&b.port);
+    script_close(&b.port);
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    assert_int_equal(call_put(&b), OSB_OK);
+    bench_end(&b);
+}
+
+/* ---- a port and a caller that break the rules ---------------------------------------------------*/
+
+static int send_nothing(void *ctx, const void *data, size_t size)
+{
+    (void)ctx;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+/* A send of 0 bytes is none that could be told from "later": the connection is given up. */
+static void test_port_that_sends_nothing(void **state)
+{
+    osb_port_ops ops;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    ops = *b.config.port.ops;
+    ops.send = send_nothing;
+    b.config.port.ops = &ops;
+    bench_again(&b);
+    bench_lifecycle(&b);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_CLOSED);
+    assert_int_equal(b.port.closes, 1);
+    bench_end(&b);
+}
+
+/* A port without `error` has nothing to tell. */
+static void test_port_without_error(void **state)
+{
+    osb_port_ops ops;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    ops = *b.config.port.ops;
+    ops.error = NULL;
+    b.config.port.ops = &ops;
+    bench_again(&b);
+    script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_CONNECT);
+    assert_null(osb_last_error(&b.client)->port_text);
+    bench_end(&b);
+}
+
+/* An address that is changed under a call's feet, at whichever I/O call: an error, nothing worse. */
+typedef struct spoiler {
+    char *text;
+    size_t at;
+} spoiler;
+
+static void spoil(script_port *port)
+{
+    spoiler *s = (spoiler *)port->watch_user;
+    if (port->calls == s->at) strcpy(s->text, "no address");
+}
+
+static osb_status spoil_at(size_t at, bool domain, const osb_command *command)
+{
+    char name[] = "api.example:8080";
+    osb_execution run;
+    osb_status status;
+    spoiler s;
+    bench b;
+    bench_begin(&b, 1024);
+    b.config.domain = name;
+    bench_again(&b);
+    s.text = domain ? name : b.box.execd.address;
+    s.at = at;
+    b.port.watch = spoil;
+    b.port.watch_user = &s;
+    bench_execd_answers(&b, "");
+    script_request(&b.port);
+    script_close(&b.port);
+    bench_execd_answers(&b, "");
+    bench_answer(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    script_close(&b.port);
+    status = osb_ping(&b.box);
+    if (status == OSB_OK) status = osb_ping(&b.box);
+    if (status == OSB_OK) status = osb_command_run(&b.box, command, NULL, &run);
+    if (status == OSB_E_INVALID) b.port.at = b.port.step_count;
+    bench_end(&b);
+    return status;
+}
+
+static void test_address_spoiled(void **state)
+{
+    static char text[3000];
+    osb_command large = bench_command;
+    unsigned failed = 0;
+    size_t at;
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    large.command = text;
+    for (at = 0; at < 40; at++) {
+        osb_status status = spoil_at(at / 2, at % 2 != 0, &large);
+        assert_true(status == OSB_OK || status == OSB_E_INVALID || status == OSB_E_CLOSED);
+        if (status == OSB_E_INVALID) failed++;
+    }
+    assert_true(failed > 10);
+}
+
 /* ---- deadlines -------------------------------------------------------------------------------*/
 
 static void check_deadline(bench *b, osb_status status, uint32_t begin, uint32_t least,
@@ -353,6 +476,48 @@ static void test_create_has_its_own(void **state)
 
 /* ---- one call at a time ----------------------------------------------------------------------*/
 
+static void busy_admin(bench *b)
+{
+    osb_sandbox_page page;
+    osb_str text = {"t", 1};
+    uint16_t http_status = 7;
+    osb_request request = {0};
+    memset(&page, 0x5a, sizeof page);
+    assert_int_equal(osb_lifecycle_list(&b->client, NULL, NULL, &page), OSB_E_BUSY);
+    assert_int_equal(page.page, 0x5a5a5a5a);
+    assert_int_equal(osb_lifecycle_pause(&b->client, "x"), OSB_E_BUSY);
+    assert_int_equal(osb_lifecycle_resume(&b->client, "x"), OSB_E_BUSY);
+    assert_int_equal(osb_lifecycle_renew(&b->client, "x", 60, &text), OSB_E_BUSY);
+    assert_true(osb_str_equal(text, "t"));
+    assert_int_equal(osb_endpoint_request(&b->client, &b->box.execd, &request, &http_status),
+                     OSB_E_BUSY);
+    assert_int_equal(http_status, 7);
+}
+
+static void busy_box(osb_sandbox *box)
+{
+    static const osb_pair tag = {"a", "b"};
+    osb_client *c = box->client;
+    osb_create_options options = {0};
+    osb_sandbox before = *box;
+    osb_command_state state, state_before;
+    uint64_t next = 7;
+    options.image = "a";
+    memset(&state, 0x5a, sizeof state);
+    memset(&state_before, 0x5a, sizeof state);
+    assert_int_equal(osb_sandbox_create(c, &options, box), OSB_E_BUSY);
+    assert_int_equal(osb_sandbox_connect(c, "x", NULL, box), OSB_E_BUSY);
+    assert_int_equal(osb_sandbox_resume(c, "x", NULL, box), OSB_E_BUSY);
+    assert_int_equal(osb_sandbox_find(c, &tag, box), OSB_E_BUSY);
+    assert_int_equal(osb_sandbox_kill(box), OSB_E_BUSY);
+    assert_int_equal(osb_command_status(box, "x", NULL, NULL, &state), OSB_E_BUSY);
+    assert_memory_equal(&state, &state_before, sizeof state);
+    assert_int_equal(osb_command_logs(box, "x", 0, NULL, NULL, &next), OSB_E_BUSY);
+    assert_int_equal(next, 7);
+    assert_int_equal(osb_command_interrupt(box, "x"), OSB_E_BUSY);
+    assert_memory_equal(&before, box, sizeof before);
+}
+
 static int busy_handler(void *user, const osb_event *event)
 {
     bench *b = (bench *)user;
@@ -374,6 +539,8 @@ static int busy_handler(void *user, const osb_event *event)
     assert_int_equal(call_get(b), OSB_E_BUSY);
     assert_int_equal(call_create(b), OSB_E_BUSY);
     assert_int_equal(call_patch(b), OSB_E_BUSY);
+    busy_admin(b);
+    busy_box(&box);
     assert_memory_equal(before, &b->client, sizeof before);
     return 0;
 }
@@ -491,6 +658,24 @@ static void test_close_while_pending(void **state)
     bench_end(&b);
 }
 
+/* Of a client that waits for nothing, or has never been set up. */
+static void test_idle_client(void **state)
+{
+    osb_client none;
+    osb_config nothing = {0};
+    osb_wait wait;
+    bench b;
+    (void)state;
+    assert_int_equal(osb_client_init(&none, &nothing), OSB_E_INVALID);
+    osb_client_close(&none);
+    bench_begin_polling(&b, 1024);
+    memset(&wait, 0x5a, sizeof wait);
+    osb_want(&b.client, &wait);
+    assert_false(wait.now || wait.read || wait.write);
+    assert_int_equal(wait.timeout_ms, 0);
+    bench_end(&b);
+}
+
 /* A port without `wait` is for poll mode only. */
 static void test_port_without_wait(void **state)
 {
@@ -552,6 +737,10 @@ int main(void)
         cmocka_unit_test(test_never_repeated),
         cmocka_unit_test(test_patch_is_not_lost),
         cmocka_unit_test(test_new_connection),
+        cmocka_unit_test(test_put_is_repeated),
+        cmocka_unit_test(test_port_that_sends_nothing),
+        cmocka_unit_test(test_port_without_error),
+        cmocka_unit_test(test_address_spoiled),
         cmocka_unit_test(test_connect_deadline),
         cmocka_unit_test(test_request_deadline),
         cmocka_unit_test(test_send_deadline),
@@ -567,6 +756,7 @@ int main(void)
         cmocka_unit_test(test_cancel_too_early),
         cmocka_unit_test(test_cancelled_run),
         cmocka_unit_test(test_close_while_pending),
+        cmocka_unit_test(test_idle_client),
         cmocka_unit_test(test_port_without_wait),
         cmocka_unit_test(test_bounded_polls),
     };

@@ -284,6 +284,49 @@ static void test_queries(void **state)
     check_query(&f, "?metadata=a.b%252Fc%3Dx%2520y%26d%2526%253D%3D%2525%252B%26n%3D");
 }
 
+/* The caller's own headers: those without a name or value are none; a tab may stand in a value. */
+static void test_extra_headers(void **state)
+{
+    static const osb_pair headers[] = {
+        {"X-A", "a\tb"}, {NULL, "x"}, {"X-B", NULL}, {"", "x"}, {"X-C", ""}};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.headers = headers;
+    b.config.header_count = 5;
+    b.config.api_key = NULL;
+    bench_again(&b);
+    bench_lifecycle(&b);
+    script_expect(&b.port, "GET /health HTTP/1.1\r\nHost: api.example:8080\r\nUser-Agent: t\r\n"
+                           "X-A: a\tb\r\nX-C: \r\n\r\n");
+    script_reply(&b.port, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
+/* A domain may have a path, of which a /v1 at the end is the API's own. */
+static void test_domain_paths(void **state)
+{
+    static const char *const domains[][2] = {{"a/p", "/p/v1"}, {"a/p/v1", "/p/v1"},
+                                             {"a/v1/", "/v1"}, {"a/v2", "/v2/v1"},
+                                             {"a/1", "/1/v1"}, {"a/xv1", "/xv1/v1"}};
+    char line[64];
+    size_t i;
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        bench b;
+        bench_begin(&b, 1024);
+        b.config.domain = domains[i][0];
+        bench_again(&b);
+        script_connect(&b.port, "a", 80);
+        bench_answer(&b, "");
+        assert_int_equal(osb_lifecycle_kill(&b.client, "7f"), OSB_OK);
+        snprintf(line, sizeof line, "DELETE %s/sandboxes/7f HTTP/1.1\r\n", domains[i][1]);
+        assert_memory_equal(b.port.log.data, line, strlen(line));
+        bench_end(&b);
+    }
+}
+
 static void test_host_header(void **state)
 {
     static const char *const domains[][2] = {{"api.example", "Host: api.example\r\n"},
@@ -322,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_network_policy), cmocka_unit_test(test_volumes),
         cmocka_unit_test(test_every_window),   cmocka_unit_test(test_every_cut_of_sends),
         cmocka_unit_test(test_large_request),  cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_extra_headers),  cmocka_unit_test(test_domain_paths),
         cmocka_unit_test(test_host_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

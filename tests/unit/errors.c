@@ -45,6 +45,25 @@ static void test_no_error(void **state)
     bench_end(&b);
 }
 
+/* Each status has a text of its own. */
+static void test_status_texts(void **state)
+{
+    char seen[64][64], out[64];
+    size_t count = 0, i;
+    osb_client c;
+    (void)state;
+    memset(&c, 0, sizeof c);
+#define SHOW(name, value, text)                                                                    \
+    c.error.status = c.error.cause = name;                                                         \
+    assert_int_equal(osb_error_text(&c, out, sizeof out), strlen(text));                           \
+    assert_string_equal(out, text);                                                                \
+    for (i = 0; i < count; i++) assert_string_not_equal(seen[i], out);                             \
+    strcpy(seen[count++], out);
+    OSB_STATUS_LIST(SHOW)
+#undef SHOW
+    assert_int_equal(count, 21);
+}
+
 /* Nothing of one error is left in the next one. */
 static void test_errors_do_not_mix(void **state)
 {
@@ -141,6 +160,49 @@ static void test_kill_fails(void **state)
         assert_true(osb_str_equal(osb_last_error(&b.client)->code, "Failed"));
         assert_true(osb_str_equal(osb_last_error(&b.client)->message, "crashed"));
         assert_null(osb_last_error(&b.client)->port_text);
+        bench_end(&b);
+    }
+}
+
+/* A port's own text is kept if it leaves room for the rest; a longer one stays where the port has
+   it. */
+static const char *port_text;
+
+static const char *explain_at_length(void *ctx, int32_t *code)
+{
+    (void)ctx;
+    *code = 7;
+    return port_text;
+}
+
+static void test_long_port_text(void **state)
+{
+    char text[600];
+    size_t size;
+    (void)state;
+    port_text = text;
+    for (size = 0; size < 500; size += 29) {
+        osb_create_options o = plain_create();
+        osb_port_ops ops;
+        bench b;
+        bench_begin(&b, 1024);
+        ops = *b.config.port.ops;
+        ops.error = explain_at_length;
+        b.config.port.ops = &ops;
+        bench_again(&b);
+        memset(text, 'e', size);
+        text[size] = '\0';
+        o.ready.timeout_ms = 1;
+        bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+        script_close(&b.port);
+        script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+        script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_NOT_READY);
+        assert_int_equal(osb_last_error(&b.client)->cause, OSB_E_CONNECT);
+        assert_int_equal(osb_last_error(&b.client)->port_code, 7);
+        assert_string_equal(osb_last_error(&b.client)->port_text, text);
+        if (size > 0 && size < 200)
+            assert_ptr_not_equal(osb_last_error(&b.client)->port_text, text);
         bench_end(&b);
     }
 }
@@ -311,6 +373,7 @@ static void test_arguments(void **state)
 {
     static const char *const argv[] = {"a", NULL};
     osb_command both = {0}, none = {0};
+    osb_request request = {0};
     osb_execution run;
     bench b;
     (void)state;
@@ -319,13 +382,43 @@ static void test_arguments(void **state)
     both.argv = argv;
     assert_int_equal(osb_command_run(&b.box, &both, NULL, &run), OSB_E_INVALID);
     assert_int_equal(osb_command_run(&b.box, &none, NULL, &run), OSB_E_INVALID);
+    request.body = "x";
+    request.body_size = 0x80000000u;
+    assert_int_equal(osb_endpoint_request(&b.client, &b.box.execd, &request, NULL), OSB_E_INVALID);
     b.config.domain = "not a domain";
     bench_again(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_INVALID);
     b.config.domain = "";
     bench_again(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_INVALID);
+    assert_int_equal(osb_ping(&b.box), OSB_E_INVALID); /* who may have the API key is not known */
+    assert_true(osb_str_equal(osb_last_error(&b.client)->message, "no valid address"));
+    assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &b.box.execd),
+                     OSB_E_INVALID);
     assert_int_equal(b.port.calls, 0);
+    bench_end(&b);
+}
+
+/* What renew finds out before it renews. */
+static void test_renew(void **state)
+{
+    osb_str until = {"x", 1};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 404 E\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_lifecycle_renew(&b.client, "7f", 60, &until), OSB_E_NOT_FOUND);
+    assert_string_equal(osb_last_error(&b.client)->operation, "GET /sandboxes/{id}");
+    assert_null(until.data);
+    bench_answer(&b, "HTTP/1.1 200 OK\r\nDate: Thu, 31 Dec 2105 23:00:00 GMT\r\n"
+                     "Content-Length: 0\r\n\r\n");
+    assert_int_equal(osb_lifecycle_renew(&b.client, "7f", 0, &until), OSB_E_INVALID);
+    assert_int_equal(osb_lifecycle_renew(&b.client, "7f", 0xffffffffu, &until), OSB_E_INVALID);
+    assert_string_equal(osb_last_error(&b.client)->operation,
+                        "POST /sandboxes/{id}/renew-expiration");
+    bench_answer(&b, ""); /* an answer without a body says nothing of the new end */
+    assert_int_equal(osb_lifecycle_renew(&b.client, "7f", 60, &until), OSB_OK);
+    assert_null(until.data);
     bench_end(&b);
 }
 
@@ -375,15 +468,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_lines),
         cmocka_unit_test(test_no_error),
+        cmocka_unit_test(test_status_texts),
         cmocka_unit_test(test_errors_do_not_mix),
         cmocka_unit_test(test_kill_after_failed_create),
         cmocka_unit_test(test_kill_fails),
+        cmocka_unit_test(test_long_port_text),
         cmocka_unit_test(test_long_text_and_kill),
         cmocka_unit_test(test_interrupt_after_cancel),
         cmocka_unit_test(test_error_body_of_4_kb),
         cmocka_unit_test(test_two_long_messages),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_renew),
         cmocka_unit_test(test_long_host),
         cmocka_unit_test(test_kill_in_1_kb),
     };

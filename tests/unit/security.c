@@ -32,6 +32,7 @@ static void test_key_and_origins(void **state)
         {"https://api.example:8080", "api.example", 8080, true, false},
         {"api.example.evil:8080", "api.example.evil", 8080, false, false},
         {"api.exampl:8080", "api.exampl", 8080, false, false},
+        {"apj.example:8080", "apj.example", 8080, false, false},
         {"xapi.example:8080", "xapi.example", 8080, false, false},
     };
     size_t i;
