@@ -147,8 +147,7 @@ struct osb_mbedtls {
     unsigned char trust[32]; /* a digest of what the settings let in */
     bool prepared;
     uint8_t state;
-    bool offered, resumed; /* in this connection: a session */
-    bool verified, broken;
+    bool verified, resumed, broken; /* in this connection */
     bool has_session;
     const char *host; /* while it connects */
     int blocked;      /* what the inner port last answered, if not a count of bytes */
@@ -239,6 +238,12 @@ OSB_DEF void osb_mbedtls_options_from_env(osb_mbedtls_options *options);
     (defined(MBEDTLS_USE_PSA_CRYPTO) || defined(MBEDTLS_SSL_PROTO_TLS1_3))
 #define OSB__MBEDTLS_PSA
 #include <psa/crypto.h>
+#endif
+
+#if MBEDTLS_VERSION_MAJOR < 3
+#define OSB__MBEDTLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+#else
+#define OSB__MBEDTLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
 #endif
 
 #ifdef __cplusplus
@@ -421,24 +426,50 @@ static void osb__mbedtls_say_flags(osb_mbedtls *tls)
     if (tls->text[0] == '\0') osb__mbedtls_say(tls, "certificate refused");
 }
 
-/* A failure of mbedTLS, or of the inner port behind it. */
-static int osb__mbedtls_failed(osb_mbedtls *tls, int code)
+/* What was received is no record, or none that mbedTLS has room for. False: it is something else. */
+static bool osb__mbedtls_say_record(osb_mbedtls *tls)
+{
+    const unsigned char *head = tls->last + 2; /* read by itself: kind, version, size */
+    unsigned long size = (unsigned long)head[3] << 8 | head[4];
+    if (head[0] < 20 || head[0] > 23) {
+        osb__mbedtls_say(tls, "the server does not speak TLS");
+        return true;
+    }
+    if (size <= MBEDTLS_SSL_IN_CONTENT_LEN) return false;
+    osb__mbedtls_say(tls, "no room for a TLS record of ");
+    osb__mbedtls_say_number(tls, size, 10, 1);
+    osb__mbedtls_say(tls, " bytes: see max_fragment_size and MBEDTLS_SSL_IN_CONTENT_LEN");
+    return true;
+}
+
+/* Appends the reason why mbedTLS gave up. */
+static void osb__mbedtls_say_reason(osb_mbedtls *tls, int code)
 {
     bool handshake = tls->host != NULL;
-    if (tls->blocked == OSB_IO_FAILED)
-        return osb__mbedtls_inner_failed(tls, handshake ? "in the TLS handshake: " : "");
-    osb__mbedtls_fail(tls, code, "");
-    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
+    if (tls->flags != 0) {
         osb__mbedtls_say_flags(tls);
-    } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-        osb__mbedtls_say_alert(tls);
     } else if (tls->blocked == OSB_IO_CLOSED) {
         osb__mbedtls_say(tls, handshake ? "connection closed in the TLS handshake"
                                         : "connection closed without close_notify");
-    } else {
+    } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        osb__mbedtls_say_alert(tls);
+    } else if (code == OSB__MBEDTLS_BAD_VERSION) {
+        osb__mbedtls_say(tls, "the server speaks no TLS 1.2");
+    } else if ((code != MBEDTLS_ERR_SSL_INVALID_RECORD && code != MBEDTLS_ERR_SSL_BAD_INPUT_DATA) ||
+               !osb__mbedtls_say_record(tls)) {
         osb__mbedtls_say(tls, handshake ? "TLS handshake: " : "TLS: ");
         osb__mbedtls_say_code(tls, code);
     }
+}
+
+/* A failure of mbedTLS, or of the inner port behind it. */
+static int osb__mbedtls_failed(osb_mbedtls *tls, int code)
+{
+    if (tls->blocked == OSB_IO_FAILED)
+        return osb__mbedtls_inner_failed(tls, tls->host != NULL ? "in the TLS handshake: " : "");
+    if (tls->flags != 0) code = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    osb__mbedtls_fail(tls, code, "");
+    osb__mbedtls_say_reason(tls, code);
     return OSB_IO_FAILED;
 }
 
@@ -977,6 +1008,15 @@ static uint32_t osb__mbedtls_check_server(osb_mbedtls *tls, const mbedtls_x509_c
     return flags;
 }
 
+/* Notes the size of a key that is too short: mbedTLS tells of it with the certificate below. */
+static void osb__mbedtls_look_at_key(osb_mbedtls *tls, const mbedtls_pk_context *key)
+{
+    bool weak = tls->base->options.allow_weak_server_cert_key_lengths;
+    size_t bits = mbedtls_pk_get_bitlen(key), least = weak ? 192 : 224;
+    if (mbedtls_pk_can_do(key, MBEDTLS_PK_RSA)) least = osb__mbedtls_profile(weak)->rsa_min_bitlen;
+    if (bits < least) tls->bad_bits = bits;
+}
+
 /* mbedTLS shows each certificate of the chain, the server's last, with what it says against it. */
 static int osb__mbedtls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -989,8 +1029,7 @@ static int osb__mbedtls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint
     if (depth == 0) tls->verified = true;
     if ((*flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0) tls->bad_to = crt->valid_to;
     if ((*flags & MBEDTLS_X509_BADCERT_FUTURE) != 0) tls->bad_from = crt->valid_from;
-    if ((*flags & MBEDTLS_X509_BADCERT_BAD_KEY) != 0)
-        tls->bad_bits = mbedtls_pk_get_bitlen(&crt->pk);
+    osb__mbedtls_look_at_key(tls, &crt->pk);
     if ((*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
         tls->self_signed = depth == 0 && crt->issuer_raw.len == crt->subject_raw.len &&
                            memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->subject_raw.len) == 0;
@@ -1024,16 +1063,13 @@ static void osb__mbedtls_forget_session(osb_mbedtls *tls)
 static int osb__mbedtls_offer_session(osb_mbedtls *tls, const char *host, uint16_t port)
 {
     unsigned char origin[32];
-    int code;
     osb__mbedtls_origin(tls, host, port, origin);
     if (tls->has_session && (memcmp(origin, tls->session_origin, sizeof origin) != 0 ||
                              osb__mbedtls_now_s(tls) > tls->session_until_s))
         osb__mbedtls_forget_session(tls);
     memcpy(tls->session_origin, origin, sizeof origin);
     if (!tls->has_session) return 0;
-    code = mbedtls_ssl_set_session(&tls->ssl, &tls->session);
-    tls->offered = code == 0;
-    return code;
+    return mbedtls_ssl_set_session(&tls->ssl, &tls->session);
 }
 
 /* Keeps the connection's session for the next one. Without memory there is just none. */
@@ -1160,7 +1196,7 @@ static int osb__mbedtls_begin_connect(osb_mbedtls *tls, bool secure)
     if (io != 0) return io;
     tls->code = 0;
     tls->text[0] = '\0';
-    tls->offered = tls->resumed = tls->verified = tls->broken = tls->self_signed = false;
+    tls->resumed = tls->verified = tls->broken = tls->self_signed = false;
     tls->unsent = 0;
     tls->flags = 0;
     tls->until_s = 0xffffffffu;
@@ -1205,12 +1241,12 @@ static int osb__mbedtls_handshake(osb_mbedtls *tls)
     later = osb__mbedtls_later(tls, code);
     if (later != 0) return later;
     if (code != 0) {
-        osb__mbedtls_forget_session(tls); /* perhaps the server does not like it */
+        uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
+        if (flags != 0xffffffffu) tls->flags |= flags; /* the purpose is checked last */
+        osb__mbedtls_forget_session(tls);              /* perhaps the server does not like it */
         return osb__mbedtls_failed(tls, code);
     }
     if (!osb__mbedtls_shaken(tls)) return OSB_IO_AGAIN;
-    if (!tls->verified && !tls->offered)
-        return osb__mbedtls_fail(tls, 0, "the server has shown no certificate");
     osb__mbedtls_keep_session(tls);
     tls->resumed = !tls->verified;
     tls->state = OSB__MBEDTLS_OPEN;
