@@ -15,9 +15,9 @@ SECONDS := 60
 
 # Each suite is one program, which includes the header with its implementation. It is built twice:
 # with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
-vpath %.c tests tests/unit tests/replay tests/faults tests/ports tests/e2e
+vpath %.c tests tests/unit tests/replay tests/faults tests/ports tests/e2e tests/tls
 SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
-    tests/replay/*.c tests/faults/test_*.c tests/ports/*.c tests/e2e/*.c)))
+    tests/replay/*.c tests/faults/test_*.c tests/ports/*.c tests/e2e/*.c tests/tls/*.c)))
 # What the fuzzers once found is a suite too: the targets with a plain main, fed with those inputs.
 FUZZ_SUITES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
@@ -69,20 +69,29 @@ api-facts: deps-api
 	@tools/api_facts.py $(FOLDERS)
 
 .PHONY: test-programs
-test-programs: $(SUITE_PROGRAMS) $(EXAMPLES:%=build/%)
+test-programs: $(SUITE_PROGRAMS) $(EXAMPLES:%=build/%) build/tls/.made
 	@:
+
+TLS_LIBRARIES := -lmbedtls -lmbedx509 -lmbedcrypto
+build/test/asan/test_tls_% build/test/valgrind/test_tls_% build/test/coverage/test_tls_%: LIBRARIES = $(TLS_LIBRARIES)
+
+# The certificates of the TLS tests' servers.
+build/tls/.made: tests/tls/certificates.sh | deps-test
+	@rm -rf build/tls
+	@tests/tls/certificates.sh build/tls
+	@touch $@
 
 build/test/asan/%: %.c
 	@mkdir -p $(@D)
-	gcc $(TEST_FLAGS) -O1 $(SANITIZERS) -MMD $< -o $@ -lcmocka
+	gcc $(TEST_FLAGS) -O1 $(SANITIZERS) -MMD $< -o $@ -lcmocka $(LIBRARIES)
 
 build/test/valgrind/%: %.c
 	@mkdir -p $(@D)
-	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka
+	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka $(LIBRARIES)
 
 build/test/coverage/%: %.c
 	@mkdir -p $(@D)
-	gcc $(TEST_FLAGS) -O0 --coverage -MMD $< -o $@ -lcmocka
+	gcc $(TEST_FLAGS) -O0 --coverage -MMD $< -o $@ -lcmocka $(LIBRARIES)
 
 FUZZ_SOURCES := tests/fuzz/files_main.c $(wildcard tests/fuzz/*.h) opensandbox.h
 FUZZ_FLAGS = -DFUZZ_DIRECTORY='"tests/fuzz/regressions"' -DFUZZ_TARGET='"$*"'

@@ -17,6 +17,8 @@ demo    python3                 python3                      runs the local dev 
 test    gcc                     gcc                          C compiler with sanitizers
 test    libcmocka-dev           /usr/include/cmocka.h        unit tests
 test    valgrind                valgrind                     second run of the unit tests
+test    openssl                 openssl                      certificates, and a TLS server
+test    nginx-light             /usr/sbin/nginx              another TLS server
 cross   gcc                     gcc                          native C compiler
 cross   g++                     g++                          native C++ compiler
 cross   clang                   clang                        second native compiler
@@ -71,7 +73,8 @@ all_groups() {
 # A group's own packages come after those of the groups that it builds on.
 with_prerequisites() {
     case $1 in
-    test | interop) echo "demo $1" ;;
+    test) echo "demo tls test" ;;
+    interop) echo "demo $1" ;;
     packages | firmware) echo "demo $1" ;;
     bench) echo "demo test interop bench" ;;
     machines) echo "demo test fuzz machines" ;;

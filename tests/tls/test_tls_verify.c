@@ -62,6 +62,7 @@ static int start_servers(void **state)
     uint16_t ports[TRIALS];
     size_t i, count = 0;
     (void)state;
+    if (nginx.pid != 0) return 0;
     for (i = 0; i < TRIALS; i++) {
         if (first_with(trials[i].certificate) != i) continue;
         openssl[i] = start_openssl(trials[i].certificate, "-www", WEAK, NULL);
@@ -78,13 +79,11 @@ static int start_servers(void **state)
     return 0;
 }
 
-static int stop_servers(void **state)
+static void stop_servers(void)
 {
     size_t i;
-    (void)state;
     for (i = 0; i < TRIALS; i++) stop_server(&openssl[i]);
     stop_server(&nginx);
-    return 0;
 }
 
 static void try_server(const struct trial *t, uint16_t port, bool weak)
@@ -111,6 +110,7 @@ static void test_certificates_openssl(void **state)
 {
     size_t i;
     (void)state;
+    if (hasty && poll_mode) return;
     for (i = 0; i < TRIALS; i++) try_server(&trials[i], openssl[i].port, false);
 }
 
@@ -118,6 +118,7 @@ static void test_certificates_nginx(void **state)
 {
     size_t i;
     (void)state;
+    if (hasty && !poll_mode) return;
     for (i = 0; i < TRIALS; i++) try_server(&trials[i], nginx_ports[i], false);
 }
 
@@ -126,7 +127,7 @@ static void test_weak_certificates(void **state)
     size_t i;
     (void)state;
     for (i = 0; i < TRIALS; i++) {
-        if (hasty && trials[i].reason == NULL) continue;
+        if (hasty && (poll_mode || trials[i].reason == NULL || !trials[i].weak)) continue;
         try_server(&trials[i], openssl[i].port, true);
     }
 }
@@ -198,6 +199,7 @@ static void test_calendar(void **state)
 {
     time_t day;
     (void)state;
+    if (hasty) return;
     for (day = 0; day < 49673; day++) {
         time_t at = day * 86400 + 86399 - day % 7;
         struct tm tm;

@@ -110,6 +110,7 @@ SUPPORT pid_t start_program(const char *const *arguments, const char *log)
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(out, 1);
     dup2(out, 2);
+    setenv("PATH", "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin", 1); /* nginx's */
     if (chdir(scratch) == 0) execvp(arguments[0], (char *const *)arguments);
     _exit(127);
 }
@@ -290,6 +291,8 @@ struct client {
     osb_config config;
     osb_client client;
     unsigned char memory[4096];
+    osb_endpoint endpoint; /* the error's texts point into it */
+    osb_request request;
     struct text body; /* of the last answer */
     uint16_t http_status;
     unsigned polls; /* in the last call */
@@ -440,19 +443,17 @@ SUPPORT osb_status done(struct client *c, osb_status status)
 SUPPORT osb_status fetch_by(struct client *c, bool https, const char *host, uint16_t port,
                             const char *path)
 {
-    osb_endpoint endpoint;
-    osb_request request;
-    memset(&endpoint, 0, sizeof endpoint);
-    memset(&request, 0, sizeof request);
-    snprintf(endpoint.address, sizeof endpoint.address, "%s:%u", host, port);
-    endpoint.https = https;
-    request.path = path;
-    request.user = &c->body;
-    request.on_data = keep_body;
+    memset(&c->endpoint, 0, sizeof c->endpoint);
+    memset(&c->request, 0, sizeof c->request);
+    snprintf(c->endpoint.address, sizeof c->endpoint.address, "%s:%u", host, port);
+    c->endpoint.https = https;
+    c->request.path = path;
+    c->request.user = &c->body;
+    c->request.on_data = keep_body;
     text_clear(&c->body);
     c->http_status = 0;
     c->calls = 0;
-    return done(c, osb_endpoint_request(&c->client, &endpoint, &request, &c->http_status));
+    return done(c, osb_endpoint_request(&c->client, &c->endpoint, &c->request, &c->http_status));
 }
 
 SUPPORT osb_status fetch(struct client *c, const char *host, uint16_t port, const char *path)
@@ -483,22 +484,6 @@ SUPPORT void expect_refusal(struct client *c, osb_status status, const char *rea
 
 /* ---- suites ----------------------------------------------------------------------------------*/
 
-/* Runs a suite's tests in blocking and in poll mode; a program's whole main. */
-#define RUN_IN_BOTH_MODES(tests, before, after)                                                    \
-    int main(int count, char **arguments)                                                          \
-    {                                                                                              \
-        int failed;                                                                                \
-        (void)count;                                                                               \
-        choose_pace(arguments[0]);                                                                 \
-        signal(SIGPIPE, SIG_DFL);                                                                  \
-        if (mkdtemp(scratch) == NULL) return 1;                                                    \
-        failed = cmocka_run_group_tests_name("blocking", tests, before, after);                    \
-        poll_mode = true;                                                                          \
-        failed += cmocka_run_group_tests_name("poll mode", tests, before, after);                  \
-        remove_scratch();                                                                          \
-        return failed;                                                                             \
-    }
-
 SUPPORT void remove_scratch(void)
 {
     const char *arguments[] = {"rm", "-rf", scratch, NULL};
@@ -506,5 +491,22 @@ SUPPORT void remove_scratch(void)
     if (pid == 0) execvp(arguments[0], (char *const *)arguments);
     waitpid(pid, NULL, 0);
 }
+
+/* Runs a suite's tests in blocking and in poll mode; a program's whole main. `before` is called
+   before each mode, `after` at the very end. */
+#define RUN_IN_BOTH_MODES(tests, before, after)                                                    \
+    int main(int count, char **arguments)                                                          \
+    {                                                                                              \
+        int failed;                                                                                \
+        (void)count;                                                                               \
+        choose_pace(arguments[0]);                                                                 \
+        if (mkdtemp(scratch) == NULL) return 1;                                                    \
+        failed = cmocka_run_group_tests_name("blocking", tests, before, NULL);                     \
+        poll_mode = true;                                                                          \
+        failed += cmocka_run_group_tests_name("poll mode", tests, before, NULL);                   \
+        after();                                                                                   \
+        remove_scratch();                                                                          \
+        return failed;                                                                             \
+    }
 
 #endif
