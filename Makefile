@@ -24,7 +24,7 @@ ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size bench firmware osb fuzz coverage machines interop dist install packages cross docs lint clean
+.PHONY: help deps demo test replay-full exact size memory bench firmware osb fuzz coverage machines interop dist install packages cross docs lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -125,6 +125,9 @@ faults-full: deps-test $(FAULT_PROGRAMS) ## try each fault at every offset in ev
 	@rm -rf build/faults
 	@FAULTS_FULL=1 tools/run-tests.py --time-limit 3600 --jobs $(JOBS) $(FAULT_PROGRAMS)
 	@tests/faults/collect.py
+
+memory: deps-test build/test/asan/replay build/bench/server build/bench/task_osb ## measure how large a buffer each call needs
+	@tools/memory.py
 
 BENCH_PROGRAMS := build/bench/server build/bench/bench build/bench/task_osb build/bench/task_curl
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Puts measured and generated parts into README.md: what `make size`, `make test`, `make api`,
-`make bench` and `make fuzz` left in build/, and the quickstart with its output. A part whose
-measurement is missing stays as it is. `--check` only says whether the README shows the quickstart as
-it is in examples/."""
+"""Puts measured and generated parts into README.md and tools/docs/*.md: what `make size`, `make test`,
+`make api`, `make bench`, `make memory` and `make fuzz` left in build/, and the quickstart with its
+output. A part whose measurement is missing stays as it is. `--check` only says whether the README
+shows the quickstart as it is in examples/."""
 
 import argparse
 import json
@@ -14,6 +14,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
+DOCS = ROOT / "tools" / "docs"
+sys.path.insert(0, str(DOCS))
+import chart  # noqa: E402
 
 
 def table(heads, rows):
@@ -41,22 +44,89 @@ def size(path):
                  [[row[name] for name in columns] for row in rows])
 
 
+def size_parts(path):
+    """Three tables: bytes of text on Cortex-M4 by layer, by what is called, by macro."""
+    parts = json.loads(path.read_text())
+    heads = {"layers": "chapter of the implementation", "calls": "calls of this chapter of the public part",
+             "macros": "macro"}
+    says = {"layers": "", "calls": "\nWhat goes if they are not made, all others being made (what they share stays):\n\n",
+            "macros": "\nWhat goes if it is defined, all calls that are left being made:\n\n"}
+    return "".join(says[name] + table([heads[name], "bytes"], [
+        [f"`{title}`" if name == "macros" else title, f"{size:,}"] for title, size in parts[name].items()])
+        for name in heads)
+
+
+def memory_needs(path):
+    rows = json.loads(path.read_text())["needs"]
+    return table(["call", "transcripts", "usual need", "largest"],
+                 [[f"`{row['call']}`", row["times"], row["usual"], f"{row['largest']:,}"] for row in rows])
+
+
+def memory_gains(path):
+    rows = json.loads(path.read_text())["gains"]
+    return table(["buffer", "event of 150 bytes", "event of 4,000 bytes", "download"],
+                 [[f"{row['buffer']:,}", f"{row['short_event_ns']:.0f} ns", f"{row['long_event_ns']:,.0f} ns",
+                   f"{row['download_cpu_s_per_gb']:.2f} s/GB"] for row in rows])
+
+
 def as_it_is(path):
     return path.read_text()
 
 
+def compared(title, clients, key, digits=0):
+    """A row: our own value, and each peer's with how many times ours it is."""
+    ours = clients[chart.OURS][key]
+    cells = [title, f"{ours:,.{digits}f}"]
+    for name in chart.COLOURS:
+        value = clients.get(name, {}).get(key)
+        cells.append(f"**{value / ours:,.2f}x** ({value:,.{digits}f})" if value else "")
+    return cells
+
+
 def bench(path):
     result = json.loads(path.read_text())
-    rows = [[row["event_bytes"], f"{row['instruction_ratio']:.2f}", f"{row['time_ratio']:.2f}",
-             f"{row['library_ns']:.0f}", f"{row['jsmn_ns']:.0f}",
-             f"{row['sockets_events_per_s']:,.0f}"] for row in result["events"]]
-    heads = ["bytes an event", "instructions / jsmn's", "time / jsmn's", "ns", "jsmn's ns",
-             "events/s over loopback"]
-    commands = result["commands"]
-    return table(heads, rows) + (
-        f"\n{commands['count']:,} commands one after the other on one connection: "
-        f"{commands['kept_us']:.0f} µs each ({commands['ratio']:.2f} times a client that only reads); "
-        f"against a server that lingers 1 s after the last event: {commands['lingering_us']:.0f} µs.\n")
+    (DOCS / "bench.svg").write_text(chart.svg(result))
+    quick, sequential = result["quickstart"], result["sequential"]
+    rows = [compared(f"create, run, kill: {title}", quick, key, digits) for key, title, digits in (
+        ("wall_ms", "ms", 1), ("cpu_ms", "CPU ms", 1), ("peak_kb", "peak memory, KB", 0),
+        ("syscalls", "system calls", 0), ("instructions", "instructions", 0),
+        ("first_output_ms", "ms to the first output", 2))]
+    rows += [compared("a command on a kept connection: µs", sequential["clients"], "us"),
+             compared("its CPU, µs", sequential["clients"], "cpu_us"),
+             compared("when the server lingers 1 s: µs", sequential["clients"], "lingering_us")]
+    for row in result["events"]:
+        rows += [compared(f"events of {row['event_bytes']:,} bytes: a second", row["clients"], "events_per_s"),
+                 compared("MB/s", row["clients"], "mb_per_s"),
+                 compared("CPU ns an event", row["clients"], "cpu_ns")]
+    for way in ("download", "upload"):
+        rows += [compared(f"{way} of 1 GB in 16 KB: MB/s", result["transfers"][way], "mb_per_s"),
+                 compared("CPU s/GB", result["transfers"][way], "cpu_s_per_gb", 2)]
+    rows += [compared("list of 10,000 sandboxes in 2 KB: CPU ms", result["list"]["clients"], "cpu_ms", 1),
+             compared("peak memory, KB", result["list"]["clients"], "peak_kb")]
+    return table(["", chart.OURS, *chart.COLOURS], rows) + "\n" + bench_alone(result) + bench_growth(result)
+
+
+def bench_alone(result):
+    """The library without sockets, beside jsmn and memcpy on the same bytes."""
+    rows = [[f"{row['event_bytes']:,}", f"{row['instruction_ratio']:.2f}", f"{row['time_ratio']:.2f}",
+             f"{row['library_ns']:,.0f}", f"{row['jsmn_ns']:,.0f}", f"{row['memcpy_ns']:,.0f}",
+             f"{row['ceiling_events_per_s']:,.0f}"] for row in result["events"]]
+    ceilings = result["ceilings"]
+    return ("From bytes received to the handler, without sockets, against `jsmn_parse` and `memcpy` of the same bytes:\n\n"
+            + table(["bytes an event", "instructions / jsmn's", "time / jsmn's", "ns", "jsmn's ns", "memcpy's ns",
+                     "server's ceiling, events/s"], rows)
+            + f"\nThe server's ceilings otherwise: a command in {result['commands']['ceiling_us']:.0f} µs, "
+              f"{ceilings['download_mb_per_s']:,} MB/s down, {ceilings['upload_mb_per_s']:,} MB/s up. "
+              f"The list needed {result['list']['buffer_peak_bytes']} bytes of its buffer.\n\n")
+
+
+def bench_growth(result):
+    growth = result["growth"]
+    rows = [[f"{row['streams']:,}", f"{row['cpu_ms']:,.1f}", f"{row['cpu_ms'] / row['streams']:.2f}",
+             f"{row['peak_kb']:,}"] for row in growth["rows"]]
+    return (f"Streams at once in one thread, {growth['events_per_stream']:,} events of 150 bytes each:\n\n"
+            + table(["streams", "CPU ms", "a stream", "peak memory of the process, KB"], rows)
+            + f"\nA stream more costs {growth['cpu_ms_per_stream']:.2f} ms of CPU and {growth['kb_per_stream']:.1f} KB.\n")
 
 
 def fuzz(path):
@@ -70,6 +140,9 @@ def fuzz(path):
 PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
     "size": (BUILD / "size.json", size),
+    "size-parts": (BUILD / "size-parts.json", size_parts),
+    "memory-needs": (BUILD / "memory.json", memory_needs),
+    "memory-gains": (BUILD / "memory.json", memory_gains),
     "failures": (BUILD / "failures.md", as_it_is),
     "faults": (BUILD / "faults.md", as_it_is),
     "bench": (BUILD / "bench.json", bench),
@@ -78,11 +151,14 @@ PARTS = {
 }
 
 
-def fill(text, name, part):
+def fill(documents, name, part):
+    """Puts a part into the one document that has a place for it."""
     pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.S)
-    if not pattern.search(text):
-        sys.exit(f"README.md has no place for: {name}")
-    return pattern.sub(lambda m: m[1] + part + m[2], text)
+    for path, text in documents.items():
+        if pattern.search(text):
+            documents[path] = pattern.sub(lambda m: m[1] + part + m[2], text)
+            return
+    sys.exit(f"no document has a place for: {name}")
 
 
 def main():
@@ -90,19 +166,19 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART")
     options = parser.parse_args()
-    readme = ROOT / "README.md"
-    text = readme.read_text()
+    documents = {path: path.read_text() for path in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]}
     if options.check:
-        shown = (ROOT / "examples/quickstart.c").read_text() in text
+        shown = (ROOT / "examples/quickstart.c").read_text() in documents[ROOT / "README.md"]
         sys.exit(0 if shown else "README.md shows another quickstart than examples/")
     for name in options.parts:
         path, make = PARTS[name]
         if path.exists():
-            text = fill(text, name, make(path))
+            fill(documents, name, make(path))
             print(f"{name}: from {path.relative_to(ROOT)}")
         else:
             print(f"{name}: left as it is, there is no {path.relative_to(ROOT)}")
-    readme.write_text(text)
+    for path, text in documents.items():
+        path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,22 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-static unsigned char memory[16384];
+#define TRANSFER_BUFFER 16384
+
+static unsigned char memory[65536];
 static osb_posix tcp;
 static osb_client client;
 static osb_sandbox box;
 static uint64_t seen, seen_bytes;
 
-/* A client that works in so many bytes, and a sandbox whose execd has this address. */
+/* A client that works in so many bytes (or $TASK_MEMORY), and a sandbox whose execd has this address. */
 static void open_client(const task *t, size_t memory_size, const char *path)
 {
+    const char *wanted = getenv("TASK_MEMORY");
     static char domain[32];
     osb_config config = {.memory = memory, .memory_size = memory_size};
+    if (wanted != NULL) config.memory_size = strtoul(wanted, NULL, 10);
+    must(config.memory_size <= sizeof memory, "TASK_MEMORY is too large");
     config.port = osb_posix_port(&tcp);
     snprintf(domain, sizeof domain, "127.0.0.1:%u", t->port);
     config.domain = domain;
@@ -123,7 +128,7 @@ static void download(const task *t)
     osb_request request = {.path = path, .user = &sink, .on_data = write_out};
     uint16_t status;
     snprintf(path, sizeof path, "/files/download?path=/%llu", (unsigned long long)t->first);
-    open_client(t, sizeof memory, "");
+    open_client(t, TRANSFER_BUFFER, "");
     good(osb_endpoint_request(&client, &box.execd, &request, &status));
     must(status == 200 && seen_bytes == t->first, "bytes are lost");
     close(sink);
@@ -143,7 +148,7 @@ static void upload(const task *t)
     must(source >= 0, t->file);
     request.read_body = read_in;
     request.body_size = t->first;
-    open_client(t, sizeof memory, "");
+    open_client(t, TRANSFER_BUFFER, "");
     good(osb_endpoint_request(&client, &box.execd, &request, &status));
     must(status == 200, "the upload failed");
     close(source);

@@ -3,7 +3,8 @@
    working buffer, aligned or not. The outcome must always be the one in the transcript.
 
    By default the full product is sampled; REPLAY_FULL=1 plays all of it. REPLAY_PRINT=1 shows the
-   outcomes instead of comparing them with the transcript; REPLAY_ONLY=name plays one. */
+   outcomes instead of comparing them with the transcript; REPLAY_ONLY=name plays one.
+   REPLAY_PEAKS=1 shows how much of the buffer each call that ends well needed. */
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ typedef struct variant {
     uint32_t seed;
 } variant;
 
-static bool full, printing, quick;
+static bool full, printing, quick, measuring;
 static unsigned long replays;
 
 static void describe(const variant *v, size_t size)
@@ -115,6 +116,14 @@ static void print_outcome(const scene *s)
     }
 }
 
+static void print_peak(scene *s, const struct text *expected)
+{
+    size_t size = expected->size, end = sizeof "OSB_OK\n" - 1;
+    if (size >= end && strcmp(expected->data + size - end, "OSB_OK\n") == 0)
+        fprintf(stderr, "peak %s %lu\n", s->call->name, (unsigned long)s->client.peak);
+    s->client.peak = 0;
+}
+
 /* Plays the transcript once; returns how many I/O calls that took. */
 static size_t replay(transcript *t, const variant *v)
 {
@@ -133,6 +142,7 @@ static size_t replay(transcript *t, const variant *v)
         scene_make_call(&s, &t->calls[i]);
         if (printing) print_outcome(&s);
         else compare(t, &s, v, &t->calls[i].expected);
+        if (measuring) print_peak(&s, &t->calls[i].expected);
     }
     osb_client_close(&s.client);
     calls = s.port->calls;
@@ -237,7 +247,8 @@ static void test_transcript(void **state)
     variant v = plain();
     transcript_read(&t, (const char *)*state);
     if (t.call_count == 0) transcript_fail(&t, "no call");
-    if (printing) {
+    if (measuring) v.size = 2;
+    if (printing || measuring) {
         replay(&t, &v);
         transcript_free(&t);
         return;
@@ -299,6 +310,7 @@ int main(int argc, char **argv)
     (void)argc;
     full = getenv("REPLAY_FULL") != NULL;
     printing = getenv("REPLAY_PRINT") != NULL;
+    measuring = getenv("REPLAY_PEAKS") != NULL;
     quick = strstr(argv[0], "valgrind") != NULL; /* thirty times slower */
     return run_directory("tests/transcripts");
 }
