@@ -4,8 +4,13 @@
     tools/coverage.py DIRECTORY [--lines 100] [--branches 95]
 
 DIRECTORY has the .gcda files of all suites, built by gcc --coverage. Every suite includes the header
-for itself: a line or branch counts as covered if any of them has run it. Shows a table by section and
-what was not covered, marking what tests/coverage-exceptions.txt explains. Fails below the limits.
+for itself: a line or branch counts as covered if any of them has run it. Shows what was not covered
+and a table by section; the figures also go to build/coverage.json, for the README.
+
+tests/coverage-exceptions.txt explains what no test can reach. One entry stands for one line that is
+never run, its branches included, or for one branch that is never taken; see there. Fails if lines
+without the explained ones, or branches with them, are below the limits, and if an exception is stale:
+if there is no such code, or if it is covered.
 """
 
 import argparse
@@ -19,7 +24,37 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = ROOT / "opensandbox.h"
 EXCEPTIONS = ROOT / "tests/coverage-exceptions.txt"
+FIGURES = ROOT / "build/coverage.json"
 SECTION = re.compile(r"/\* ==== (\w+) =+\*/")
+
+Exempt = collections.namedtuple("Exempt", "where function text why")
+
+
+class Coverage:
+    """Of all suites together: executions by line, and of each line's branches by (line, how many it
+    has, which); the function that each line is in."""
+
+    def __init__(self):
+        self.lines, self.branches = collections.Counter(), collections.Counter()
+        self.functions = {}
+
+    def add(self, file):
+        for function in file["functions"]:
+            for number in range(function["start_line"], function["end_line"] + 1):
+                self.functions[number] = function["name"]
+        for line in file["lines"]:
+            number = line["line_number"]
+            self.lines[number] += line["count"]
+            for index, branch in enumerate(line["branches"]):
+                self.branches[number, len(line["branches"]), index] += branch["count"]
+
+    def missed(self):
+        """What is not covered: by line, the keys of its branches; of a line that is never run, all."""
+        missed = {number: [] for number, count in self.lines.items() if count == 0}
+        for key, count in self.branches.items():
+            if count == 0:
+                missed.setdefault(key[0], []).append(key)
+        return missed
 
 
 def reports(directory):
@@ -32,22 +67,16 @@ def reports(directory):
         yield from (json.loads(line) for line in output.splitlines() if line)
 
 
-def merge(directory):
-    """Executions by line, and of each line's branches by (line, how many it has, which)."""
-    lines, branches = collections.Counter(), collections.Counter()
+def measure(directory):
+    coverage = Coverage()
     for report in reports(directory):
         for file in report["files"]:
-            if Path(file["file"]).name != HEADER.name:
-                continue
-            for line in file["lines"]:
-                number = line["line_number"]
-                lines[number] += line["count"]
-                for index, branch in enumerate(line["branches"]):
-                    branches[number, len(line["branches"]), index] += branch["count"]
-    return lines, branches
+            if Path(file["file"]).name == HEADER.name:
+                coverage.add(file)
+    return coverage
 
 
-def section_of(source):
+def sections(source):
     """The name of the section that each line of the header stands in."""
     name, names = "manual", [""]
     for text in source:
@@ -58,42 +87,79 @@ def section_of(source):
 
 
 def exceptions():
-    """Code that is known not to be covered: "code   # why", one a line; code is a part of a line."""
-    if not EXCEPTIONS.exists():
-        return []
-    entries = [line.split("   #", 1) for line in EXCEPTIONS.read_text().splitlines()]
-    return [parts[0].strip() for parts in entries if len(parts) == 2]
+    """The file's entries: "function: the line's text   # why"."""
+    entries = []
+    for number, line in enumerate(EXCEPTIONS.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"(\w+): (.*\S) +# (.*\S)", line)
+        if match is None:
+            sys.exit(f"{EXCEPTIONS.relative_to(ROOT)}:{number}: not of the form \"function: text   # why\"")
+        entries.append(Exempt(number, *match.groups()))
+    return entries
+
+
+def explain(coverage, source):
+    """The lines and the branches' keys that exceptions explain, and what is wrong with exceptions."""
+    missed = coverage.missed()
+    lines, branches, stale = set(), set(), []
+    for entry in exceptions():
+        here = [n for n, function in coverage.functions.items()
+                if function == entry.function and source[n - 1].strip() == entry.text]
+        unrun = [n for n in here if n in missed and coverage.lines[n] == 0 and n not in lines]
+        untaken = [key for n in here if coverage.lines[n] for key in missed.get(n, []) if key not in branches]
+        if unrun:
+            lines.add(unrun[0])
+            branches.update(missed[unrun[0]])
+        elif untaken:
+            branches.add(untaken[0])
+        else:
+            what = "is covered, or explained already" if here else "does not exist"
+            stale.append(f"{EXCEPTIONS.relative_to(ROOT)}:{entry.where}: stale, {what}: "
+                         f"{entry.function}: {entry.text}")
+    return lines, branches, stale
 
 
 def percent(covered, total):
     return 100.0 * covered / total if total else 100.0
 
 
-def show_table(lines, branches, sections):
-    names = list(dict.fromkeys(sections[number] for number in sorted(lines)))
-    print(f"{'section':<16} {'lines':>11} {'':>7} {'branches':>11}")
-    for name in names + ["all"]:
-        mine = [lines[n] for n in lines if name in ("all", sections[n])]
-        ways = [branches[key] for key in branches if name in ("all", sections[key[0]])]
-        counts = sum(1 for n in mine if n), len(mine), sum(1 for n in ways if n), len(ways)
-        print(f"{name:<16} {counts[0]:>5}/{counts[1]:<5} {percent(*counts[:2]):>6.1f}% "
-              f"{counts[2]:>5}/{counts[3]:<5} {percent(*counts[2:]):>6.1f}%")
-    return percent(*counts[:2]), percent(*counts[2:])
+def count(covered, total, explained):
+    return {"covered": covered, "total": total, "explained": explained,
+            "percent": percent(covered, total), "without_explained": percent(covered, total - explained)}
 
 
-def show_uncovered(lines, branches, source):
-    known = exceptions()
-    missed = collections.defaultdict(list)
-    for (number, _, index), count in sorted(branches.items()):
-        if count == 0 and lines[number]:
-            missed[number].append(str(index))
-    for number in sorted(lines):
-        if lines[number] and number not in missed:
-            continue
+def figures(coverage, explained, of):
+    """Of some lines: how many there are, are covered, are explained; of their branches too."""
+    lines = [n for n in coverage.lines if of(n)]
+    ways = [key for key in coverage.branches if of(key[0])]
+    return {
+        "lines": count(sum(coverage.lines[n] > 0 for n in lines), len(lines),
+                       sum(n in explained[0] for n in lines)),
+        "branches": count(sum(coverage.branches[key] > 0 for key in ways), len(ways),
+                          sum(key in explained[1] for key in ways)),
+    }
+
+
+def show_missed(coverage, explained, source):
+    for number, keys in sorted(coverage.missed().items()):
+        keys = [key for key in keys if key not in explained[1]]
         text = source[number - 1].strip()
-        what = "branch " + ",".join(missed[number]) if lines[number] else "line"
-        mark = " (explained)" if any(code in text for code in known) else ""
-        print(f"opensandbox.h:{number}: {what} not covered{mark}: {text}")
+        where = f"opensandbox.h:{number}: {coverage.functions.get(number, '?')}"
+        if coverage.lines[number] == 0 and number not in explained[0]:
+            print(f"{where}: line not covered: {text}")
+        elif keys:
+            which = ",".join(str(key[2]) for key in sorted(keys))
+            print(f"{where}: branch {which} not covered: {text}")
+
+
+def show_table(rows):
+    print(f"{'section':<12} {'lines':>11} {'':>7} {'explained':>9} {'rest':>7}   "
+          f"{'branches':>11} {'':>7} {'explained':>9} {'rest':>7}")
+    for name, row in rows.items():
+        cells = [f"{c['covered']:>5}/{c['total']:<5} {c['percent']:>6.1f}% {c['explained']:>9} "
+                 f"{c['without_explained']:>6.1f}%" for c in row.values()]
+        print(f"{name:<12} {cells[0]}   {cells[1]}")
 
 
 def main():
@@ -103,13 +169,22 @@ def main():
     parser.add_argument("--branches", type=float, default=95, help="per cent at least")
     options = parser.parse_args()
     source = HEADER.read_text().splitlines()
-    lines, branches = merge(options.directory)
-    show_uncovered(lines, branches, source)
-    covered = show_table(lines, branches, section_of(source))
-    if covered[0] < options.lines or covered[1] < options.branches:
+    coverage = measure(options.directory)
+    *explained, stale = explain(coverage, source)
+    section = sections(source)
+    rows = {name: figures(coverage, explained, lambda n, name=name: section[n] == name)
+            for name in dict.fromkeys(section[n] for n in sorted(coverage.lines))}
+    rows["all"] = figures(coverage, explained, lambda n: True)
+    show_missed(coverage, explained, source)
+    show_table(rows)
+    FIGURES.write_text(json.dumps(rows["all"], indent=2) + "\n")
+    for line in stale:
+        print(line)
+    lines, branches = rows["all"]["lines"]["without_explained"], rows["all"]["branches"]["percent"]
+    if lines < options.lines or branches < options.branches:
         print(f"coverage: below {options.lines:g} % of lines or {options.branches:g} % of branches")
         return 1
-    return 0
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -187,6 +187,34 @@ static void test_other_kinds(void **state)
     bench_end(&b);
 }
 
+/* A handler says stop: nothing more is handed out. Handlers may be missing. */
+static int stop_entry(void *user, const osb_entry *entry)
+{
+    (void)entry;
+    ++*(unsigned *)user;
+    return 1;
+}
+
+static void test_handlers(void **state)
+{
+    static const char json[] =
+        "{\"items\":[{\"id\":\"a\",\"metadata\":{\"k\":\"1\",\"l\":\"2\"}}]}";
+    osb_info_handlers handlers = {0};
+    osb_sandbox_page page;
+    unsigned calls = 0;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, json);
+    bench_answer(&b, json);
+    assert_int_equal(osb_lifecycle_list(&b.client, NULL, &handlers, &page), OSB_OK);
+    handlers.on_entry = stop_entry;
+    handlers.user = &calls;
+    assert_int_equal(osb_lifecycle_list(&b.client, NULL, &handlers, &page), OSB_E_CANCELLED);
+    assert_int_equal(calls, 1);
+    bench_end(&b);
+}
+
 /* Members in each order: none depends on what came before. */
 static void test_order(void **state)
 {
@@ -594,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_handlers),
         cmocka_unit_test(test_other_kinds),
         cmocka_unit_test(test_absent_and_null),
         cmocka_unit_test(test_unsigned_range),

@@ -166,13 +166,10 @@ static void test_kill_fails(void **state)
 
 /* A port's own text is kept if it leaves room for the rest; a longer one stays where the port has
    it. */
-static const char *port_text;
-
 static const char *explain_at_length(void *ctx, int32_t *code)
 {
-    (void)ctx;
     *code = 7;
-    return port_text;
+    return (const char *)((script_port *)ctx)->watch_user;
 }
 
 static void test_long_port_text(void **state)
@@ -180,7 +177,6 @@ static void test_long_port_text(void **state)
     char text[600];
     size_t size;
     (void)state;
-    port_text = text;
     for (size = 0; size < 500; size += 29) {
         osb_create_options o = plain_create();
         osb_port_ops ops;
@@ -188,6 +184,7 @@ static void test_long_port_text(void **state)
         bench_begin(&b, 1024);
         ops = *b.config.port.ops;
         ops.error = explain_at_length;
+        b.port.watch_user = text;
         b.config.port.ops = &ops;
         bench_again(&b);
         memset(text, 'e', size);

@@ -259,7 +259,7 @@ static void test_evil_header_names(void **state)
 
 static void test_evil_ids(void **state)
 {
-    static const char *const bad[] = {"", ".", ".."};
+    static const char *const bad[] = {"", ".", ".."}, *const good[] = {".a", "...", "..a"};
     size_t i;
     bench b;
     (void)state;
@@ -279,6 +279,10 @@ static void test_evil_ids(void **state)
     assert_non_null(
         strstr(b.port.log.data,
                "DELETE /v1/sandboxes/a%20b%2F..%2Fc%3Fd%23e%0D%0AX%3A%20y%25 HTTP/1.1\r\n"));
+    for (i = 0; i < 3; i++) { /* these only begin like the bad ones */
+        bench_answer(&b, "");
+        assert_int_equal(osb_lifecycle_kill(&b.client, good[i]), OSB_OK);
+    }
     bench_end(&b);
 }
 
