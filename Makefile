@@ -24,10 +24,10 @@ ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size memory bench firmware osb fuzz coverage machines interop dist install packages cross docs lint clean
+.PHONY: help deps demo test replay-full exact size memory bench firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages cross docs lint clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install everything that any command here needs (Debian, Ubuntu)
 	@tools/deps.sh all
@@ -164,6 +164,17 @@ coverage: deps-test ## measure the tests' coverage of lines and branches
 
 machines: deps-machines ## run the tests as 32-bit, big-endian, ARM and RISC-V, and under MSan
 	@tools/machines.sh
+
+windows: deps-windows ## run the Winsock port's tests and the unit tests on wine
+	@tools/windows.sh
+
+# All of them take hours; COUNT=200 some of them, the same ones for the same SEED.
+SEED := 1
+mutants: deps-mutants ## break the header in COUNT ways (default: all): do the tests notice?
+	@tools/mutants.py --seed $(SEED) $(if $(COUNT),--count $(COUNT))
+
+mutants-sample: deps-mutants ## the same with as many ways as two minutes allow
+	@tools/mutants.py --seed $(SEED) --seconds 120 --at-least 90
 
 interop: deps-interop ## check the dev server with the official JavaScript SDK
 	@tests/interop/run.sh

@@ -43,6 +43,10 @@ machines gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc     ARM compiler
 machines libc6-dev-armhf-cross  /usr/arm-linux-gnueabihf/include/stdio.h its C library
 machines gcc-riscv64-linux-gnu  riscv64-linux-gnu-gcc        64-bit RISC-V compiler
 machines libc6-dev-riscv64-cross /usr/riscv64-linux-gnu/include/stdio.h its C library
+windows gcc-mingw-w64-x86-64-win32 x86_64-w64-mingw32-gcc    Windows compiler
+windows wine64                  /usr/lib/wine/wine64         runs programs for Windows
+windows wine                    wine                         its launcher
+mutants tcc                     tcc                          compiles a suite in milliseconds
 bench   libcurl4-openssl-dev    /usr/include/*/curl/curl.h   the peer in C
 bench   libcjson-dev            /usr/include/cjson/cJSON.h   the peer in C
 bench   curl                    curl                         the peer for transfers
@@ -75,9 +79,10 @@ with_prerequisites() {
     case $1 in
     test) echo "demo tls test" ;;
     interop) echo "demo $1" ;;
-    packages | firmware) echo "demo $1" ;;
+    packages | firmware | windows) echo "demo $1" ;;
     bench) echo "demo test interop bench" ;;
     machines) echo "demo test fuzz machines" ;;
+    mutants) echo "demo test mutants" ;;
     cross) echo "demo tls cross" ;;
     lint) echo "demo tls cross lint" ;;
     all) all_groups ;;

@@ -317,6 +317,9 @@ static void check_shell(const char *const *argv)
     FILE *pipe;
     size_t n = osb_shell_quote(argv, quoted, sizeof quoted), i;
     assert_int_equal(n, strlen(quoted));
+#ifdef _WIN32
+    return; /* its shell is another one */
+#endif
     script = (char *)malloc(n + 64);
     sprintf(script, "printf '<%%s>' %s", quoted);
     pipe = popen(script, "r");

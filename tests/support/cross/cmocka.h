@@ -41,6 +41,10 @@ static inline void cmocka_check_number(long long a, long long b, const char *fil
 #define assert_false(c) cmocka_check((c) ? 0 : 1, __FILE__, __LINE__, "not " #c)
 #define assert_non_null(p) cmocka_check((p) != NULL, __FILE__, __LINE__, #p " is NULL")
 #define assert_null(p) cmocka_check((p) == NULL, __FILE__, __LINE__, #p " is not NULL")
+#define assert_ptr_equal(a, b) cmocka_check((a) == (b), __FILE__, __LINE__, #a " != " #b)
+#define assert_ptr_not_equal(a, b) cmocka_check((a) != (b), __FILE__, __LINE__, #a " == " #b)
+#define assert_string_not_equal(a, b)                                                              \
+    cmocka_check(strcmp(a, b) != 0, __FILE__, __LINE__, #a " equals " #b)
 #define assert_int_equal(a, b)                                                                     \
     cmocka_check_number((long long)(a), (long long)(b), __FILE__, __LINE__)
 #define assert_int_not_equal(a, b)                                                                 \
