@@ -157,7 +157,7 @@ fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzz
 COVERAGE_PROGRAMS := $(ALL_SUITES:%=build/test/coverage/%)
 
 coverage: deps-test ## measure the tests' coverage of lines and branches
-	@$(MAKE) --no-print-directory -j$(JOBS) $(COVERAGE_PROGRAMS)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COVERAGE_PROGRAMS) build/tls/.made
 	@rm -f build/test/coverage/*.gcda
 	@tools/run-tests.py --jobs $(JOBS) $(COVERAGE_PROGRAMS)
 	@tools/coverage.py build/test/coverage

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Puts measured and generated parts into README.md and tools/docs/*.md: what `make size`, `make test`,
-`make api`, `make bench`, `make memory` and `make fuzz` left in build/, and the quickstart with its
-output. A part whose measurement is missing stays as it is. `--check` only says whether the README
-shows the quickstart as it is in examples/."""
+`make api`, `make coverage`, `make bench`, `make memory` and `make fuzz` left in build/, and the
+quickstart with its output. A part whose measurement is missing stays as it is. `--check` only says
+whether the README shows the quickstart as it is in examples/."""
 
 import argparse
 import json
@@ -137,6 +137,13 @@ def fuzz(path):
     return table(["target", "engine", "date", "executions", "time", "edges", "findings"], rows)
 
 
+def coverage(path):
+    rows = [[of, f"{n['covered']:,}", f"{n['total']:,}", f"{n['percent']:.2f} %", n["explained"],
+             f"{n['without_explained']:.2f} %"]
+            for of, n in json.loads(path.read_text()).items()]
+    return table(["of opensandbox.h", "covered", "of", "", "explained", "without these"], rows)
+
+
 PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
     "size": (BUILD / "size.json", size),
@@ -146,6 +153,7 @@ PARTS = {
     "failures": (BUILD / "failures.md", as_it_is),
     "faults": (BUILD / "faults.md", as_it_is),
     "bench": (BUILD / "bench.json", bench),
+    "coverage": (BUILD / "coverage.json", coverage),
     "fuzz": (BUILD / "fuzz-runs.json", fuzz),
     "api": (BUILD / "api.md", as_it_is),
 }
