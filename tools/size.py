@@ -72,6 +72,15 @@ CONFIGURATIONS = [
             "OSB_NO_ERROR_TEXT",
             "OSB_NO_METRICS",
             "OSB_NO_RAW_REQUEST",
+            "OSB_NO_SNAPSHOTS",
+            "OSB_NO_DIAGNOSTICS",
+            "OSB_NO_POOLS",
+            "OSB_NO_SESSIONS",
+            "OSB_NO_CODE",
+            "OSB_NO_FILES",
+            "OSB_NO_ISOLATED",
+            "OSB_NO_EGRESS",
+            "OSB_NO_VAULT",
         ],
     ),
 ]
@@ -88,11 +97,15 @@ COMMON_FLAGS += ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
 LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
 
 # The names of the function pointers that lead to the caller's port and handlers, which the stack
-# excludes. Any other pointer leads to the library's own functions that are assigned to its name.
+# excludes. They, as any other pointer, also lead to the library's own functions that are assigned
+# to their names, or for `hand_out` stand in an operation's description.
 OUTSIDE_CALLS = re.compile(
     r"on_\w+|handler|read_body|rewind_body|check"
     r"|connect|send|recv|close|wait|now_ms|random|unix_time|error"
 )
+
+# The source that an upload is to the layers below it; what it calls by the same names is outside.
+UPLOAD_CALLERS = {"osb__upload_data", "osb__upload_rewind", "osb__upload_read", "osb__read_data"}
 
 ALLOWED_CALLS = re.compile(
     r"mem(cpy|move|set|cmp)"
@@ -368,10 +381,14 @@ class CallGraph:
             name = called_name(source, place)
             if OUTSIDE_CALLS.fullmatch(name):
                 outside.add(f"{name} in {plain(caller)}")
-                continue
             assigned = set(re.findall(rf"\b{name} = (\w+)", source))
+            if name == "hand_out":
+                for operation in re.findall(r"static const osb__op \w+ = \{(.*?)\};", source, re.S):
+                    assigned.update(re.findall(r"\bosb__\w+", operation))
+            if plain(caller) in UPLOAD_CALLERS:
+                continue
             behind = {title for title in self.frames if plain(title) in assigned & linked}
-            if not behind:
+            if not behind and not OUTSIDE_CALLS.fullmatch(name):
                 raise Broken(f"{place}: {name}() leads nowhere that tools/size.py knows")
             self.calls[caller].update(behind)
         return sorted(outside)

@@ -368,7 +368,7 @@ static const osb__field decimal_root = {NULL, decimal_fields, 0, OSB__OBJECT, 0}
 
 static osb_status get_decimal(const char *json, int64_t *value)
 {
-    static const osb__op op = {"GET /decimal", NULL, NULL, &decimal_root, 0};
+    static const osb__op op = {"GET /decimal", NULL, NULL, &decimal_root, NULL, 0};
     osb_status status;
     bench b;
     bench_begin(&b, 1024);

@@ -61,7 +61,7 @@ static void test_status_texts(void **state)
     strcpy(seen[count++], out);
     OSB_STATUS_LIST(SHOW)
 #undef SHOW
-    assert_int_equal(count, 21);
+    assert_int_equal(count, 22);
 }
 
 /* Nothing of one error is left in the next one. */
