@@ -6231,6 +6231,10 @@ static const osb__field osb__pool_body_fields[] = {
     {"capacitySpec", osb__capacity_body_fields, OSB__AT(osb_pool_options, capacity), OSB__POINTER,
      0},
     OSB__END};
+static const osb__field osb__pool_update_fields[] = {{"capacitySpec", osb__capacity_body_fields,
+                                                      OSB__AT(osb_pool_options, capacity),
+                                                      OSB__POINTER, 0},
+                                                     OSB__END};
 static const osb__field osb__capacity_fields[] = {
     {"bufferMax", NULL, OSB__AT(osb_pool, capacity.buffer_max), OSB__UINT, 0},
     {"bufferMin", NULL, OSB__AT(osb_pool, capacity.buffer_min), OSB__UINT, 0},
@@ -6275,7 +6279,7 @@ static const osb__op osb__op_pool_create = {"POST /pools",   NULL, osb__pool_bod
 static const osb__op osb__op_pool_get = {"GET /pools/{name}", NULL, NULL, &osb__pool_root, NULL, 0};
 static const osb__op osb__op_pool_list = {"GET /pools",         NULL,          NULL,
                                           &osb__pool_list_root, osb__pool_out, 0};
-static const osb__op osb__op_pool_update = {"PUT /pools/{name}", NULL, osb__pool_body_fields,
+static const osb__op osb__op_pool_update = {"PUT /pools/{name}", NULL, osb__pool_update_fields,
                                             &osb__pool_root,     NULL, 0};
 static const osb__op osb__op_pool_delete = {"DELETE /pools/{name}", NULL, NULL, NULL, NULL, 0};
 
