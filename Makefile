@@ -220,6 +220,7 @@ lint: deps-lint ## check layout, warnings, exported names; static analysis
 	clang-format --dry-run -Werror $(OUR_C_FILES)
 	@tools/docs/reference.py --check $(HEADERS)
 	@tests/docs/check.py
+	@tools/readme.py --check
 	@tools/lint.sh
 	@tests/cross/matrix.sh native
 

@@ -2,7 +2,7 @@
 """Puts measured and generated parts into README.md and tools/docs/*.md: what `make size`, `make test`,
 `make api`, `make coverage`, `make bench`, `make memory` and `make fuzz` left in build/, and the
 quickstart with its output. A part whose measurement is missing stays as it is. `--check` only says
-whether the README shows the quickstart as it is in examples/."""
+whether the README shows the quickstart as it is in examples/, and the calls that the header has."""
 
 import argparse
 import json
@@ -36,6 +36,20 @@ def quickstart(_):
     return f"```c\n{source}```\n\nIt prints:\n\n```\n{output}```\n"
 
 
+def calls(path):
+    """The public functions by the chapters of the header."""
+    rows, chapter = [], ""
+    text = path.read_text().split("/* ---- private", 1)[0]
+    for line in re.finditer(r"^/\* ---- (.*?) -*(?:\*/)?$|^OSB_DEF [^;(]*?\b(osb_\w+)\(", text, re.M):
+        if line[1]:
+            chapter = line[1].strip()
+        elif rows and rows[-1][0] == chapter:
+            rows[-1][1] += f", `{line[2]}`"
+        else:
+            rows.append([chapter, f"`{line[2]}`"])
+    return table(["chapter of the header", "calls"], rows).replace("_init_checked`", "_init`")
+
+
 def size(path):
     columns = ("target", "configuration", "text", "data", "bss", "client_bytes", "sandbox_bytes",
                "max_stack_bytes", "buffer_bytes")
@@ -64,8 +78,8 @@ def memory_needs(path):
 
 def memory_gains(path):
     rows = json.loads(path.read_text())["gains"]
-    return table(["buffer", "event of 150 bytes", "event of 4,000 bytes", "download"],
-                 [[f"{row['buffer']:,}", f"{row['short_event_ns']:.0f} ns", f"{row['long_event_ns']:,.0f} ns",
+    return table(["buffer", "largest piece of a text", "event of 150 bytes", "event of 4,000 bytes", "download"],
+                 [[f"{row['buffer']:,}", f"{row['largest_piece']:,}", f"{row['short_event_ns']:.0f} ns", f"{row['long_event_ns']:,.0f} ns",
                    f"{row['download_cpu_s_per_gb']:.2f} s/GB"] for row in rows])
 
 
@@ -146,6 +160,7 @@ def coverage(path):
 
 PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
+    "calls": (ROOT / "opensandbox.h", calls),
     "size": (BUILD / "size.json", size),
     "size-parts": (BUILD / "size-parts.json", size_parts),
     "memory-needs": (BUILD / "memory.json", memory_needs),
@@ -176,8 +191,12 @@ def main():
     options = parser.parse_args()
     documents = {path: path.read_text() for path in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]}
     if options.check:
-        shown = (ROOT / "examples/quickstart.c").read_text() in documents[ROOT / "README.md"]
-        sys.exit(0 if shown else "README.md shows another quickstart than examples/")
+        text = documents[ROOT / "README.md"]
+        if (ROOT / "examples/quickstart.c").read_text() not in text:
+            sys.exit("README.md shows another quickstart than examples/: tools/readme.py quickstart")
+        if calls(ROOT / "opensandbox.h") not in text:
+            sys.exit("README.md lists other calls than the header has: tools/readme.py calls")
+        return
     for name in options.parts:
         path, make = PARTS[name]
         if path.exists():

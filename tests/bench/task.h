@@ -41,6 +41,7 @@ static void upload(const task *t);
 static void streams(const task *t);
 #endif
 
+static size_t largest_piece;  /* of output, in bytes */
 static size_t working_bytes;  /* of memory of one's own that the task needed, if the client knows */
 static double first_output_s; /* when the first output of any command came */
 
@@ -85,9 +86,9 @@ static void report(double start_s)
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     printf("{\"wall_s\": %.6f, \"cpu_s\": %.6f, \"peak_kb\": %ld, \"first_output_s\": %.6f, "
-           "\"working_bytes\": %zu}\n",
+           "\"working_bytes\": %zu, \"largest_piece\": %zu}\n",
            now_s() - start_s, seconds(used.ru_utime) + seconds(used.ru_stime), peak_kb(),
-           first_output_s > 0 ? first_output_s - start_s : 0, working_bytes);
+           first_output_s > 0 ? first_output_s - start_s : 0, working_bytes, largest_piece);
 }
 
 int main(int count, char **arguments)

@@ -44,6 +44,7 @@ static int on_stdout(void *user, const osb_event *event)
     output_came();
     seen += !event->more;
     seen_bytes += event->text.size;
+    if (event->text.size > largest_piece) largest_piece = event->text.size;
     return 0;
 }
 
