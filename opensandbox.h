@@ -647,6 +647,7 @@ OSB_DEF osb_status osb_snapshot_delete(osb_client *client, const char *id);
 OSB_DEF osb_status osb_snapshot_wait(osb_client *client, const char *id,
                                      const osb_wait_options *options, osb_snapshot *snapshot);
 
+/* Which snapshots to list. */
 typedef struct osb_snapshot_filter {
     uint32_t page;      /* 1 is the first; default 1 */
     uint32_t page_size; /* 1 to 200; default: the server's, 20 */
@@ -656,6 +657,7 @@ typedef struct osb_snapshot_filter {
     size_t state_count;
 } osb_snapshot_filter;
 
+/* The page of a list: what on_snapshot gets is item; at the end the page's own numbers. */
 typedef struct osb_snapshot_page {
     uint32_t page;
     uint32_t page_size;
@@ -692,6 +694,7 @@ typedef struct osb_diagnosis {
     bool truncated; /* by the server */
 } osb_diagnosis;
 
+/* Called while a diagnosis streams in; any may be NULL. Non-zero cancels. */
 typedef struct osb_diagnosis_handlers {
     void *user;
     int (*on_data)(void *user, const void *data, size_t size); /* the text, as it comes */
@@ -716,6 +719,7 @@ typedef enum osb_report {
     OSB_REPORT_SUMMARY  /* GET /sandboxes/{id}/diagnostics/summary */
 } osb_report;
 
+/* How much of a report is wanted. */
 typedef struct osb_report_options {
     uint32_t tail;        /* logs, summary: lines from the end; default: the server's */
     const char *since;    /* logs: only those of the last "10m", "1h" */
@@ -732,6 +736,7 @@ OSB_DEF osb_status osb_diagnostics_report(osb_client *client, const char *id, os
 #ifndef OSB_NO_POOLS
 /* ---- lifecycle: pools of warm sandboxes (Kubernetes only: others answer 501) ------------------*/
 
+/* How many sandboxes a pool has. */
 typedef struct osb_pool_capacity {
     uint32_t buffer_max; /* sandboxes kept warm: at most and at least */
     uint32_t buffer_min;
@@ -739,6 +744,7 @@ typedef struct osb_pool_capacity {
     uint32_t pool_min;
 } osb_pool_capacity;
 
+/* What pool to make. */
 typedef struct osb_pool_options {
     const char *name;          /* a Kubernetes name: a-z, 0-9, - */
     const char *template_json; /* a PodTemplateSpec as a JSON object, sent as it is */
@@ -1011,6 +1017,7 @@ typedef struct osb_session {
     char id[OSB_ID_SIZE];
 } osb_session;
 
+/* A shell command for a session. */
 typedef struct osb_session_command {
     const char *command;
     const char *cwd;     /* for this run only; default: where the last run was */
@@ -1034,6 +1041,7 @@ OSB_DEF osb_status osb_session_delete(osb_sandbox *box, const char *id);
 #ifndef OSB_NO_CODE
 /* ---- execd: code interpreter -----------------------------------------------------------------*/
 
+/* Languages that execd's interpreter may know. */
 #define OSB_LANGUAGE_PYTHON "python"
 #define OSB_LANGUAGE_JAVA "java"
 #define OSB_LANGUAGE_JAVASCRIPT "javascript"
@@ -1128,6 +1136,7 @@ typedef struct osb_file_info {
     uint32_t mode;
 } osb_file_info;
 
+/* Called for each file; the view lasts until it returns. Non-zero cancels. */
 typedef int (*osb_on_file)(void *user, const osb_file_info *file);
 
 /* Describes one file. OSB_E_NOT_FOUND: it is not there. GET {execd}/files/info */
@@ -1195,6 +1204,7 @@ typedef struct osb_replacement {
     const char *new_text;
 } osb_replacement;
 
+/* How often a text was replaced in a file. */
 typedef struct osb_replaced {
     osb_str path;
     uint64_t count;
@@ -1205,6 +1215,7 @@ OSB_DEF osb_status osb_file_replace(osb_sandbox *box, const osb_replacement *ite
                                     int (*on_replaced)(void *user, const osb_replaced *replaced),
                                     void *user);
 
+/* From where to where. */
 typedef struct osb_move {
     const char *from;
     const char *to; /* must not exist */
@@ -1232,6 +1243,7 @@ OSB_DEF osb_status osb_file_delete(osb_sandbox *box, const char *const *paths, s
 OSB_DEF osb_status osb_directory_create(osb_sandbox *box, const osb_permission *items,
                                         size_t count);
 
+/* How deep to list a directory. */
 typedef struct osb_list_options {
     osb_u32 depth;  /* levels; default 1: the directory's own entries */
     bool recursive; /* all levels */
@@ -1295,6 +1307,7 @@ typedef struct osb_bind {
     bool readonly;
 } osb_bind;
 
+/* What an isolated session may see and change. */
 typedef struct osb_isolated_options {
     const char *profile;        /* "strict" (default) or "balanced" */
     const char *workspace;      /* the directory to work in; required */
@@ -1312,6 +1325,7 @@ typedef struct osb_isolated_options {
     osb_u32 idle_timeout_s;
 } osb_isolated_options;
 
+/* An isolated session, as made or listed. */
 typedef struct osb_isolated_session {
     char id[OSB_ID_SIZE];
     osb_str status; /* "active", "dead", "destroyed"; views from here on */
@@ -1348,12 +1362,14 @@ typedef struct osb_isolated_info {
     bool share_net;
 } osb_isolated_info;
 
+/* A directory that a session sees. Views. */
 typedef struct osb_bind_info {
     osb_str source;
     osb_str dest;
     bool readonly;
 } osb_bind_info;
 
+/* Called while a session's description streams in; any may be NULL. Non-zero cancels. */
 typedef struct osb_isolated_handlers {
     void *user;
     int (*on_entry)(void *user, const osb_entry *entry); /* "extra_writable", "keys" */
@@ -1367,6 +1383,7 @@ OSB_DEF osb_status osb_isolated_get(osb_sandbox *box, const char *id,
 /* Ends a session. DELETE {execd}/v1/isolated/session/{id} */
 OSB_DEF osb_status osb_isolated_delete(osb_sandbox *box, const char *id);
 
+/* Code for an isolated session. */
 typedef struct osb_isolated_command {
     const char *code;
     const osb_pair *envs;
@@ -1402,6 +1419,7 @@ typedef struct osb_egress {
     bool through_execd;        /* the route that is taken */
 } osb_egress;
 
+/* How to reach the sidecar. */
 typedef struct osb_egress_options {
     uint16_t port; /* default 18080 */
     /* A sidecar refuses secrets over plain HTTP (426). With this, such a request is sent again by
@@ -1430,6 +1448,7 @@ typedef struct osb_policy_status {
     osb_str default_action;
 } osb_policy_status;
 
+/* A rule of the policy in force. Views. */
 typedef struct osb_rule_info {
     osb_str action;
     osb_str target;
@@ -1497,6 +1516,7 @@ typedef struct osb_binding {
     size_t substitution_count;
 } osb_binding;
 
+/* What a vault is made with. */
 typedef struct osb_vault_content {
     const osb_credential *credentials;
     size_t credential_count;
@@ -1504,6 +1524,7 @@ typedef struct osb_vault_content {
     size_t binding_count;
 } osb_vault_content;
 
+/* Changes of the vault's credentials. */
 typedef struct osb_credential_changes {
     const osb_credential *add;
     size_t add_count;
@@ -1513,6 +1534,7 @@ typedef struct osb_credential_changes {
     size_t remove_count;
 } osb_credential_changes;
 
+/* Changes of the vault's bindings. */
 typedef struct osb_binding_changes {
     const osb_binding *add;
     size_t add_count;
@@ -1522,6 +1544,7 @@ typedef struct osb_binding_changes {
     size_t remove_count;
 } osb_binding_changes;
 
+/* Changes of a vault, all or nothing. */
 typedef struct osb_vault_changes {
     osb_u32 expected_revision; /* another one in force: 409, and nothing is changed */
     const osb_credential_changes *credentials;
@@ -1535,6 +1558,7 @@ typedef struct osb_credential_info {
     uint32_t revision;
 } osb_credential_info;
 
+/* The same of a binding. */
 typedef struct osb_binding_info {
     osb_str name;
     osb_str auth;

@@ -157,7 +157,7 @@ class Reader:
             self.status_list()
             return
         if not re.fullmatch(NAME, define[1]):
-            self.out.append(line)
+            self.out.append("")  # a macro of the system's
             self.at += 1
             return
         code, trailing, _ = split_trailing(line)
