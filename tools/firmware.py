@@ -27,12 +27,16 @@ BUILD = ROOT / "build" / "firmware"
 LWIP = BUILD / "source" / "lwip" / "src"
 MBEDTLS = BUILD / "source" / "mbedtls"
 
+# Where counted: each instruction takes 2^shift ns of the board's time, so that its clock counts
+# instructions.
+ICOUNT_SHIFT = 5
+
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 COMMON = ["-std=c99", "-Os", "-g", "-mthumb", "-ffreestanding", "-ffunction-sections",
           "-fdata-sections"]
 # The dist directory has opensandbox.h with jsmn inside.
 INCLUDES = ["-I", EXAMPLE, "-I", ROOT / "build" / "dist", "-I", ROOT,
-            "-isystem", LWIP / "include", "-isystem", MBEDTLS / "include"]
+            "-isystem", LWIP / "include", "-isystem", MBEDTLS / "include", "-I", BUILD]
 LWIP_FILES = [*(f"core/{name}.c" for name in (
     "def dns inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp").split()),
     *(f"core/ipv4/{name}.c" for name in "dhcp etharp icmp ip4 ip4_addr".split()),
@@ -47,6 +51,7 @@ class Board:
     driver: str
     flags: list
     nic: str
+    clock_hz: int
 
 
 @dataclass
@@ -56,19 +61,67 @@ class Image:
     board: Board
     program: str
     stack_bytes: int
-    defines: list = field(default_factory=list)
-    tls: bool = False
-    qemu: list = field(default_factory=list)
+    tls: list = field(default_factory=list)  # defines; empty: no TLS
     ram_budget: int = 0  # 0: none
+    poll_budget: int = 0  # instructions; 0: none
+    counted: bool = False  # whether its clock counts instructions, which is slow
 
 
+MPS2 = Board("mps2-an386", "mps2_an386.ld", "mps2_an386.c",
+             ["-mcpu=cortex-m4", "-mfloat-abi=soft"], "lan9118",
+             25_000_000)
 LM3S6965 = Board("lm3s6965evb", "lm3s6965evb.ld", "lm3s6965evb.c", ["-mcpu=cortex-m3"],
-                 "stellaris")
+                 "stellaris", 12_500_000)
+
+
+def tls_defines(records, arena, *more):
+    """What an image with TLS is built with: the largest record and mbedTLS's memory, in bytes."""
+    return ["FIRMWARE_TLS", f"TLS_RECORD_BYTES={records}", f"TLS_ARENA_BYTES={arena}",
+            'MBEDTLS_CONFIG_FILE="mbedtls_config.h"', *more]
+
 
 IMAGES = [
     Image("one-http", "Cortex-M3, HTTP", LM3S6965, "one_sandbox.c", stack_bytes=1536,
           ram_budget=20 * 1024),
+    Image("one-https", "Cortex-M3, HTTPS, records of 4 KB", LM3S6965, "one_sandbox.c",
+          stack_bytes=4096, tls=tls_defines(records=4096, arena=14336), ram_budget=40 * 1024,
+          counted=True),
+    Image("one-https-1k", "Cortex-M3, HTTPS, records of 1 KB", LM3S6965, "one_sandbox.c",
+          stack_bytes=4096, tls=tls_defines(records=1024, arena=8192)),
+    Image("one-https-16k", "Cortex-M3, HTTPS, records of 16 KB", LM3S6965, "one_sandbox.c",
+          stack_bytes=4096, tls=tls_defines(records=16384, arena=24576), ram_budget=40 * 1024),
+    Image("two-https", "Cortex-M4, two sandboxes over HTTPS", MPS2, "two_sandboxes.c",
+          stack_bytes=4096, poll_budget=1_000_000, counted=True,
+          tls=tls_defines(2048, 20480, "FIRMWARE_RESTARTABLE", "TLS_ECP_WINDOW=4", "CLIENTS=2",
+                          "LWIP_DHCP=1")),
 ]
+
+
+# ---- certificates --------------------------------------------------------------------------------
+
+SERVER_NAMES = "subjectAltName=IP:10.0.2.2"  # this machine, as QEMU's guests see it
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, cwd=BUILD, stderr=subprocess.DEVNULL)
+
+
+def make_certificates():
+    """An authority and the dev server's certificate, both for a few days, and ca.h for the images.
+    Those of less than a day ago will do."""
+    header = BUILD / "ca.h"
+    if header.exists() and time.time() - header.stat().st_mtime < 86400:
+        return
+    BUILD.mkdir(parents=True, exist_ok=True)
+    new_key = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-sha256", "-days", "7"]
+    openssl(*new_key, "-subj", "/CN=firmware test authority", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(*new_key, "-subj", "/CN=local dev server", "-keyout", "server.key", "-out",
+            "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-addext", SERVER_NAMES,
+            "-addext", "basicConstraints=critical,CA:FALSE")
+    openssl("x509", "-in", "ca.pem", "-outform", "DER", "-out", "ca.der")
+    numbers = ", ".join(str(byte) for byte in (BUILD / "ca.der").read_bytes())
+    header.write_text(f"static const unsigned char tls_ca[] = {{{numbers}}};\n")
 
 
 # ---- build ---------------------------------------------------------------------------------------
@@ -80,11 +133,12 @@ def sources(image):
     yield from ((EXAMPLE / name, WARNINGS) for name in ours)
     yield from ((LWIP / name, ["-w"]) for name in LWIP_FILES)
     if image.tls:
+        yield EXAMPLE / "tls.c", WARNINGS
         yield from ((path, ["-w"]) for path in sorted((MBEDTLS / "library").glob("*.c")))
 
 
 def flags_of(image):
-    defines = [f"-D{define}" for define in image.defines]
+    defines = [f"-D{define}" for define in image.tls]
     return [*COMMON, *image.board.flags, *defines, *INCLUDES]
 
 
@@ -195,35 +249,47 @@ def totals(image):
 # ---- run -----------------------------------------------------------------------------------------
 
 class DevServer:
-    """A dev server on loopback with a key of its own."""
+    """A dev server on loopback with a key of its own, behind TLS if the image wants that."""
 
     def __init__(self, image):
         self.directory = tempfile.TemporaryDirectory()
         self.key = secrets.token_hex(16)
-        ready = Path(self.directory.name) / "url"
-        command = [sys.executable, ROOT / "tools/devserver", "--port", "0", "--api-key", self.key,
-                   "--ready-file", ready, "--exit-with-parent"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+        self.processes = []
+        url = self.start("url", [ROOT / "tools/devserver", "--port", "0", "--api-key", self.key,
+                                 "--exit-with-parent", "--ready-file"])
+        self.port = url.strip().rstrip("/").rsplit(":", 1)[1]
+        if image.tls:
+            self.port = self.start("tls", [ROOT / "tools/tls-front.py", BUILD / "server.pem",
+                                           BUILD / "server.key", self.port])
+
+    def start(self, name, words):
+        """Starts a server that takes the name of a ready file last; returns what it writes there."""
+        ready = Path(self.directory.name) / name
+        process = subprocess.Popen([sys.executable, *words, ready], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        self.processes.append(process)
         deadline = time.monotonic() + 20
         while not (ready.exists() and ready.read_text()):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"{image.name}: the dev server does not start")
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                sys.exit(f"tools/firmware.py: {words[0].name} does not start")
             time.sleep(0.05)
-        self.port = ready.read_text().strip().rstrip("/").rsplit(":", 1)[1]
+        return ready.read_text()
 
     def close(self):
-        self.process.terminate()
-        self.process.wait()
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
         self.directory.cleanup()
 
 
 def qemu_command(image, server):
     scheme = "https://" if image.tls else ""
+    counting = ["-icount", f"shift={ICOUNT_SHIFT}"] if image.counted else []
     arguments = f"arg=fw,arg={scheme}10.0.2.2:{server.port},arg={server.key}"
     return ["qemu-system-arm", "-M", image.board.name, "-nographic", "-monitor", "none",
             "-serial", "stdio", "-nic", f"user,model={image.board.nic}",
-            "-semihosting-config", f"enable=on,target=native,{arguments}", *image.qemu,
+            "-semihosting-config", f"enable=on,target=native,{arguments}", *counting,
             "-kernel", str(elf_of(image))]
 
 
@@ -241,9 +307,17 @@ def run(image):
     return done.stdout.replace("\r", "") + done.stderr.replace(noise, ""), done.returncode
 
 
-def measured(transcript):
-    return {name: int(value)
-            for name, value in re.findall(r"^measured (\w+) (\d+)$", transcript, re.M)}
+def measured(image, transcript):
+    """What an image says it has measured; cycles of its clock as instructions. Times of a clock
+    that is this machine's say nothing."""
+    found = {}
+    for name, value in re.findall(r"^measured (\w+) (\d+)$", transcript, re.M):
+        if name.endswith("_cycles") and image.counted:
+            nanoseconds = int(value) * 1_000_000_000 // image.board.clock_hz
+            found[name.replace("_cycles", "_instructions")] = nanoseconds >> ICOUNT_SHIFT
+        elif not name.endswith(("_cycles", "_ms")) or image.counted:
+            found[name] = int(value)
+    return found
 
 
 # ---- report --------------------------------------------------------------------------------------
@@ -256,13 +330,16 @@ def result_of(image, transcript, seconds):
     return {"image": image.name, "what": image.what, "board": image.board.name, "flash": flash,
             "ram": ram, "flash_total": flash_total, "ram_total": ram_total,
             "ram_budget": image.ram_budget, "seconds": round(seconds, 2),
-            "measured": measured(transcript)}
+            "measured": measured(image, transcript)}
 
 
 def report(result):
     for kind in ("flash", "ram"):
         parts = ", ".join(f"{part} {size:,}" for part, size in result[kind].items() if size)
         print(f"{kind}: {result[kind + '_total']:,} bytes: {parts}")
+    for name, number in result["measured"].items():
+        if name.endswith("_instructions"):
+            print(f"{name.replace('_', ' ')}: {number:,}")
 
 
 def problems(image, result, status):
@@ -273,6 +350,9 @@ def problems(image, result, status):
         yield f"stack overflow: {image.stack_bytes} bytes are all used"
     if image.ram_budget and result["ram_total"] > image.ram_budget:
         yield f"{result['ram_total']:,} bytes of RAM, more than {image.ram_budget:,}"
+    instructions = result["measured"].get("poll_instructions", 0)
+    if image.poll_budget and not 0 < instructions <= image.poll_budget:
+        yield f"{instructions:,} instructions in one poll; {image.poll_budget:,} are allowed"
 
 
 def build_and_run(image):
@@ -301,6 +381,7 @@ def main():
     if unknown:
         parser.error(f"no image {unknown[0]} (there are: {', '.join(known)})")
     chosen = [known[name] for name in options.images] or IMAGES
+    make_certificates()
     if options.build:
         for image in chosen:
             build(image)
@@ -313,4 +394,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as failed:  # it has said why
+        sys.exit(f"tools/firmware.py: {failed.cmd[0]} failed, status {failed.returncode}")

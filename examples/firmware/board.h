@@ -11,7 +11,7 @@ struct pbuf;
 
 /* ---- of each board: lm3s6965evb.c, mps2_an386.c ----------------------------------------------*/
 
-/* Starts the console and a tick each millisecond, which calls board_tick(). */
+/* Starts the console and SysTick, for an interrupt each millisecond. */
 void board_init(void);
 
 /* Writes a character to the console. */
@@ -28,11 +28,11 @@ struct pbuf *ethernet_receive(void);
 
 /* ---- of all boards: startup.c ----------------------------------------------------------------*/
 
-/* Counts a millisecond. */
-void board_tick(void);
-
 /* Milliseconds since the start; wraps. */
 uint32_t board_ms(void);
+
+/* Cycles of the processor's clock since the start; wraps. */
+uint32_t board_cycles(void);
 
 /* Sleeps until the next interrupt: for a millisecond at most. */
 void board_sleep(void);

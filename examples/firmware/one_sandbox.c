@@ -1,10 +1,14 @@
 /* A sandbox from a Cortex-M3 without an OS and without a heap: create, run, stream, kill.
 
+   Built with FIRMWARE_TLS it speaks HTTPS, if the address begins with https://.
    Started with two arguments: the server's address, and the API key. */
 #include "board.h"
 #include "network.h"
 #include "opensandbox.h"
 #include "port/osb_lwip.h"
+#ifdef FIRMWARE_TLS
+#include "tls.h"
+#endif
 
 #define STREAM_BYTES 1048576u
 
@@ -13,6 +17,9 @@ static unsigned char memory[1024];
 static osb_lwip tcp;
 static osb_client client;
 static osb_sandbox box;
+#ifdef FIRMWARE_TLS
+static struct tls_connection tls_connection;
+#endif
 
 static char domain[48];
 static char api_key[48];
@@ -128,18 +135,28 @@ static int kill(void)
     return 0;
 }
 
+static osb_port make_port(void)
+{
+    osb_port port = osb_lwip_port(&tcp, pump, NULL);
+    tcp.random = board_random;
+    tcp.unix_time = board_unix_time;
+#ifdef FIRMWARE_TLS
+    tls_init();
+    port = tls_over(&tls_connection, port, NULL);
+#endif
+    return port;
+}
+
 static int connect(void)
 {
     osb_config config = {
-        .port = osb_lwip_port(&tcp, pump, NULL),
+        .port = make_port(),
         .memory = memory,
         .memory_size = sizeof memory,
         .domain = domain,
         .api_key = api_key,
         .use_server_proxy = true, /* the sandboxes' own ports are out of a guest's reach */
     };
-    tcp.random = board_random;
-    tcp.unix_time = board_unix_time;
     return osb_client_init(&client, &config) < 0 ? complain("init") : 0;
 }
 
@@ -165,6 +182,9 @@ int main(void)
     failed = connect() != 0 || use_sandbox() != 0;
     print("measured stack_peak_bytes %u\n", board_stack_peak());
     print("measured buffer_peak_bytes %u\n", osb_buffer_peak(&client));
+#ifdef FIRMWARE_TLS
+    tls_report();
+#endif
     print("%s\n", failed ? "FAILED" : "all steps done");
     return failed;
 }

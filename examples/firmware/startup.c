@@ -4,6 +4,11 @@
 
 #define PAINT 0xa5a5a5a5u
 
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+#define SYSTICK_LOAD REGISTER(0xe000e014u)
+#define SYSTICK_VAL REGISTER(0xe000e018u)
+#define FAULT_STATUS REGISTER(0xe000ed28u)
+
 /* From the linker script. */
 extern uint32_t stack_bottom[], stack_top[];
 extern uint32_t data_begin[], data_end[], bss_begin[], bss_end[];
@@ -13,7 +18,7 @@ int main(void);
 
 static volatile uint32_t milliseconds;
 
-void board_tick(void)
+static void tick(void)
 {
     milliseconds++;
 }
@@ -21,6 +26,17 @@ void board_tick(void)
 uint32_t board_ms(void)
 {
     return milliseconds;
+}
+
+/* Again, if a millisecond ended between the two readings. */
+uint32_t board_cycles(void)
+{
+    uint32_t ms, left;
+    do {
+        ms = milliseconds;
+        left = SYSTICK_VAL;
+    } while (ms != milliseconds);
+    return ms * (SYSTICK_LOAD + 1) + SYSTICK_LOAD - left;
 }
 
 void board_sleep(void)
@@ -108,8 +124,7 @@ void reset(void)
 /* frame: what the processor pushed, the address of the instruction seventh. */
 void report_fault(const uint32_t *frame)
 {
-    print("fault at %x, called from %x, CFSR %x\n", frame[6], frame[5],
-          *(volatile uint32_t *)0xe000ed28u);
+    print("fault at %x, called from %x, CFSR %x\n", frame[6], frame[5], FAULT_STATUS);
     board_exit(3);
 }
 
@@ -134,5 +149,5 @@ __attribute__((section(".vectors"), used)) static void (*const vectors[16])(void
     fault, /* debug monitor */
     NULL,
     fault, /* PendSV */
-    board_tick,
+    tick,  /* SysTick */
 };
