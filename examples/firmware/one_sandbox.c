@@ -1,4 +1,5 @@
-/* A sandbox from a Cortex-M3 without an OS and without a heap: create, run, stream, kill.
+/* A sandbox from a Cortex-M3 without an OS and without a heap: create, run, stream,
+   write and read a file, kill.
 
    Built with FIRMWARE_TLS it speaks HTTPS, if the address begins with https://.
    Started with two arguments: the server's address, and the API key. */
@@ -11,6 +12,7 @@
 #endif
 
 #define STREAM_BYTES 1048576u
+#define FILE_BYTES 65536u
 
 /* All that the library needs, beside the stack. */
 static unsigned char memory[1024];
@@ -52,12 +54,18 @@ static void sum_byte(struct sum *sum, unsigned byte)
         sum->crc = (sum->crc << 1) ^ ((sum->crc >> 31) != 0 ? 0x04c11db7u : 0u);
 }
 
+static void sum_bytes(struct sum *sum, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < size; i++) sum_byte(sum, bytes[i]);
+    sum->size_bytes += size;
+}
+
 static int sum_output(void *user, osb_stream stream, const char *data, size_t size)
 {
     struct sum *sum = user;
     if (stream != OSB_STDOUT) return print_output(NULL, stream, data, size);
-    for (size_t i = 0; i < size; i++) sum_byte(sum, (unsigned char)data[i]);
-    sum->size_bytes += size;
+    sum_bytes(sum, data, size);
     return 0;
 }
 
@@ -128,6 +136,62 @@ static int stream(void)
     return 1;
 }
 
+/* A file's content, made up as it is sent: a log or a picture in a real device. */
+struct source {
+    struct sum sum;
+    uint32_t random;
+};
+
+static int begin_file(void *user)
+{
+    struct source *source = user;
+    *source = (struct source){.random = 1};
+    return 0;
+}
+
+static int make_bytes(void *user, void *data, size_t size)
+{
+    struct source *source = user;
+    uint8_t *bytes = data;
+    if (size > FILE_BYTES - source->sum.size_bytes) size = FILE_BYTES - source->sum.size_bytes;
+    for (size_t i = 0; i < size; i++) {
+        source->random = source->random * 1664525u + 1013904223u;
+        bytes[i] = (uint8_t)(source->random >> 24);
+    }
+    sum_bytes(&source->sum, data, size);
+    return (int)size;
+}
+
+static int sum_data(void *user, const void *data, size_t size)
+{
+    sum_bytes(user, data, size);
+    return 0;
+}
+
+/* Writes a file, has the server say how large it is, and reads it back. */
+static int use_file(void)
+{
+    struct source source;
+    struct sum sum = {.crc = 0};
+    osb_upload file = {
+        .path = "data/log.bin",
+        .body_size = FILE_BYTES,
+        .user = &source,
+        .read_body = make_bytes,
+        .rewind_body = begin_file,
+    };
+    uint32_t written, read;
+    begin_file(&source);
+    if (osb_file_upload(&box, &file, 1, true) < 0) return complain("write");
+    if (osb_file_read(&box, file.path, NULL, sum_data, &sum, NULL) < 0) return complain("read");
+    written = sum_end(&source.sum);
+    read = sum_end(&sum);
+    print("file: wrote and read %u bytes, checksums %u %u\n", sum.size_bytes, written, read);
+    if (sum.size_bytes == FILE_BYTES && written == read) return 0;
+    print("file: the checksums or sizes differ\n");
+    return 1;
+}
+
 static int kill(void)
 {
     if (osb_sandbox_kill(&box) < 0) return complain("kill");
@@ -166,6 +230,7 @@ static int use_sandbox(void)
     if (create() != 0) return 1;
     failed = run_command();
     if (failed == 0) failed = stream();
+    if (failed == 0) failed = use_file();
     return kill() != 0 || failed;
 }
 
