@@ -3046,7 +3046,7 @@ static size_t osb__json_cut(const osb_client *c)
 static OSB__APART osb_status osb__json_raw(osb_client *c, bool more)
 {
     osb__json *j = &c->json;
-    const unsigned char *text = c->buffer + c->unit + j->value;
+    unsigned char *text = c->buffer + c->unit + j->value, *name, saved;
     size_t size = osb__unit_size(c), cut;
     osb_str key, view;
     osb_status status;
@@ -3056,7 +3056,12 @@ static OSB__APART osb_status osb__json_raw(osb_client *c, bool more)
     if (!osb__json_unit_key(c, j->value, &key)) return osb__malformed(c);
     view.data = (const char *)text;
     view.size = cut;
+    name = c->buffer + (size_t)((const unsigned char *)key.data - c->buffer);
+    saved = text[cut];
+    text[cut] = name[key.size] = '\0';
     status = osb__event_entry(c, OSB__MAP, key, view, more);
+    text[cut] = saved;
+    name[key.size] = '"';
     OSB_MEMMOVE(c->buffer + c->unit + j->value, text + cut, size - j->value - cut);
     c->unit_end -= cut;
     if (!more) {
@@ -3074,12 +3079,14 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     osb__jsmntok_t token[2];
     unsigned char *unit = c->buffer + c->unit, saved;
     size_t size = osb__unit_size(c), cut;
-    unsigned kind = j->field->kind & OSB__KIND; /* only what is wanted fills anything */
-    bool pieces = kind == OSB__TEXT || kind == OSB__CUT || kind == OSB__EITHER ||
-                  ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
+    unsigned kind;
+    bool pieces;
     osb_str key, text;
     osb_status status;
     if (j->raw != 0) return osb__json_raw(c, true);
+    kind = j->field->kind & OSB__KIND; /* only what is wanted fills anything */
+    pieces = kind == OSB__TEXT || kind == OSB__CUT || kind == OSB__EITHER ||
+             ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
     cut = pieces && j->state == OSB__J_STRING && !j->key ? osb__json_cut(c) : 0;
     if (cut <= j->value) {
         j->dropped += size;

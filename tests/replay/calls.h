@@ -16,6 +16,7 @@ typedef struct scene_source {
 typedef struct scene {
     osb_client client;
     osb_sandbox box;
+    osb_egress egress;
     script_port *port;
     const transcript_block *call;
     recorder r;
@@ -275,20 +276,31 @@ static osb_status call_lifecycle_get(scene *s)
     return status;
 }
 
-static osb_status call_lifecycle_list(scene *s)
+static const osb_sandbox_filter *scene_filter(scene *s)
 {
     osb_sandbox_filter *f = &s->filter;
-    osb_status status;
     f->state_count = transcript_list(s->call, "state", s->list);
     f->states = s->list;
     f->metadata = scene_pairs(s, 0, "metadata", &f->metadata_count);
     f->page = transcript_number(s->call, "page");
     f->page_size = transcript_number(s->call, "page_size");
-    status = scene_wait(s, osb_lifecycle_list(&s->client, f, &s->info_handlers, &s->page));
+    return f;
+}
+
+static void scene_show_page(scene *s)
+{
     text_print(&s->r.lines, "page %lu size %lu items %lu pages %lu%s\n",
                (unsigned long)s->page.page, (unsigned long)s->page.page_size,
                (unsigned long)s->page.total_items, (unsigned long)s->page.total_pages,
                s->page.has_next_page ? " next" : "");
+}
+
+static osb_status call_lifecycle_list(scene *s)
+{
+    const osb_sandbox_filter *filter = scene_filter(s);
+    osb_status status = osb_lifecycle_list(&s->client, filter, &s->info_handlers, &s->page);
+    status = scene_wait(s, status);
+    scene_show_page(s);
     return status;
 }
 
@@ -348,14 +360,9 @@ static osb_status call_command_run(scene *s)
     return status;
 }
 
-static osb_status call_command_status(scene *s)
+static void scene_show_state(scene *s)
 {
-    osb_command_state *state = &s->state;
-    bool quiet = transcript_has(s->call, "no_content");
-    osb_status status = osb_command_status(&s->box, scene_get(s, "id"),
-                                           quiet ? NULL : recorder_on_data, &s->r, state);
-    status = scene_wait(s, status);
-    if (status != OSB_OK) return status;
+    const osb_command_state *state = &s->state;
     recorder_view(&s->r, "id", state->id);
     text_print(&s->r.lines, "running %d\n", state->running);
     if (state->exit_code.set)
@@ -363,6 +370,16 @@ static osb_status call_command_status(scene *s)
     recorder_view(&s->r, "error", state->error);
     recorder_view(&s->r, "started_at", state->started_at);
     recorder_view(&s->r, "finished_at", state->finished_at);
+}
+
+static osb_status call_command_status(scene *s)
+{
+    bool quiet = transcript_has(s->call, "no_content");
+    osb_status status = osb_command_status(&s->box, scene_get(s, "id"),
+                                           quiet ? NULL : recorder_on_data, &s->r, &s->state);
+    status = scene_wait(s, status);
+    if (status != OSB_OK) return status;
+    scene_show_state(s);
     recorder_line(&s->r, "content", s->r.data.data, s->r.data.size);
     return status;
 }
@@ -444,6 +461,14 @@ static osb_status call_endpoint_request(scene *s)
     return status;
 }
 
+#include "tests/replay/calls_lifecycle.h"
+
+#include "tests/replay/calls_execd.h"
+
+#include "tests/replay/calls_files.h"
+
+#include "tests/replay/calls_egress.h"
+
 typedef struct scene_call {
     const char *name;
     osb_status (*make)(scene *s);
@@ -471,6 +496,72 @@ static const scene_call scene_calls[] = {
     {"command_logs", call_command_logs},
     {"command_interrupt", call_command_interrupt},
     {"endpoint_request", call_endpoint_request},
+    {"lifecycle_list_all", call_lifecycle_list_all},
+    {"lifecycle_wait", call_lifecycle_wait},
+    {"snapshot_create", call_snapshot_create},
+    {"snapshot_get", call_snapshot_get},
+    {"snapshot_wait", call_snapshot_wait},
+    {"snapshot_delete", call_snapshot_delete},
+    {"snapshot_list", call_snapshot_list},
+    {"snapshot_list_all", call_snapshot_list_all},
+    {"diagnostics_logs", call_diagnostics_logs},
+    {"diagnostics_events", call_diagnostics_events},
+    {"diagnostics_report", call_diagnostics_report},
+    {"pool_create", call_pool_create},
+    {"pool_get", call_pool_get},
+    {"pool_update", call_pool_update},
+    {"pool_list", call_pool_list},
+    {"pool_delete", call_pool_delete},
+    {"command_wait", call_command_wait},
+    {"session_create", call_session_create},
+    {"session_run", call_session_run},
+    {"session_delete", call_session_delete},
+    {"code_context_create", call_code_context_create},
+    {"code_context_get", call_code_context_get},
+    {"code_context_list", call_code_context_list},
+    {"code_context_delete", call_code_context_delete},
+    {"code_context_delete_all", call_code_context_delete_all},
+    {"code_run", call_code_run},
+    {"code_interrupt", call_code_interrupt},
+    {"metrics_get", call_metrics_get},
+    {"metrics_watch", call_metrics_watch},
+    {"isolated_capabilities", call_isolated_capabilities},
+    {"isolated_create", call_isolated_create},
+    {"isolated_list", call_isolated_list},
+    {"isolated_get", call_isolated_get},
+    {"isolated_delete", call_isolated_delete},
+    {"isolated_run", call_isolated_run},
+    {"isolated_diff", call_isolated_diff},
+    {"isolated_commit", call_isolated_commit},
+    {"file_get_info", call_file_get_info},
+    {"file_get_infos", call_file_get_infos},
+    {"file_search", call_file_search},
+    {"file_read", call_file_read},
+    {"file_read_all", call_file_read_all},
+    {"file_write", call_file_write},
+    {"file_upload", call_file_upload},
+    {"file_replace", call_file_replace},
+    {"file_move", call_file_move},
+    {"file_set_permissions", call_file_set_permissions},
+    {"file_delete", call_file_delete},
+    {"directory_create", call_directory_create},
+    {"directory_list", call_directory_list},
+    {"directory_delete", call_directory_delete},
+    {"egress_connect", call_egress_connect},
+    {"egress_health", call_egress_health},
+    {"egress_get_policy", call_egress_get_policy},
+    {"egress_patch_policy", call_egress_patch_policy},
+    {"egress_delete_rules", call_egress_delete_rules},
+    {"egress_replace_policy", call_egress_replace_policy},
+    {"egress_reset_policy", call_egress_reset_policy},
+    {"vault_create", call_vault_create},
+    {"vault_get", call_vault_get},
+    {"vault_patch", call_vault_patch},
+    {"vault_delete", call_vault_delete},
+    {"vault_list_credentials", call_vault_list_credentials},
+    {"vault_list_bindings", call_vault_list_bindings},
+    {"vault_get_credential", call_vault_get_credential},
+    {"vault_get_binding", call_vault_get_binding},
 };
 
 /* Makes one call; its outcome, with the status last, stands in s->r.lines afterwards. */

@@ -72,20 +72,31 @@ static void set_up_client(scene *s, const transcript *t, const variant *v, void 
     assert_int_equal(osb_client_init(&s->client, &config), OSB_OK);
 }
 
+static void set_up_endpoint(osb_endpoint *endpoint, const transcript_block *block,
+                            const char *address, const char *header, transcript_pairs *pairs)
+{
+    const char *value = transcript_get(block, address);
+    size_t i, used = 0;
+    snprintf(endpoint->address, sizeof endpoint->address, "%s", value != NULL ? value : "");
+    endpoint->https = transcript_has(block, "https");
+    transcript_get_pairs(block, header, pairs);
+    for (i = 0; i < pairs->count; i++) {
+        used += (size_t)sprintf(endpoint->headers + used, "%s", pairs->pair[i].name) + 1;
+        used += (size_t)sprintf(endpoint->headers + used, "%s", pairs->pair[i].value) + 1;
+    }
+}
+
 static void set_up_box(scene *s, const transcript *t)
 {
-    transcript_pairs *pairs = &s->pairs[4];
-    size_t i, used = 0;
-    const char *id = transcript_get(&t->box, "id"), *execd = transcript_get(&t->box, "execd");
+    const char *id = transcript_get(&t->box, "id"), *isolated = transcript_get(&t->box, "isolated");
     s->box.client = &s->client;
     snprintf(s->box.id, sizeof s->box.id, "%s", id != NULL ? id : "");
-    snprintf(s->box.execd.address, sizeof s->box.execd.address, "%s", execd != NULL ? execd : "");
-    s->box.execd.https = transcript_has(&t->box, "https");
-    transcript_get_pairs(&t->box, "header", pairs);
-    for (i = 0; i < pairs->count; i++) {
-        used += (size_t)sprintf(s->box.execd.headers + used, "%s", pairs->pair[i].name) + 1;
-        used += (size_t)sprintf(s->box.execd.headers + used, "%s", pairs->pair[i].value) + 1;
-    }
+    s->box.isolated = isolated;
+    set_up_endpoint(&s->box.execd, &t->box, "execd", "header", &s->pairs[4]);
+    s->egress.client = &s->client;
+    s->egress.execd = &s->box.execd;
+    s->egress.allow_execd_route = transcript_has(&t->box, "allow_execd_route");
+    set_up_endpoint(&s->egress.endpoint, &t->box, "egress", "egress_header", &s->pairs[4]);
 }
 
 static void compare(const transcript *t, const scene *s, const variant *v,

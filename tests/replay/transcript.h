@@ -6,6 +6,9 @@
        domain api.example:8080
      box                 what follows describes the sandbox that execd's calls use
        id 7f
+       execd host:port   its execd; header name=value: goes with each request
+       egress host:port  its egress sidecar; egress_header name=value; allow_execd_route
+       isolated id       the isolated session whose files are meant
      call command_run    a call, by its name without osb_, and its arguments
        command echo hi
      connect host:port   the port is asked for this connection; also

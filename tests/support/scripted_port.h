@@ -436,6 +436,15 @@ SUPPORT const char *script_error_call(void *ctx, int32_t *code)
     return "scripted failure";
 }
 
+/* The same each time, so that transcripts can have what comes of it: 00 11 22 ... */
+SUPPORT int script_random_call(void *ctx, void *data, size_t size)
+{
+    size_t i;
+    (void)ctx;
+    for (i = 0; i < size; i++) ((unsigned char *)data)[i] = (unsigned char)(i % 16 * 0x11);
+    return 0;
+}
+
 SUPPORT uint32_t script_unix_time_call(void *ctx)
 {
     return ((script_port *)ctx)->unix_time;
@@ -446,7 +455,7 @@ SUPPORT osb_port script_as_port(script_port *p)
     static const osb_port_ops ops = {script_connect_call,   script_send_call,
                                      script_recv_call,      script_close_call,
                                      script_now_call,       script_wait_call,
-                                     script_error_call,     NULL,
+                                     script_error_call,     script_random_call,
                                      script_unix_time_call, true};
     osb_port port;
     port.ops = &ops;
