@@ -261,45 +261,13 @@ static void test_one_handler_each(void **state)
     }
 }
 
-/* A stream of another kind than a command's: its texts have their line ends, and an error is not its
-   last event. */
-static void test_other_streams(void **state)
-{
-    static const osb__op op = {"POST /other", NULL, NULL, NULL, OSB__EVENTS};
-    osb_handlers handlers;
-    osb_execution run;
-    osb__call *call;
-    bench b;
-    (void)state;
-    memset(&run, 0, sizeof run);
-    bench_begin(&b, 1024);
-    handlers = recorder_handlers(&b.r);
-    bench_lifecycle_answers(&b, BENCH_STREAM);
-    script_reply(
-        &b.port,
-        BENCH_INIT OUT("a") "\n\n" OUT(
-            "\\n") "\n\n"
-                   "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"v\"}}\n\n" OUT(
-                       "b\\n") "\n\n" END);
-    script_close(&b.port);
-    call = osb__begin(&b.client, &op);
-    call->handlers = &handlers;
-    call->execution = &run;
-    call->answer = osb__alloc(&b.client, sizeof(osb_event));
-    assert_int_equal(osb__drive(&b.client), OSB_OK);
-    assert_string_equal(b.r.output[0].data, "a\nb\n");
-    assert_true(run.ended);
-    assert_true(osb_str_equal(run.error_name, "E"));
-    bench_end(&b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_data_lines),       cmocka_unit_test(test_malformed_lines),
         cmocka_unit_test(test_exit_codes),       cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_long_id),          cmocka_unit_test(test_what_is_interrupted),
-        cmocka_unit_test(test_one_handler_each), cmocka_unit_test(test_other_streams),
+        cmocka_unit_test(test_one_handler_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
