@@ -356,12 +356,23 @@ static int inner_random(void *ctx, void *data, size_t size)
     return ((const struct client *)ctx)->no_random ? -1 : osb__posix_random(ctx, data, size);
 }
 
+/* Clients of a test that failed, whose connections would keep the servers busy. */
+static struct client *living[8];
+
+SUPPORT void note_client(const struct client *old, struct client *now)
+{
+    size_t i = 0;
+    while (i < sizeof living / sizeof *living && living[i] != old) i++;
+    if (i < sizeof living / sizeof *living) living[i] = now;
+}
+
 /* A client that trusts the tests' authority. Its settings may be changed until open_client. */
 SUPPORT struct client *new_client(void)
 {
     struct client *c = (struct client *)calloc(1, sizeof *c);
     osb_port inner = osb_posix_port(&c->tcp);
     if (c == NULL) abort();
+    note_client(NULL, c);
     c->ops = *inner.ops;
     c->ops.send = inner_send;
     c->ops.recv = inner_recv;
@@ -395,6 +406,7 @@ SUPPORT void hang_up(struct client *c)
 
 SUPPORT void free_client(struct client *c)
 {
+    note_client(c, NULL);
     osb_client_close(&c->client);
     osb_mbedtls_free(&c->tls);
     text_free(&c->body);
@@ -491,6 +503,17 @@ SUPPORT void remove_scratch(void)
     if (pid == 0) execvp(arguments[0], (char *const *)arguments);
     waitpid(pid, NULL, 0);
 }
+
+static int free_clients(void **state)
+{
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof living / sizeof *living; i++)
+        if (living[i] != NULL) free_client(living[i]);
+    return 0;
+}
+
+#define TLS_TEST(name) cmocka_unit_test_teardown(name, free_clients)
 
 /* Runs a suite's tests in blocking and in poll mode; a program's whole main. `before` is called
    before each mode, `after` at the very end. */
