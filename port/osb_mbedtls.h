@@ -114,7 +114,8 @@ typedef struct osb_mbedtls_options {
     const unsigned char (*pins)[32];
     size_t pin_count;
     /* Asks the server for records of at most 512, 1024, 2048 or 4096 bytes, for builds with small
-       MBEDTLS_SSL_IN_CONTENT_LEN. 0: does not ask. A server may ignore it. */
+       MBEDTLS_SSL_IN_CONTENT_LEN. 0: does not ask. A server may ignore it. Its certificates must
+       fit into one record: mbedTLS, but for its latest versions, does not put them together. */
     uint16_t max_fragment_size;
     /* With MBEDTLS_ECP_RESTARTABLE: how much of a curve's computation one step of the handshake
        does; 0: OSB_MBEDTLS_ECP_MAX_OPS. mbedTLS has one such setting for all connections. */
@@ -455,6 +456,9 @@ static void osb__mbedtls_say_reason(osb_mbedtls *tls, int code)
         osb__mbedtls_say_alert(tls);
     } else if (code == OSB__MBEDTLS_BAD_VERSION) {
         osb__mbedtls_say(tls, "the server speaks no TLS 1.2");
+    } else if (handshake && code == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE) {
+        osb__mbedtls_say(tls, "the server's certificates do not fit into one record: mbedTLS "
+                              "needs a larger max_fragment_size");
     } else if ((code != MBEDTLS_ERR_SSL_INVALID_RECORD && code != MBEDTLS_ERR_SSL_BAD_INPUT_DATA) ||
                !osb__mbedtls_say_record(tls)) {
         osb__mbedtls_say(tls, handshake ? "TLS handshake: " : "TLS: ");

@@ -107,7 +107,7 @@ with_chain chain-no-authority good
 
 issue client ec:P-256 ca 'extendedKeyUsage=clientAuth'
 issue wrong-client ec:P-256 other-ca 'extendedKeyUsage=clientAuth'
-quietly openssl pkey -in "$out/client.key" -aes128 -passout pass:secret -out "$out/client-encrypted.key"
+quietly openssl pkey -in "$out/client.key" -traditional -aes128 -passout pass:secret -out "$out/client-encrypted.key"
 
 # Other forms of the same authority: DER, among others in a directory, in a damaged file.
 quietly openssl x509 -in "$out/ca.pem" -outform DER -out "$out/ca.der"
