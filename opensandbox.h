@@ -1168,7 +1168,8 @@ OSB_DEF osb_status osb_file_read(osb_sandbox *box, const char *path,
                                  int (*on_data)(void *user, const void *data, size_t size),
                                  void *user, uint64_t *size_bytes);
 
-/* Reads a whole file into an array. OSB_E_BUFFER: error.needed bytes would have been enough.
+/* Reads a whole file into an array. OSB_E_BUFFER: error.needed bytes would have been enough, and
+   data has the file's beginning.
    GET {execd}/files/download */
 OSB_DEF osb_status osb_file_read_all(osb_sandbox *box, const char *path, void *data, size_t size,
                                      size_t *length);
@@ -7279,14 +7280,15 @@ static int osb__read_data(void *user, const void *data, size_t size)
         return 1;
     }
     if (r->out_length != NULL) {
-        if (r->got + size > r->out_size) {
+        size_t room = r->out_size - *r->out_length, n = size < room ? size : room;
+        OSB_MEMCPY(r->out + *r->out_length, data, n);
+        *r->out_length += n;
+        if (n < size) {
             uint64_t needed =
                 r->got + size + (c->http.framing == OSB__BY_LENGTH ? c->http.left : 0);
             (void)osb__too_big(c, "data", NULL, needed > SIZE_MAX ? SIZE_MAX : (size_t)needed);
             return 1;
         }
-        OSB_MEMCPY(r->out + r->got, data, size);
-        *r->out_length = (size_t)r->got + size;
     } else if (r->on_data != NULL && r->on_data(r->user, data, size) != 0) {
         (void)osb__stopped(c);
         return 1;
