@@ -136,9 +136,9 @@ static void check_capture(const osb_capture *capture, const record *output)
 
 static void run_events(void *setup, feed *f, record *out)
 {
-    static const osb__op ends = {"POST /", NULL, NULL, NULL,
-                                 OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
-    static const osb__op plain = {"POST /", NULL, NULL, NULL, OSB__EVENTS};
+    static const osb__op ends = {"POST /", NULL, NULL,
+                                 NULL,     NULL, OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+    static const osb__op plain = {"POST /", NULL, NULL, NULL, NULL, OSB__EVENTS};
     event_run *run = (event_run *)setup;
     osb_handlers handlers = all_handlers(run);
     osb_capture capture[2];
@@ -157,7 +157,7 @@ static void run_events(void *setup, feed *f, record *out)
     feed_client(&c, f, run->memory_size);
     c.call.op = run->lines ? &ends : &plain;
     c.call.handlers = &handlers;
-    c.call.execution = &execution;
+    c.call.own = &execution;
     c.call.answer = osb__alloc(&c, sizeof(osb_event));
     osb__begin_receiving(&c);
     c.http.framing = OSB__UNTIL_CLOSE;

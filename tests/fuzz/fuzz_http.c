@@ -94,7 +94,7 @@ static void receive(void *setup, feed *f, record *out)
     c.call.body = &request;
     c.call.on_data = on_data;
     c.call.user = &run->body;
-    c.call.execution = &execution;
+    c.call.own = &execution;
     c.call.answer = run->op->answer != NULL ? (void *)&info : (void *)&cursor;
     if ((run->op->flags & OSB__EVENTS) != 0) c.call.answer = osb__alloc(&c, sizeof(osb_event));
     osb__begin_receiving(&c);
@@ -116,7 +116,7 @@ static void receive(void *setup, feed *f, record *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__DATA};
+    static const osb__op raw = {NULL, NULL, NULL, NULL, NULL, OSB__DATA};
     const osb__op *const ops[] = {&raw, &osb__op_logs, &osb__op_get, &osb__op_run, &osb__op_kill};
     http_run run;
     input in;

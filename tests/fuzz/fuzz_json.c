@@ -159,23 +159,21 @@ static void record_field(table_run *run, const osb__field *field, const unsigned
     }
 }
 
-static int on_entry(void *user, const osb_entry *entry)
+/* An entry of a map or array, or an element of a list, as it is handed out. */
+static osb_status hand_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
 {
-    table_run *run = (table_run *)user;
-    check_view(run->client, entry->key);
-    check_view(run->client, entry->value);
-    record_text(run->out, entry->member);
-    record_view(run->out, " [", entry->key);
-    record_view(run->out, "] ", entry->value);
-    return 0;
-}
-
-static int on_sandbox(void *user, const osb_sandbox_info *info)
-{
-    table_run *run = (table_run *)user;
-    record_text(run->out, "sandbox\n");
-    record_table(run, osb__info_fields, (const unsigned char *)info);
-    return 0;
+    table_run *run = (table_run *)c->call.user;
+    unsigned kind = field->kind & OSB__KIND;
+    record_text(run->out, field->name != NULL ? field->name : "item");
+    if (kind == OSB__LIST || kind == OSB__DICT) {
+        record_table(run, field->sub, (const unsigned char *)c->json.base);
+        return OSB_OK;
+    }
+    check_view(run->client, key);
+    check_view(run->client, value);
+    record_view(run->out, " [", key);
+    record_view(run->out, "] ", value);
+    return OSB_OK;
 }
 
 static int on_data(void *user, const void *data, size_t size)
@@ -191,22 +189,18 @@ static int on_data(void *user, const void *data, size_t size)
 
 static void decode(void *setup, feed *f, record *out)
 {
-    static const osb__op op = {"GET /", NULL, NULL, NULL, 0};
+    osb__op op = {"GET /", NULL, NULL, NULL, hand_out, 0};
     table_run *run = (table_run *)setup;
     bool error = run->root == &osb__error_root;
     unsigned char *answer = (unsigned char *)exactly(run->struct_size);
-    osb_info_handlers handlers;
     osb_client c;
     osb_status status;
     memset(answer, 0, run->struct_size);
     feed_client(&c, f, run->memory_size);
-    memset(&handlers, 0, sizeof handlers);
-    handlers.user = run;
-    handlers.on_entry = on_entry;
-    handlers.on_sandbox = on_sandbox;
+    if (run->root == &osb__endpoint_root) op.hand_out = osb__op_endpoint.hand_out;
+    if (run->root == &osb__found_root) op.hand_out = NULL;
     c.call.op = &op;
     c.call.answer = answer;
-    if (run->root != &osb__found_root) c.call.handlers = &handlers; /* as osb_sandbox_find has it */
     c.call.on_data = on_data;
     c.call.user = run;
     osb__begin_receiving(&c);
@@ -219,7 +213,8 @@ static void decode(void *setup, feed *f, record *out)
     run->client = &c;
     status = feed_run(&c);
     record_outcome(out, &c, status);
-    if (status == OSB_OK) record_table(run, run->root->sub, answer);
+    if (status == OSB_OK && (run->root->kind & OSB__KIND) == OSB__OBJECT)
+        record_table(run, run->root->sub, answer);
     record_view(out, "text", (osb_str){run->text.data, run->text.size});
     if (!error && valid_object(f->data, f->size))
         CHECK(c.error.message.data == NULL || !osb_str_equal(c.error.message, "malformed JSON"));
@@ -242,6 +237,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {&osb__renewed_root, sizeof(osb_str)},
         {&osb__found_root, sizeof(osb_sandbox)},
         {&osb__error_root, sizeof(osb_error)},
+        {&osb__snapshot_page_root, sizeof(osb_snapshot_page)},
+        {&osb__diagnosis_root, sizeof(osb__diagnosis)},
+        {&osb__pool_list_root, sizeof(osb__pool_list)},
+        {&osb__context_root, sizeof(osb_code_context)},
+        {&osb__context_list_root, sizeof(osb__context_list)},
+        {&osb__file_map_root, sizeof(osb__file_list)},
+        {&osb__file_list_root, sizeof(osb__file_list)},
+        {&osb__replaced_root, sizeof(osb__replaced_list)},
+        {&osb__metrics_root, sizeof(osb_metrics)},
+        {&osb__isolated_list_root, sizeof(osb__isolated_list)},
+        {&osb__isolated_state_root, sizeof(osb__isolated_state)},
+        {&osb__policy_root, sizeof(osb__policy)},
+        {&osb__vault_root, sizeof(osb__vault)},
+        {&osb__binding_info_root, sizeof(osb_binding_info)},
     };
     table_run run;
     input in;

@@ -45,7 +45,7 @@ static void take_request(request_texts *r, input *in)
 
 static void choose_call(osb__call *call, const request_texts *r, unsigned kind)
 {
-    static const osb__op raw = {NULL, NULL, NULL, NULL, OSB__DATA};
+    static const osb__op raw = {NULL, NULL, NULL, NULL, NULL, OSB__DATA};
     memset(call, 0, sizeof *call);
     call->op = kind == 0 ? &osb__op_run : kind == 1 ? &osb__op_box_create : &raw;
     call->endpoint = kind == 1 ? NULL : &r->endpoint;
