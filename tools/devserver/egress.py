@@ -11,6 +11,7 @@ from .vault import Vault, VaultError
 
 PORT = 18080
 TOKEN_HEADER = "OPENSANDBOX-EGRESS-AUTH"
+INSIDE_HEADER = "X-Devserver-Inside"  # see the test hook private-vault
 _MOST_RULES = 4096
 _LONGEST_BODY = 1 << 20
 
@@ -136,6 +137,9 @@ class Egress:
         handler = methods.get(request.method)
         if handler is None:
             return _not_allowed(methods)
+        inside = self._sandbox.hooks.inside
+        if inside and request.method != "GET" and request.headers.get(INSIDE_HEADER) != inside:
+            raise Refused(426, "credential vault writes require TLS or loopback transport")
         result = handler(request.body.read_all(), self._policy)
         if result is None:
             return Response(204)

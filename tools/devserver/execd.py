@@ -4,6 +4,7 @@ import re
 from html import escape
 from urllib.parse import parse_qsl, quote
 
+from . import egress
 from .commands import Commands
 from .contexts import Contexts
 from .files import Files
@@ -114,6 +115,8 @@ class Execd:
         if request.query_string:
             target += "?" + request.query_string
         extra = [("X-Forwarded-For", _forwarded_for(request)), ("X-Forwarded-Proto", "http")]
+        if self._sandbox.hooks.inside and int(port) == egress.PORT:
+            extra.append((egress.INSIDE_HEADER, self._sandbox.hooks.inside))
         try:
             return forward(request, self._sandbox.host_port(int(port)), target, _FORWARDED, extra,
                            hide_cuts=True)

@@ -170,7 +170,8 @@ class Files:
             return _file_error(_failure("open", path, problem))
         if any(lines):
             return _send_lines(descriptor, *lines)
-        return _Download(request, descriptor, os.path.basename(path)).send()
+        limit = self._sandbox.hooks.download_limit
+        return _Download(request, descriptor, os.path.basename(path), limit).send()
 
     def list_directory(self, request):
         asked = request.query("path", "")
@@ -524,9 +525,10 @@ def _send_lines(descriptor, offset, limit):
 class _Download:
     """Sends a file, or the part of it that a Range header asks for."""
 
-    def __init__(self, request, descriptor, name):
+    def __init__(self, request, descriptor, name, limit):
         self._request = request
         self._descriptor = descriptor
+        self._limit = limit  # None: no test hook cuts it short
         self._status = os.fstat(descriptor)
         self._size = self._status.st_size
         self._disposition = ("Content-Disposition", _disposition(name))
@@ -615,13 +617,15 @@ class _Download:
 
     def _copy(self, start, length):
         os.lseek(self._descriptor, start, os.SEEK_SET)
+        left = length if self._limit is None else self._limit
         while length:
-            data = os.read(self._descriptor, min(length, _BLOCK))
+            data = os.read(self._descriptor, min(length, left, _BLOCK))
             if not data:
                 # It shrank meanwhile; the length is promised, so the connection has to end.
                 return self._request.connection.drop()
             self._request.connection.send(data)
             length -= len(data)
+            left -= len(data)
         return None
 
 

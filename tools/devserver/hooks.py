@@ -3,6 +3,7 @@
 They are read from `extensions` and echoed like any other key. Times are milliseconds.
 """
 
+import secrets
 import threading
 import time
 
@@ -28,6 +29,8 @@ DESCRIPTIONS = (
     ("devserver.snapshot-ms", "N: a snapshot of this sandbox is Creating for N ms (50)"),
     ("devserver.snapshot-fail", "TEXT: a snapshot of this sandbox ends Failed with TEXT"),
     ("devserver.egress-answer", "NNN: port 18080 refuses every change with that status"),
+    ("devserver.private-vault", "1: the vault is changed only by way of execd's proxy, else 426"),
+    ("devserver.download-cut", "N: downloads are closed after N bytes each"),
     ("devserver.diagnostics", "inline or url: diagnostics with a scope are answered, that way"),
     ("devserver.no-isolation", "1: isolated sessions are not available"),
     ("devserver.stream-cut", "N: event streams are closed after N body bytes"),
@@ -39,7 +42,7 @@ DESCRIPTIONS = (
 _NUMBERS = {
     "pending-ms", "transition-ms", "expire-ms", "create-delay-ms", "execd-answer-count",
     "execd-delay-ms", "execd-down-ms", "stream-cut", "stream-reset", "stream-stall", "ping-ms",
-    "linger-ms", "snapshot-ms", "egress-answer",
+    "linger-ms", "snapshot-ms", "egress-answer", "download-cut",
 }
 _PREFIX = "devserver."
 
@@ -72,6 +75,9 @@ class Hooks:
         self.snapshot_seconds = values.get("snapshot-ms", 50) / 1000
         self.snapshot_failure = values.get("snapshot-fail")
         self.egress_status = values.get("egress-answer")
+        # What execd's proxy shows to the sidecar, so that others cannot pass for it.
+        self.inside = secrets.token_hex(8) if "private-vault" in values else None
+        self.download_limit = values.get("download-cut")
         self.diagnostics = values.get("diagnostics")
         self.no_isolation = "no-isolation" in values
         self._stream_end, self.stream_limit = _stream_end(values)

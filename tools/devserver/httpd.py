@@ -208,7 +208,8 @@ def head_bytes(status, headers):
     except ValueError:
         reason = "Unknown"
     lines = ["HTTP/1.1 %d %s" % (status, reason)]
-    lines += ["%s: %s" % field for field in headers]
+    # As in Go, a line end in a value becomes a space.
+    lines += ["%s: %s" % (k, v.replace("\r", " ").replace("\n", " ")) for k, v in headers]
     if not any(name.lower() == "date" for name, _ in headers):
         lines.append("Date: " + formatdate(usegmt=True))
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

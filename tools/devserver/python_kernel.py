@@ -6,6 +6,7 @@ Whatever reaches descriptors 1 and 2, be it of a child process, is output too.
 """
 
 import ast
+import base64
 import builtins
 import json
 import os
@@ -164,11 +165,14 @@ def _represent(value):
     """MIME type -> text, as far as the value knows how to show itself."""
     shown = {"text/plain": repr(value)}
     for method, kind in (("_repr_html_", "text/html"), ("_repr_json_", "application/json"),
-                         ("_repr_svg_", "image/svg+xml"), ("_repr_markdown_", "text/markdown")):
+                         ("_repr_svg_", "image/svg+xml"), ("_repr_markdown_", "text/markdown"),
+                         ("_repr_png_", "image/png")):
         try:
             other = getattr(value, method)() if not isinstance(value, type) else None
         except Exception:
             other = None
+        if isinstance(other, bytes):
+            other = base64.b64encode(other).decode("ascii")
         if other is not None:
             shown[kind] = other
     return shown
