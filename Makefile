@@ -24,7 +24,7 @@ ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size memory bench firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages cross docs lint clean
+.PHONY: help deps demo test replay-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages cross docs lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -136,6 +136,9 @@ bench: deps-bench $(BENCH_PROGRAMS) ## measure speed and cost, beside the JavaSc
 	@tools/bench.py
 
 build/bench/task_curl: BENCH_LIBRARIES := -lcurl -lcjson
+thousand: deps-test build/bench/server build/thousand ## measure 1,000 streams in one thread
+	@tools/thousand.py
+
 build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(HEADERS) | deps-bench
 	@mkdir -p $(@D)
 	gcc -std=c99 -O2 -g $(WARNINGS) -I. $< -o $@ $(BENCH_LIBRARIES)

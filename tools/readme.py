@@ -158,6 +158,14 @@ def coverage(path):
     return table(["of opensandbox.h", "covered", "of", "", "explained", "without these"], rows)
 
 
+def thousand(path):
+    result = json.loads(path.read_text())
+    rows = [[f"{row['streams']:,}", f"{row['process_kb']:,}", f"{row['cpu_us']:.2f}", f"{row['ratio']:.3f}",
+             f"{row['gap_ms']:.0f}", f"{row['flat_out_lines_per_s']:,}"] for row in result["rows"]]
+    return table(["streams", "memory of the process, KB", "CPU per line, µs", "slowest / fastest",
+                  "longest gap, ms", "flat out: lines/s"], rows)
+
+
 PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
     "calls": (ROOT / "opensandbox.h", calls),
@@ -169,6 +177,7 @@ PARTS = {
     "faults": (BUILD / "faults.md", as_it_is),
     "bench": (BUILD / "bench.json", bench),
     "coverage": (BUILD / "coverage.json", coverage),
+    "thousand": (BUILD / "thousand.json", thousand),
     "fuzz": (BUILD / "fuzz-runs.json", fuzz),
     "api": (BUILD / "api.md", as_it_is),
 }

@@ -1,11 +1,13 @@
 /* A canned server for measuring: answers as fast as the machine can, so that the client is the
    limit. One thread, epoll, loopback.
 
-       server          prints its port and serves until its standard input ends
+       server [PACE_MS]   prints its port and serves until its standard input ends
 
    POST /events/SIZE/COUNT/LINGER/command   COUNT stdout events with SIZE bytes of text each; the
                                             last chunk comes LINGER ms after the last event
-   POST /command                            the same with one event of 20 bytes
+   POST /command                            the same with one event of 20 bytes; with "seq N" in the
+                                            command N events of 50 bytes, 1 KB each PACE_MS
+                                            if that is given
    GET /files/download?path=/SIZE           SIZE bytes
    POST /files/upload                       takes any number of bytes (Content-Length)
    POST, GET, DELETE /v1/sandboxes...       a sandbox that runs, whose execd is this server (below
@@ -32,6 +34,8 @@
 #define LISTED 10000u
 #define PAGES 64
 #define BLOCK (1u << 20)
+#define TURN (4u << 20) /* after so many bytes other connections have their turn */
+#define PACED_TURN 1024u
 
 /* An answer being sent: first, then body bytes that go round and round in block, then last. */
 typedef struct reply {
@@ -51,6 +55,7 @@ typedef struct connection {
     uint64_t dropped;           /* bytes of an upload that are still to come */
     uint64_t linger_ms, end_ms; /* of a stream: when the last chunk is due; 0: not yet */
     bool is_stream;
+    bool paced; /* a stream of which a little is sent each pace_ms */
 } connection;
 
 static connection connections[CONNECTIONS];
@@ -61,7 +66,7 @@ static unsigned long page_sizes[PAGES];
 static char block[BLOCK];
 static int poller;
 static unsigned own_port;
-static uint64_t lingering;
+static uint64_t lingering, pace_ms;
 
 static void must(bool good, const char *what)
 {
@@ -141,10 +146,22 @@ static int pieces(const connection *c, struct iovec *piece, int most)
 
 static void end_stream(connection *c)
 {
-    c->busy = false;
-    must(send(c->fd, STREAM_END, sizeof STREAM_END - 1, MSG_NOSIGNAL) > 0 || errno == ECONNRESET ||
-             errno == EPIPE,
-         "send");
+    ssize_t n = send(c->fd, STREAM_END, sizeof STREAM_END - 1, MSG_NOSIGNAL);
+    c->busy = n < 0 && errno == EAGAIN;
+    if (!c->busy) return;
+    c->end_ms = now_ms() + 10; /* the client has much to read yet */
+    lingering++;
+}
+
+/* Cuts the pieces behind so many bytes. */
+static int limit(struct iovec *piece, int count, uint64_t most)
+{
+    int i;
+    for (i = 0; i < count && most > 0; i++) {
+        if (piece[i].iov_len > most) piece[i].iov_len = (size_t)most;
+        most -= piece[i].iov_len;
+    }
+    return i;
 }
 
 /* Sends as much as the socket takes; false: the client has gone. */
@@ -152,17 +169,20 @@ static bool send_reply(connection *c)
 {
     struct iovec piece[16];
     bool waited = c->at > 0;
+    uint64_t turn = c->at + (c->paced ? PACED_TURN : TURN);
     int count;
     while ((count = pieces(c, piece, 16)) > 0) {
-        ssize_t n = writev(c->fd, piece, count);
-        if (n < 0 && errno == EAGAIN) {
-            want(c, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+        ssize_t n = -1;
+        if (c->at < turn) n = writev(c->fd, piece, limit(piece, count, turn - c->at));
+        if (c->at >= turn || (n < 0 && errno == EAGAIN)) {
+            if (!c->paced) want(c, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
             return true;
         }
         if (n < 0) return false;
         c->at += (uint64_t)n;
     }
-    if (waited) want(c, EPOLLIN | EPOLLRDHUP);
+    if (waited && !c->paced) want(c, EPOLLIN | EPOLLRDHUP);
+    c->paced = false;
     if (!c->is_stream) {
         c->busy = false;
     } else if (c->linger_ms == 0) {
@@ -299,6 +319,14 @@ static bool answer_lifecycle(connection *c)
     return begin_text(c, c->in[0] == 'P' ? "202 Accepted" : "200 OK", text);
 }
 
+static bool answer_command(connection *c, const char *rest)
+{
+    const char *count = (const char *)memmem(rest, c->in_size - (size_t)(rest - c->in), "seq ", 4);
+    if (count == NULL) return begin_stream(c, 20, 1, 0);
+    c->paced = pace_ms > 0;
+    return begin_stream(c, 50, strtoull(count + 4, NULL, 10), 0);
+}
+
 static bool answer(connection *c)
 {
     unsigned long text_size, events, linger_ms;
@@ -307,7 +335,7 @@ static bool answer(connection *c)
     *line = '\0';
     if (sscanf(c->in, "POST /events/%lu/%lu/%lu/", &text_size, &events, &linger_ms) == 3)
         return begin_stream(c, text_size, events, linger_ms);
-    if (strncmp(c->in, "POST /command ", 14) == 0) return begin_stream(c, 20, 1, 0);
+    if (strncmp(c->in, "POST /command ", 14) == 0) return answer_command(c, line + 1);
     if (sscanf(c->in, "GET /files/download?path=%%2F%llu", &size) == 1 ||
         sscanf(c->in, "GET /files/download?path=/%llu", &size) == 1)
         return begin_body(c, "200 OK", block, sizeof block, size);
@@ -364,6 +392,20 @@ static bool receive(connection *c)
     c->in_size += (size_t)n;
     c->in[c->in_size] = '\0';
     return answer_all(c);
+}
+
+/* The next little of each paced stream, when it is time. */
+static void go_on_with_paced(void)
+{
+    static uint64_t due_ms;
+    uint64_t now = now_ms();
+    size_t i;
+    if (pace_ms == 0 || now < due_ms) return;
+    due_ms = now + pace_ms;
+    for (i = 0; i < CONNECTIONS; i++) {
+        connection *c = &connections[i];
+        if (c->fd != 0 && c->paced && !(send_reply(c) && answer_all(c))) leave(c);
+    }
 }
 
 static void accept_all(int listener)
@@ -425,22 +467,24 @@ static int open_listener(void)
     return fd;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct epoll_event events[256];
     int listener, count, i;
     memset(block, 'x', sizeof block);
+    if (argc > 1) pace_ms = strtoull(argv[1], NULL, 10);
     poller = epoll_create1(0);
     listener = open_listener();
     watch(listener, LISTENER);
     watch(STDIN_FILENO, INPUT);
     for (;;) {
-        count = epoll_wait(poller, events, 256, lingering > 0 ? 10 : -1);
+        count = epoll_wait(poller, events, 256, pace_ms > 0 ? 2 : lingering > 0 ? 10 : -1);
         for (i = 0; i < count; i++) {
             if (events[i].data.u32 == INPUT) return close_all();
             if (events[i].data.u32 == LISTENER) accept_all(listener);
             else serve(&events[i]);
         }
         if (lingering > 0) end_lingering();
+        go_on_with_paced();
     }
 }
