@@ -6869,6 +6869,14 @@ static void osb__rows_put(osb_rows *r, const unsigned char *bytes, size_t size)
         if (r->length + 1 < r->size) r->data[r->length] = (char)bytes[i];
 }
 
+/* The first half of a surrogate pair that the second one does not follow. */
+static void osb__rows_lone_half(osb_rows *r)
+{
+    static const unsigned char replacement[] = {0xef, 0xbf, 0xbd}; /* U+FFFD */
+    if (r->high != 0) osb__rows_put(r, replacement, sizeof replacement);
+    r->high = 0;
+}
+
 /* A text or a literal is complete. */
 static osb_status osb__rows_token(osb_rows *r, bool text)
 {
@@ -6879,7 +6887,9 @@ static osb_status osb__rows_token(osb_rows *r, bool text)
     r->length = 0;
     r->state = OSB__R_OUTSIDE;
     if (value.size >= r->size) {
-        if (!cell && !(r->depth == 1 && r->is_key)) return OSB_OK;
+        bool key = r->depth == 1 && r->is_key;
+        if (key) r->part = 0;
+        if (!cell && !(key && r->size < sizeof "columns")) return OSB_OK;
         r->needed = value.size + 1;
         return OSB_E_BUFFER;
     }
@@ -6950,6 +6960,7 @@ static osb_status osb__rows_unicode(osb_rows *r, unsigned char byte)
     if (++r->digits < 4) return OSB_OK;
     r->state = OSB__R_STRING;
     code = r->code;
+    if (code - 0xdc00u >= 0x400u) osb__rows_lone_half(r);
     if (code - 0xd800u < 0x400u) {
         r->high = r->code;
         return OSB_OK;
@@ -6972,6 +6983,7 @@ static osb_status osb__rows_escape(osb_rows *r, unsigned char byte)
         r->code = r->digits = 0;
         return OSB_OK;
     }
+    osb__rows_lone_half(r);
     for (i = 0; from[i] != '\0'; i++)
         if (byte == (unsigned char)from[i]) {
             osb__rows_put(r, (const unsigned char *)to + i, 1);
@@ -6987,6 +6999,7 @@ OSB_DEF osb_status osb_rows_feed(osb_rows *rows, const char *text, size_t size)
     while (i < size && status == OSB_OK) {
         unsigned char byte = (unsigned char)text[i++];
         bool ends = byte == ',' || byte == ']' || byte == '}' || byte <= ' ';
+        if (rows->state == OSB__R_STRING && byte != '\\') osb__rows_lone_half(rows);
         if (rows->state == OSB__R_LITERAL && ends) {
             status = osb__rows_token(rows, false);
             i--;
