@@ -5934,6 +5934,7 @@ OSB_DEF osb_status osb_lifecycle_wait(osb_client *client, const char *id, const 
     osb__call *call = osb__begin(client, &osb__op_get);
     if (call == NULL) return OSB_E_BUSY;
     OSB_MEMSET(info, 0, sizeof *info);
+    if (state == NULL) return osb__refuse(client, OSB__SAY("no state to wait for"));
     (void)osb__begin_waiting(client, state, options);
     call->id = id;
     call->answer = info;
@@ -6187,7 +6188,7 @@ static osb_status osb__diagnosis_next(osb_client *c, osb_status status)
 {
     const osb__diagnosis *diagnosis = (const osb__diagnosis *)c->call.answer;
     *(osb_diagnosis *)c->call.own = diagnosis->out;
-    if (status == OSB_OK && diagnosis->content.data != NULL && c->call.on_data != NULL &&
+    if (status == OSB_OK && diagnosis->content.size > 0 && c->call.on_data != NULL &&
         c->call.on_data(c->call.user, diagnosis->content.data, diagnosis->content.size) != 0)
         return osb__stopped(c);
     return status;
@@ -6539,7 +6540,7 @@ static const osb__op osb__op_logs = {
 static osb_status osb__command_status_next(osb_client *c, osb_status status)
 {
     osb_command_state *state = (osb_command_state *)c->call.answer;
-    if (status == OSB_OK && state->content.data != NULL && c->call.on_data != NULL &&
+    if (status == OSB_OK && state->content.size > 0 && c->call.on_data != NULL &&
         c->call.on_data(c->call.user, state->content.data, state->content.size) != 0)
         return osb__stopped(c);
     return status;

@@ -57,6 +57,12 @@ static int recorder_on_snapshot(void *user, const osb_snapshot *snapshot)
     return recorder_answer(r, "snapshot", false);
 }
 
+static osb_snapshot *scene_empty_snapshot(void)
+{
+    memset(&lifecycle, 0, sizeof lifecycle);
+    return &lifecycle.snapshot;
+}
+
 static osb_status scene_snapshot(scene *s, osb_status status)
 {
     status = scene_wait(s, status);
@@ -72,7 +78,8 @@ static osb_status call_snapshot_create(scene *s)
 
 static osb_status call_snapshot_get(scene *s)
 {
-    return scene_snapshot(s, osb_snapshot_get(&s->client, scene_id(s), &lifecycle.snapshot));
+    osb_snapshot *out = scene_empty_snapshot();
+    return scene_snapshot(s, osb_snapshot_get(&s->client, scene_id(s), out));
 }
 
 static osb_status call_snapshot_wait(scene *s)
