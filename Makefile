@@ -21,7 +21,8 @@ SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
 # What the fuzzers once found is a suite too: the targets with a plain main, fed with those inputs.
 FUZZ_SUITES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
-SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%)
+SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) $(ALL_SUITES:%=build/test/valgrind/%) \
+    build/test/tsan/threads
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
 .PHONY: help deps demo test replay-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages cross docs lint clean
@@ -88,6 +89,10 @@ build/test/asan/%: %.c
 build/test/valgrind/%: %.c
 	@mkdir -p $(@D)
 	gcc $(TEST_FLAGS) -O1 -MMD $< -o $@ -lcmocka $(LIBRARIES)
+
+build/test/tsan/%: tests/threads/%.c
+	@mkdir -p $(@D)
+	gcc $(TEST_FLAGS) -O1 -fsanitize=thread -pthread -MMD $< -o $@ -lcmocka
 
 build/test/coverage/%: %.c
 	@mkdir -p $(@D)

@@ -408,7 +408,7 @@ static const call call_create = {"create", start_create, tell_create};
 static const call call_create_big = {"create", start_create_big, tell_create};
 
 /* Makes a call to its end and writes its outcome down in f->record.lines. */
-static osb_status fixture_call(fixture *f, const call *c)
+SUPPORT osb_status fixture_call(fixture *f, const call *c)
 {
     osb_status status;
     f->waited_ms = 0;
