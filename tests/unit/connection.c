@@ -1,4 +1,4 @@
-/* Connections: reuse, repetition, deadlines, a clock that wraps, cancelling, one call at a time. */
+/* Connections: reuse, repetition, deadlines, a clock that wraps, cancelling. */
 #include "tests/support/unit.h"
 
 /* ---- reuse -----------------------------------------------------------------------------------*/
@@ -474,111 +474,6 @@ static void test_create_has_its_own(void **state)
     bench_end(&b);
 }
 
-/* ---- one call at a time ----------------------------------------------------------------------*/
-
-static void busy_admin(bench *b)
-{
-    osb_sandbox_page page;
-    osb_str text = {"t", 1};
-    uint16_t http_status = 7;
-    osb_request request = {0};
-    memset(&page, 0x5a, sizeof page);
-    assert_int_equal(osb_lifecycle_list(&b->client, NULL, NULL, &page), OSB_E_BUSY);
-    assert_int_equal(page.page, 0x5a5a5a5a);
-    assert_int_equal(osb_lifecycle_pause(&b->client, "x"), OSB_E_BUSY);
-    assert_int_equal(osb_lifecycle_resume(&b->client, "x"), OSB_E_BUSY);
-    assert_int_equal(osb_lifecycle_renew(&b->client, "x", 60, &text), OSB_E_BUSY);
-    assert_true(osb_str_equal(text, "t"));
-    assert_int_equal(osb_endpoint_request(&b->client, &b->box.execd, &request, &http_status),
-                     OSB_E_BUSY);
-    assert_int_equal(http_status, 7);
-}
-
-static void busy_box(osb_sandbox *box)
-{
-    static const osb_pair tag = {"a", "b"};
-    osb_client *c = box->client;
-    osb_create_options options = {0};
-    osb_sandbox before = *box;
-    osb_command_state state, state_before;
-    uint64_t next = 7;
-    options.image = "a";
-    memset(&state, 0x5a, sizeof state);
-    memset(&state_before, 0x5a, sizeof state);
-    assert_int_equal(osb_sandbox_create(c, &options, box), OSB_E_BUSY);
-    assert_int_equal(osb_sandbox_connect(c, "x", NULL, box), OSB_E_BUSY);
-    assert_int_equal(osb_sandbox_resume(c, "x", NULL, box), OSB_E_BUSY);
-    assert_int_equal(osb_sandbox_find(c, &tag, box), OSB_E_BUSY);
-    assert_int_equal(osb_sandbox_kill(box), OSB_E_BUSY);
-    assert_int_equal(osb_command_status(box, "x", NULL, NULL, &state), OSB_E_BUSY);
-    assert_memory_equal(&state, &state_before, sizeof state);
-    assert_int_equal(osb_command_logs(box, "x", 0, NULL, NULL, &next), OSB_E_BUSY);
-    assert_int_equal(next, 7);
-    assert_int_equal(osb_command_interrupt(box, "x"), OSB_E_BUSY);
-    assert_memory_equal(&before, box, sizeof before);
-}
-
-static int busy_handler(void *user, const osb_event *event)
-{
-    bench *b = (bench *)user;
-    unsigned char before[sizeof b->client];
-    osb_execution run;
-    osb_sandbox box = b->box;
-    osb_endpoint endpoint;
-    (void)event;
-    memcpy(before, &b->client, sizeof before);
-    memset(&run, 0x5a, sizeof run);
-    assert_int_equal(osb_server_health(&b->client), OSB_E_BUSY);
-    assert_int_equal(osb_lifecycle_kill(&b->client, "x"), OSB_E_BUSY);
-    assert_int_equal(osb_ping(&box), OSB_E_BUSY);
-    assert_int_equal(osb_command_run(&box, &bench_command, NULL, &run), OSB_E_BUSY);
-    assert_int_equal(run.id[0], 0x5a);
-    memset(&endpoint, 0x5a, sizeof endpoint);
-    assert_int_equal(osb_lifecycle_endpoint(&b->client, "x", 80, NULL, &endpoint), OSB_E_BUSY);
-    assert_int_equal(endpoint.address[0], 0x5a);
-    assert_int_equal(call_get(b), OSB_E_BUSY);
-    assert_int_equal(call_create(b), OSB_E_BUSY);
-    assert_int_equal(call_patch(b), OSB_E_BUSY);
-    busy_admin(b);
-    busy_box(&box);
-    assert_memory_equal(before, &b->client, sizeof before);
-    return 0;
-}
-
-static void test_busy_in_handlers(void **state)
-{
-    osb_handlers handlers = {0};
-    osb_execution run;
-    bench b;
-    (void)state;
-    bench_begin(&b, 1024);
-    handlers.user = &b;
-    handlers.on_event = busy_handler;
-    bench_stream(&b, BENCH_INIT BENCH_DONE);
-    assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
-    assert_string_equal(run.id, "0a1b");
-    bench_end(&b);
-}
-
-static void test_busy_while_pending(void **state)
-{
-    osb_execution run;
-    osb_status status;
-    bench b;
-    (void)state;
-    bench_begin_polling(&b, 1024);
-    b.port.later_always = true;
-    bench_stream(&b, BENCH_INIT BENCH_DONE);
-    status = bench_run(&b, NULL, &run);
-    while (status == OSB_PENDING) {
-        busy_handler(&b, NULL);
-        status = osb_poll(&b.client);
-    }
-    assert_int_equal(status, OSB_OK);
-    assert_int_equal(osb_poll(&b.client), OSB_OK); /* the last call's status */
-    bench_end(&b);
-}
-
 /* ---- cancelling ------------------------------------------------------------------------------*/
 
 static void cancel_now(script_port *port)
@@ -750,8 +645,6 @@ int main(void)
         cmocka_unit_test(test_deadline_long_ago),
         cmocka_unit_test(test_huge_timeouts),
         cmocka_unit_test(test_create_has_its_own),
-        cmocka_unit_test(test_busy_in_handlers),
-        cmocka_unit_test(test_busy_while_pending),
         cmocka_unit_test(test_cancel_while_blocking),
         cmocka_unit_test(test_cancel_too_early),
         cmocka_unit_test(test_cancelled_run),
