@@ -6757,6 +6757,10 @@ static const osb__op osb__op_context_delete_all = {
     "DELETE /code/contexts", osb__language_query_fields, NULL, NULL, NULL, 0};
 static const osb__op osb__op_code = {"POST /code", NULL, osb__code_body_fields,
                                      NULL,         NULL, OSB__EVENTS};
+/* Code of no language is run as a command, and its stream is one of a command. */
+static const osb__op osb__op_code_command = {
+    "POST /code", NULL, osb__code_body_fields,
+    NULL,         NULL, OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
 static const osb__op osb__op_code_interrupt = {
     "DELETE /code", osb__id_query_fields, NULL, NULL, NULL, 0};
 
@@ -6847,6 +6851,7 @@ OSB_DEF osb_status osb_code_run(osb_sandbox *box, const osb_code *code,
         body->id = code->context->id;
         body->language = code->context->language;
     }
+    if (body->language == NULL) call->op = &osb__op_code_command;
     call->body = body;
     box->client->next = osb__code_run_next;
     return osb__drive(box->client);
