@@ -122,8 +122,8 @@ def transfers(bench):
     url = f"http://127.0.0.1:{bench.port}/files"
     down = {**bench.same("download", GIGABYTE),
             CURL: ["curl", "-s", "-o", "/dev/null", f"{url}/download?path=/{GIGABYTE}"]}
-    up = {client: ("upload", GIGABYTE, bench.file) for client in (OSB, CURL_C)}
-    up[CURL] = ["curl", "-s", "-X", "POST", "-T", bench.file, f"{url}/upload"]
+    up = {**bench.same("upload", GIGABYTE, bench.file),
+          CURL: ["curl", "-s", "-F", "metadata={};type=application/json;filename=metadata", "-F", f"file=@{bench.file}", f"{url}/upload"]}
 
     def rates(results):
         return {client: {"mb_per_s": GIGABYTE / 1e6 / result["process_wall_s"],

@@ -52,6 +52,8 @@ typedef struct connection {
     reply reply;
     uint64_t at;
     char head[256];             /* what reply.first points at, if it is made up */
+    char tail[5];               /* the last bytes of an upload in chunks, */
+    bool in_chunks;             /* whose end only its last chunk tells */
     uint64_t dropped;           /* bytes of an upload that are still to come */
     uint64_t linger_ms, end_ms; /* of a stream: when the last chunk is due; 0: not yet */
     bool is_stream;
@@ -343,6 +345,15 @@ static bool answer(connection *c)
     return begin_text(c, "200 OK", "");
 }
 
+/* Notes the last bytes of an upload in chunks; those of the last chunk end it. */
+static void drop_chunks(connection *c, const char *data, size_t size)
+{
+    size_t tail = sizeof c->tail, fresh = size < tail ? size : tail;
+    memmove(c->tail, c->tail + fresh, tail - fresh);
+    memcpy(c->tail + tail - fresh, data + size - fresh, fresh);
+    if (memcmp(c->tail, STREAM_END, tail) == 0) c->dropped = 0;
+}
+
 /* Bytes of an upload: false when the client has gone. */
 static bool drop(connection *c)
 {
@@ -352,9 +363,21 @@ static bool drop(connection *c)
         ssize_t n = recv(c->fd, rest, size, 0);
         if (n < 0 && errno == EAGAIN) return true;
         if (n <= 0) return false;
-        c->dropped -= (uint64_t)n;
+        if (c->in_chunks) drop_chunks(c, rest, (size_t)n);
+        else c->dropped -= (uint64_t)n;
     }
     return begin_text(c, "200 OK", "");
+}
+
+static bool begin_drop(connection *c, const char *data, size_t size, uint64_t body)
+{
+    c->in_chunks = strcasestr(c->in, "\r\nTransfer-Encoding: chunked") != NULL;
+    memset(c->tail, 0, sizeof c->tail);
+    if (strstr(c->in, "100-continue") != NULL)
+        send(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
+    c->dropped = c->in_chunks ? UINT64_MAX : body - size;
+    if (c->in_chunks && size > 0) drop_chunks(c, data, size);
+    return drop(c);
 }
 
 /* Answers the requests that have come whole. False: the client has gone. */
@@ -365,12 +388,10 @@ static bool answer_all(connection *c)
     while (!c->busy && c->dropped == 0 && (size = request_size(c, &body)) > 0) {
         if (strncmp(c->in, "POST /files/upload", 18) == 0) {
             size_t here = c->in_size - size;
-            if (strstr(c->in, "100-continue") != NULL)
-                send(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
-            if (here > body) here = (size_t)body;
+            bool chunks = strcasestr(c->in, "\r\nTransfer-Encoding: chunked") != NULL;
+            if (!chunks && here > body) here = (size_t)body;
+            if (!begin_drop(c, c->in + size, here, body)) return false;
             size += here;
-            c->dropped = body - here;
-            if (!drop(c)) return false;
         } else if (!answer(c)) {
             return false;
         }

@@ -5,7 +5,7 @@
        CLIENT PORT stream TEXT_BYTES EVENTS      one command with so many events of output
        CLIENT PORT list                          10,000 sandboxes, 200 a page
        CLIENT PORT download BYTES                to /dev/null
-       CLIENT PORT upload BYTES FILE             that file's first bytes
+       CLIENT PORT upload BYTES FILE             that file, which has so many bytes
        CLIENT PORT streams COUNT EVENTS          so many at once, in one thread
 
    Each prints one JSON object: seconds, CPU seconds and peak memory of the process, and for a stream

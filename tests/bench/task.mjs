@@ -1,6 +1,6 @@
 // The tasks of task.h with OpenSandbox's official JavaScript SDK, which is found in $INTEROP_DIR.
 
-import { readFileSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(`${process.env.INTEROP_DIR}/package.json`);
@@ -68,6 +68,10 @@ const tasks = {
         const sandbox = await connect("");
         for await (const chunk of sandbox.files.readBytesStream(`/${first}`)) seenBytes += chunk.length;
         must(seenBytes === Number(first), "bytes are lost");
+    },
+    async upload() {
+        const sandbox = await connect("");
+        await sandbox.files.writeFiles([{ path: "/upload", data: createReadStream(second) }]);
     },
 };
 

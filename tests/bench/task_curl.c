@@ -245,17 +245,23 @@ static void download(const task *t)
 
 static void upload(const task *t)
 {
-    FILE *source = fopen(t->file, "r");
     char url[128];
-    must(source != NULL, t->file);
+    curl_mime *form;
+    curl_mimepart *part;
     open_curl(t);
+    form = curl_mime_init(curl);
+    part = curl_mime_addpart(form);
+    curl_mime_name(part, "metadata");
+    curl_mime_data(part, "{\"path\":\"/upload\"}", CURL_ZERO_TERMINATED);
+    curl_mime_filename(part, "metadata");
+    curl_mime_type(part, "application/json");
+    part = curl_mime_addpart(form);
+    curl_mime_name(part, "file");
+    must(curl_mime_filedata(part, t->file) == CURLE_OK, t->file);
     snprintf(url, sizeof url, "%s/files/upload", base);
     curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "POST");
-    curl_easy_setopt(curl, CURLOPT_READDATA, source);
-    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->first);
+    curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);
     must(curl_easy_perform(curl) == CURLE_OK, "curl_easy_perform");
-    fclose(source);
+    curl_mime_free(form);
     close_curl();
 }

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-#define TRANSFER_BUFFER 16384
+#define TRANSFER_BUFFER 16384 /* libcurl has as much */
 
 static unsigned char memory[65536];
 static osb_posix tcp;
@@ -118,20 +118,18 @@ static void list(const task *t)
 
 static int write_out(void *user, const void *data, size_t size)
 {
-    seen_bytes += size;
     return write(*(int *)user, data, size) != (ssize_t)size;
 }
 
 static void download(const task *t)
 {
-    char path[64];
+    char path[32];
     int sink = open("/dev/null", O_WRONLY);
-    osb_request request = {.path = path, .user = &sink, .on_data = write_out};
-    uint16_t status;
-    snprintf(path, sizeof path, "/files/download?path=/%llu", (unsigned long long)t->first);
+    uint64_t size;
+    snprintf(path, sizeof path, "/%llu", (unsigned long long)t->first);
     open_client(t, TRANSFER_BUFFER, "");
-    good(osb_endpoint_request(&client, &box.execd, &request, &status));
-    must(status == 200 && seen_bytes == t->first, "bytes are lost");
+    good(osb_file_read(&box, path, NULL, write_out, &sink, &size));
+    must(size == t->first, "bytes are lost");
     close(sink);
     close_client();
 }
@@ -144,14 +142,11 @@ static int read_in(void *user, void *data, size_t size)
 static void upload(const task *t)
 {
     int source = open(t->file, O_RDONLY);
-    osb_request request = {.method = "POST", .path = "/files/upload", .user = &source};
-    uint16_t status;
+    osb_upload file = {.path = "/upload", .user = &source, .read_body = read_in};
     must(source >= 0, t->file);
-    request.read_body = read_in;
-    request.body_size = t->first;
+    file.body_size = t->first;
     open_client(t, TRANSFER_BUFFER, "");
-    good(osb_endpoint_request(&client, &box.execd, &request, &status));
-    must(status == 200, "the upload failed");
+    good(osb_file_upload(&box, &file, 1, false));
     close(source);
     close_client();
 }
