@@ -114,9 +114,9 @@
    OSB_NO_BACKGROUND           leave out command status, logs and interrupt
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
    OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
-      OSB_NO_SNAPSHOTS, _DIAGNOSTICS, _POOLS, _SESSIONS, _CODE, _FILES, _METRICS, _ISOLATED, _EGRESS,
-   OSB_NO_VAULT                leave out these services
-
+   OSB_NO_SNAPSHOTS, OSB_NO_DIAGNOSTICS, OSB_NO_POOLS, OSB_NO_SESSIONS, OSB_NO_CODE,
+   OSB_NO_FILES, OSB_NO_METRICS, OSB_NO_ISOLATED, OSB_NO_EGRESS, OSB_NO_VAULT
+                               leave out these services
    OSB_MEMCPY, OSB_MEMMOVE,    what to use instead of <string.h>'s
    OSB_MEMSET, OSB_MEMCMP
    OSB_ATOMIC_LOAD(byte),      how osb_cancel's byte is read and written; default: the compiler's

@@ -270,7 +270,7 @@ def functions_of(header, wanted_public):
         if public and wanted_public:
             names = re.findall(r"^OSB_DEF [^;(]*?\b(osb_\w+)\(", text, re.MULTILINE)
         elif not public and not wanted_public:
-            names = re.findall(r"^\w[^;\n]*?\b(osb_\w+)(?=\(|\[\]| = )", text, re.MULTILINE)
+            names = re.findall(r"^\w[^;\n=]*?\b(osb_\w+)(?=\(|\[| =|;)", text, re.MULTILINE)
         else:
             continue
         if names:
@@ -282,7 +282,7 @@ def by_layer(sections, header):
     """{chapter of the implementation: bytes of text}; strings are shared by all."""
     layer_of = {name: title for title, names in functions_of(header, False).items() for name in names}
     sizes = {title: 0 for title in layer_of.values()}
-    sizes["strings"] = sizes["jsmn and padding"] = 0
+    sizes["strings"] = sizes["jsmn, tables inside functions, padding"] = 0
     for kind, name, size in sections:
         if kind != "text":
             continue
@@ -290,7 +290,7 @@ def by_layer(sections, header):
         if ".str" in name:
             sizes["strings"] += size
         else:
-            sizes[layer_of.get(part[0] if part else "", "jsmn and padding")] += size
+            sizes[layer_of.get(part[0] if part else "", "jsmn, tables inside functions, padding")] += size
     return sizes
 
 
@@ -323,7 +323,8 @@ def by_call(target, header):
 
 def by_macro(target, header):
     """{OSB_NO_...: text that goes when it is defined}, all other calls being made."""
-    macros = re.findall(r"^   (OSB_NO_\w+) ", header.read_text("utf-8"), re.MULTILINE)
+    text = header.read_text("utf-8")
+    macros = sorted(set(re.findall(r"\b(OSB_NO_\w+)\b", "".join(re.findall(r"^#\s*if.*$", text, re.M)))))
     sizes = {}
     for macro in [None, *macros]:
         configuration = Configuration("parts", 0, [macro] if macro else [])
