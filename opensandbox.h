@@ -3792,7 +3792,8 @@ static osb_status osb__fill_from_source(osb_client *c)
     n = request->read_body(request->user, out + (chunked ? 6 : 0), room - frame);
     if (n == OSB_IO_WANT_READ) return OSB_PENDING;
     if (n < 0 || (size_t)n > room - frame) return osb__stopped(c);
-    if (n == 0 && !chunked) return osb__fail(c, OSB_E_INVALID, OSB__SAY("body_size is too large"));
+    if (n == 0 && !request->body_size_unknown)
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("body_size is too large"));
     if (chunked) osb__frame_chunk(out, (size_t)n);
     c->source_left = chunked && n == 0 ? 0 : chunked ? OSB__UNKNOWN : c->source_left - (uint64_t)n;
     c->window_from = c->sent;
@@ -7469,6 +7470,8 @@ static int osb__upload_read(void *user, void *data, size_t size)
         if (u->part == OSB__U_DATA) {
             int n = osb__upload_data(u, (unsigned char *)data, size);
             bool short_of = n == 0 && !u->files[u->file].body_size_unknown && u->left > 0;
+            if (short_of)
+                u->request.body_size_unknown = false; /* no end, though it goes in chunks */
             if (n != 0 || short_of) return n;
             u->part = OSB__U_TAIL;
             u->at = 0;
