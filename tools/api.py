@@ -3,7 +3,7 @@
 
 Every operation, parameter and property must stand in the header's tables with a fitting type, and nothing
 else may; a transcript of tests/transcripts must have sent each operation and decoded its answer, and show
-each parameter and property.
+each parameter, property and documented status.
 
 What is left out stands in tests/api/exclusions.txt: a gap as it is printed here, or its beginning, then
 two spaces, `#` and a reason. An exclusion that stands for no gap is an error. Writes build/api.md, the
@@ -74,9 +74,10 @@ class Operation:
         self.name = name
         self.service = None
         self.base = ""  # of its path
-        self.parameters = self.body = self.answer = self.headers = {}
+        self.parameters = self.body = self.answer = self.headers = self.statuses = {}
         self.any_method = name.startswith("* ")  # a way to other servers, no operation of its own
         self.tests = collections.defaultdict(set)  # transcripts, by call
+        self.answered = set()  # statuses, in transcripts
         self.shown = {"query": set(), "body": set(), "answer": set()}  # paths, in transcripts
 
     def pattern(self):
@@ -96,7 +97,7 @@ def read_facts():
             operation = operations.setdefault(anonymous(name), Operation(name))
             operation.service = node.get("service", stem)
             operation.base = node.get("base", files[operation.service].get("base", ""))
-            for part in ("parameters", "body", "answer", "headers"):
+            for part in ("parameters", "body", "answer", "headers", "statuses"):
                 setattr(operation, part, merge(getattr(operation, part), node.get(part)))
     return list(operations.values()), errors, events
 
@@ -303,6 +304,8 @@ def compare_tests(operation):
         for path in named(facts):
             if path not in paths and not any(outer not in paths for outer in around(path)):
                 yield f"{operation.name} {part} {path}: in no transcript"
+    for status in sorted(operation.statuses.keys() - operation.answered):
+        yield f"{operation.name} status {status}: in no transcript"
 
 
 class Header:
@@ -393,7 +396,7 @@ def unescape(text):
 
 
 def exchanges(path):
-    """Yields each exchange of a transcript that ended with 2xx in a call that ended well."""
+    """Yields each exchange of a transcript, and whether it ended with 2xx in a call that ended well."""
     call, made = None, []
     for line in path.read_text().splitlines():
         if line.startswith("call "):
@@ -404,8 +407,9 @@ def exchanges(path):
             made[-1].status = int(match[1])
         elif line[:1] in (">", "<") and made:
             made[-1].texts[line[0]].append(unescape(re.sub("^.[#+]? ?", "", line)))
-        elif line == "= OSB_OK" or (line == "= OSB_E_CANCELLED" and call in ENDLESS):
-            yield from (one for one in made if 200 <= one.status < 300)
+        elif line.startswith("= OSB_"):
+            well = line == "= OSB_OK" or (line == "= OSB_E_CANCELLED" and call in ENDLESS)
+            yield from ((one, well and 200 <= one.status < 300) for one in made)
 
 
 def shown(value, shape, path=""):
@@ -438,15 +442,17 @@ def read_transcripts(operations):
     patterns = [(operation, operation.pattern()) for operation in operations]
     patterns.sort(key=lambda pair: pair[0].name.count("/"), reverse=True)
     for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
-        for exchange in exchanges(path):
+        for exchange, well in exchanges(path):
             if exchange.call == "endpoint_request":
                 continue  # the caller's own request, no operation
             found = (operation for operation, pattern in patterns if pattern.match(exchange.request))
             operation = next(found, None)
             if operation is None:
                 sys.exit(f"{path.name}: no operation is like {exchange.request}")
-            operation.tests[exchange.call].add(path.name)
-            note(operation, exchange)
+            operation.answered.add(str(exchange.status))
+            if well:
+                operation.tests[exchange.call].add(path.name)
+                note(operation, exchange)
 
 
 class Exclusions:

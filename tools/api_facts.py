@@ -31,6 +31,10 @@ def merge(old, new):
     return new
 
 
+def statuses(responses):
+    return {str(status): "answer" if str(status).startswith("2") else "error" for status in responses}
+
+
 class OpenApi:
     """One OpenAPI file."""
 
@@ -75,7 +79,7 @@ class OpenApi:
 
     def operation(self, shared, node):
         result = {"id": node.get("operationId"), "parameters": {}, "body": {}, "answer": {},
-                  "headers": {}}
+                  "headers": {}, "statuses": statuses(node["responses"])}
         for parameter in map(self.resolve, shared + node.get("parameters", [])):
             place = result["parameters"].setdefault(parameter["in"], {})
             place[parameter["name"]] = self.shape(parameter["schema"])
@@ -138,7 +142,8 @@ class Facts:
 
     def operation(self, node):
         node = {name.removesuffix("?"): value for name, value in node.items()}
-        result = {"id": node.get("operationId"), "answer": {}, "headers": {}}
+        result = {"id": node.get("operationId"), "answer": {}, "headers": {},
+                  "statuses": statuses(node["responses"])}
         result["parameters"] = {place.removesuffix("?"): self.shape(names)
                                 for place, names in node.get("parameters", {}).items()}
         result["body"] = self.contents(node.get("requestBody", {}))

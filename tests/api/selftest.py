@@ -36,6 +36,8 @@ CASES = (
     ("a property that no transcript shows", "tests/transcripts/02-lifecycle-create-extras.txt",
      '"storageClass"', '"class"',
      ("POST /sandboxes body volumes[].pvc.storageClass: in no transcript",)),
+    ("a status that no transcript shows", "tests/transcripts/60-lifecycle-501.txt", "1 501 ", "1 502 ",
+     ("GET /sandboxes/{sandboxId}/diagnostics/events status 501: in no transcript",)),
     ("a request that is no operation", "tests/transcripts/15-ping.txt", "GET /ping", "GET /pin",
      ("15-ping.txt: no operation is like GET /pin",)),
     ("an exclusion of nothing", "tests/api/exclusions.txt", "POST /metrics/events", "POST /metrics",
