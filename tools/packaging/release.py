@@ -53,8 +53,9 @@ def contents(header, version):
     for path in sorted(ROOT.glob("examples/*")):
         if path.is_file():
             files[f"examples/{path.name}"] = path.read_bytes()
-    for name in ("LICENSE", "README.md", "CHANGELOG.md"):
-        files[name] = (ROOT / name).read_bytes()
+    documents = [ROOT / name for name in ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+    for path in [*documents, *ROOT.glob("tools/docs/*.md"), *ROOT.glob("tools/docs/*.svg")]:
+        files[str(path.relative_to(ROOT))] = path.read_bytes()
     for name, source in METADATA.items():
         text = (HERE / source).read_text("utf-8")
         files[name] = (text if source in AS_IT_IS else fill(text, {"VERSION": version})).encode()
