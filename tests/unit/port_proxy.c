@@ -545,6 +545,7 @@ static void test_least_port_below(void **state)
     least = *under.ops;
     least.wait = NULL;
     least.error = NULL;
+    least.random = NULL;
     least.unix_time = NULL;
     least.tls = false;
     under.ops = &least;
