@@ -2,8 +2,8 @@
 """Compares opensandbox.h with what tests/api/*.json say of OpenSandbox's API, in both directions.
 
 Every operation, parameter and property must stand in the header's tables with a fitting type, and nothing
-else may; a transcript of tests/transcripts must have sent each operation and decoded its answer, and show
-each parameter, property and documented status.
+else may. A comment of its public part must name each operation. A transcript of tests/transcripts must
+have sent each operation and decoded its answer, and show each parameter, property and documented status.
 
 What is left out stands in tests/api/exclusions.txt: a gap as it is printed here, or its beginning, then
 two spaces, `#` and a reason. An exclusion that stands for no gap is an error. Writes build/api.md, the
@@ -322,8 +322,17 @@ class Header:
         self.errors = Types(flat_field(dump["errors"]))
         self.events = Types(flat_field(dump["events"]))
         self.all_events = frozenset().union(*self.events.fields.values())
+        self.comments = self.operations_in_comments()
         self.known = frozenset()  # members of answers that some operation is known to have
         self.source = HEADER.read_text().lower()
+
+    def operations_in_comments(self):
+        """What the comments of the public part name; those for files stand for both."""
+        public = HEADER.read_text().partition("#ifdef OPENSANDBOX_IMPLEMENTATION")[0]
+        names = {anonymous(re.sub(r"/\d+$", "/{}", f"{method} {path}"))
+                 for method, path in IN_COMMENT.findall(re.sub(r"\n\s+", " ", public))}
+        twice = {name.replace(" ", f" {ISOLATED}", 1) for name in names}
+        return names | (twice & self.operations.keys())
 
     def note(self, operations):
         for operation in operations:
@@ -342,6 +351,8 @@ def find_gaps(operations, errors, events, header):
     for operation in operations:
         if header.tables_of(operation) is not None:
             yield from compare_operation(operation, header)
+            if anonymous(operation.name) not in header.comments:
+                yield f"{operation.name}: in no comment"
         elif not operation.any_method:
             yield f"{operation.name}: not in the header"
         yield from compare_tests(operation)
@@ -349,6 +360,7 @@ def find_gaps(operations, errors, events, header):
             events = merge(events, operation.answer["text/event-stream"])
     known = {anonymous(operation.name) for operation in operations}
     yield from (f"{name}: only in the header" for name in header.operations if name not in known)
+    yield from (f"{name}: only in a comment" for name in header.comments if name not in known)
     yield from compare("errors", Types(flat_shape(errors)), header.errors)
     yield from compare("events", Types(flat_shape(events)), header.events)
 
@@ -356,6 +368,7 @@ def find_gaps(operations, errors, events, header):
 REQUEST = re.compile(r"> ((?:GET|PUT|POST|PATCH|DELETE) \S+) HTTP/1\.1$")
 STATUS = re.compile(r"< HTTP/1\.[01] (\d\d\d)")
 ENDLESS = ("metrics_watch",)  # calls that end well when their handler says so
+IN_COMMENT = re.compile(r"\b(GET|PUT|POST|PATCH|DELETE) (?:\{(?:execd|egress)\})?(/[\w/{}.-]*[\w}])")
 ESCAPE = re.compile(r"\$(?:(x[0-9a-fA-F]{2})|\(([^*]*)\*(\d+)\)|(.))")
 
 
