@@ -161,13 +161,58 @@ static void test_no_handler(void **state)
     assert_int_equal(osb_rows_feed(&rows, "{\"rows\":1]", 10), OSB_E_JSON);
 }
 
+static osb_status fed;
+
+static int feed_result(void *user, const osb_event *event)
+{
+    if (osb_str_equal(event->key, "text/plain"))
+        fed = osb_rows_feed((osb_rows *)user, event->text.data, event->text.size);
+    return fed != OSB_OK;
+}
+
+/* A result of 20,000 rows, as it comes through a buffer of 1 KB. */
+static void test_from_a_stream(void **state)
+{
+    static char events[600000];
+    osb_code code = {"SELECT", NULL, OSB_LANGUAGE_SQL, false};
+    osb_handlers handlers = {0};
+    osb_rows rows = {0};
+    osb_execution run;
+    char cell[32];
+    size_t used;
+    bench b;
+    int i;
+    (void)state;
+    rows.data = cell;
+    rows.size = sizeof cell;
+    handlers.user = &rows;
+    handlers.on_result = feed_result;
+    used = (size_t)sprintf(events, "%s%s", BENCH_STREAM BENCH_INIT,
+                           "{\"type\":\"result\",\"results\":{\"text/plain\":\""
+                           "{\\\"columns\\\":[\\\"n\\\"],\\\"rows\\\":[");
+    for (i = 0; i < 20000; i++)
+        used += (size_t)sprintf(events + used, "%s[\\\"row %d\\\"]", i > 0 ? "," : "", i);
+    sprintf(events + used, "%s", "]}\"},\"timestamp\":1}\n\n" BENCH_DONE);
+    bench_begin(&b, 1024);
+    bench_execd(&b);
+    script_request(&b.port);
+    script_reply(&b.port, events);
+    script_close(&b.port);
+    fed = OSB_OK;
+    assert_int_equal(osb_code_run(&b.box, &code, &handlers, &run), OSB_OK);
+    assert_int_equal(fed, OSB_OK);
+    assert_int_equal(rows.row, 20000);
+    assert_int_equal(rows.depth, 0);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cells),       cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_lone_halves), cmocka_unit_test(test_no_table),
         cmocka_unit_test(test_large_cells), cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_no_handler),
+        cmocka_unit_test(test_no_handler),  cmocka_unit_test(test_from_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
