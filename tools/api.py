@@ -84,7 +84,8 @@ class Operation:
         """What a request of this operation looks like; a proxy or a domain may put a path before."""
         method, path = self.name.split(" ")
         path = re.sub(r"\\\{\w+\\\}", r"[^/?]+", re.escape(path))
-        method = r"\w+" if method == "*" else method
+        if self.any_method:
+            return re.compile(rf"\w+ {path}")
         return re.compile(rf"{method} .*{re.escape(self.base)}{path}(\?|$)")
 
 
@@ -458,14 +459,16 @@ def read_transcripts(operations):
         for exchange, well in exchanges(path):
             if exchange.call == "endpoint_request":
                 continue  # the caller's own request, no operation
-            found = (operation for operation, pattern in patterns if pattern.match(exchange.request))
-            operation = next(found, None)
-            if operation is None:
+            found = [operation for operation, pattern in patterns if pattern.match(exchange.request)]
+            if all(operation.any_method for operation in found):
                 sys.exit(f"{path.name}: no operation is like {exchange.request}")
-            operation.answered.add(str(exchange.status))
-            if well:
-                operation.tests[exchange.call].add(path.name)
-                note(operation, exchange)
+            longest = next(operation for operation in found if not operation.any_method)
+            for operation in found:
+                if operation is longest or operation.any_method:
+                    operation.answered.add(str(exchange.status))
+                    if well:
+                        operation.tests[exchange.call].add(path.name)
+                        note(operation, exchange)
 
 
 class Exclusions:
