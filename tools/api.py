@@ -451,6 +451,13 @@ def note(operation, exchange):
                 operation.shown[part] |= set(shown(value, shape))
 
 
+def operations_like(request, patterns):
+    """The operation with the longest path that a request is like, and the ways that it goes."""
+    found = [operation for operation, pattern in patterns if pattern.match(request)]
+    own = [operation for operation in found if not operation.any_method][:1]
+    return own and own + [operation for operation in found if operation.any_method]
+
+
 def read_transcripts(operations):
     """Notes for each operation which calls sent it in which transcripts, and what they show of it."""
     patterns = [(operation, operation.pattern()) for operation in operations]
@@ -459,16 +466,14 @@ def read_transcripts(operations):
         for exchange, well in exchanges(path):
             if exchange.call == "endpoint_request":
                 continue  # the caller's own request, no operation
-            found = [operation for operation, pattern in patterns if pattern.match(exchange.request)]
-            if all(operation.any_method for operation in found):
+            found = operations_like(exchange.request, patterns)
+            if not found:
                 sys.exit(f"{path.name}: no operation is like {exchange.request}")
-            longest = next(operation for operation in found if not operation.any_method)
             for operation in found:
-                if operation is longest or operation.any_method:
-                    operation.answered.add(str(exchange.status))
-                    if well:
-                        operation.tests[exchange.call].add(path.name)
-                        note(operation, exchange)
+                operation.answered.add(str(exchange.status))
+                if well:
+                    operation.tests[exchange.call].add(path.name)
+                    note(operation, exchange)
 
 
 class Exclusions:
