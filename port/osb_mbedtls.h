@@ -466,11 +466,28 @@ static void osb__mbedtls_say_reason(osb_mbedtls *tls, int code)
     }
 }
 
+/* A server that refuses us closes at once, and what we send next fails: its alert may have come. */
+static bool osb__mbedtls_find_alert(osb_mbedtls *tls)
+{
+    size_t got = 0;
+    while (got < sizeof tls->last) {
+        int io = tls->inner.ops->recv(tls->inner.ctx, tls->last + got, sizeof tls->last - got);
+        if (io <= 0) return false;
+        got += (size_t)io;
+    }
+    return tls->last[0] == 21 && tls->last[4] == 2;
+}
+
 /* A failure of mbedTLS, or of the inner port behind it. */
 static int osb__mbedtls_failed(osb_mbedtls *tls, int code)
 {
+    bool handshake = tls->host != NULL;
+    if (tls->blocked == OSB_IO_FAILED && handshake && osb__mbedtls_find_alert(tls)) {
+        tls->blocked = 0;
+        code = MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
+    }
     if (tls->blocked == OSB_IO_FAILED)
-        return osb__mbedtls_inner_failed(tls, tls->host != NULL ? "in the TLS handshake: " : "");
+        return osb__mbedtls_inner_failed(tls, handshake ? "in the TLS handshake: " : "");
     if (tls->flags != 0) code = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
     osb__mbedtls_fail(tls, code, "");
     osb__mbedtls_say_reason(tls, code);

@@ -105,7 +105,8 @@ typedef struct osb_posix {
 OSB_DEF osb_port osb_posix_port(osb_posix *tcp);
 
 /* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
-   OPEN_SANDBOX_DOMAIN, where config has none. The texts are the environment's own. */
+   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is "https".
+   The texts are the environment's own. */
 OSB_DEF void osb_posix_config_from_env(osb_config *config);
 
 /* Poll mode: what osb_poll waits for, as poll(2) takes it. Writes up to OSB_POSIX_ADDRESSES
@@ -536,8 +537,11 @@ static void osb__posix_from_env(const char **setting, const char *name)
 
 OSB_DEF void osb_posix_config_from_env(osb_config *config)
 {
+    const char *protocol = NULL;
     osb__posix_from_env(&config->api_key, "OPEN_SANDBOX_API_KEY");
     osb__posix_from_env(&config->domain, "OPEN_SANDBOX_DOMAIN");
+    osb__posix_from_env(&protocol, "OPEN_SANDBOX_PROTOCOL");
+    if (protocol != NULL && strcmp(protocol, "https") == 0) config->https = true;
 }
 
 OSB_DEF int osb_posix_fd(const osb_posix *tcp)

@@ -4,7 +4,8 @@
     tools/run-tests.py [--time-limit SECONDS] [--jobs N] PROGRAM...
 
 A program in a directory named `valgrind` runs under valgrind, any other as it is. A program whose
-name starts with `test_e2e` runs against a dev server of its own (tools/with-devserver.sh). A crash,
+name starts with `test_e2e` runs against a dev server of its own (tools/with-devserver.sh), with TLS
+if the name ends with `_https`. A crash,
 a time-out, an error found by valgrind or a result that is missing counts as one more failure.
 """
 
@@ -64,7 +65,8 @@ def command_for(program):
     if program.parent.name == "valgrind":
         command = VALGRIND + command
     if program.name.startswith("test_e2e"):
-        command = [WITH_DEVSERVER] + command
+        tls = ["--tls", "build/tls"] if program.name.endswith("_https") else []
+        command = [WITH_DEVSERVER, *tls] + command
     return command
 
 

@@ -3,11 +3,19 @@
 # command does. The command finds the server by OPEN_SANDBOX_DOMAIN and OPEN_SANDBOX_API_KEY; its
 # exit status is passed on.
 #
-#     tools/with-devserver.sh COMMAND [ARGUMENT]...
+#     tools/with-devserver.sh [--tls DIRECTORY] COMMAND [ARGUMENT]...
+#
+# With --tls the server speaks TLS, with good.pem and good.key of that directory, and its authority
+# ca.pem is in SSL_CERT_FILE (see tests/tls/certificates.sh).
 set -eu
 
+tls=
+if [ "${1:-}" = --tls ]; then
+    tls=$2
+    shift 2
+fi
 if [ $# -eq 0 ]; then
-    echo "usage: tools/with-devserver.sh COMMAND [ARGUMENT]..." >&2
+    echo "usage: tools/with-devserver.sh [--tls DIRECTORY] COMMAND [ARGUMENT]..." >&2
     exit 2
 fi
 
@@ -49,13 +57,19 @@ wait_until_ready() {
 
 OPEN_SANDBOX_API_KEY=$(new_key)
 python3 "$(dirname "$0")/devserver" --port 0 --api-key "$OPEN_SANDBOX_API_KEY" \
+    ${tls:+--tls-cert "$tls/good.pem" --tls-key "$tls/good.key"} \
     --ready-file "$work/url" --exit-with-parent >"$work/log" 2>&1 &
 server=$!
 wait_until_ready
 
 url=$(cat "$work/url")
-OPEN_SANDBOX_DOMAIN=${url#http://}
-export OPEN_SANDBOX_API_KEY OPEN_SANDBOX_DOMAIN
+OPEN_SANDBOX_DOMAIN=${url#*://}
+OPEN_SANDBOX_PROTOCOL=${url%%://*}
+export OPEN_SANDBOX_API_KEY OPEN_SANDBOX_DOMAIN OPEN_SANDBOX_PROTOCOL
+if [ -n "$tls" ]; then
+    SSL_CERT_FILE=$tls/ca.pem
+    export SSL_CERT_FILE
+fi
 
 status=0
 "$@" || status=$?

@@ -8,6 +8,9 @@
 
 #define OPENSANDBOX_IMPLEMENTATION
 #include "port/osb_posix.h"
+#ifdef E2E_TLS /* the dev server speaks TLS */
+#include "port/osb_mbedtls.h"
+#endif
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,6 +44,10 @@ static const struct variant *variant;
 struct fixture {
     osb_posix tcp; /* first: the port's context is the fixture */
     osb_port_ops ops;
+#ifdef E2E_TLS
+    osb_mbedtls tls;
+    osb_mbedtls_options secure;
+#endif
     unsigned connections; /* how many have been made */
     osb_config config;
     osb_client client;
@@ -118,6 +125,10 @@ static inline void init_client(struct fixture *f)
     f->ops.connect = counting_connect;
     port.ops = &f->ops;
     f->config.port = port;
+#ifdef E2E_TLS
+    osb_mbedtls_options_from_env(&f->secure);
+    f->config.port = osb_mbedtls_port(&f->tls, port, &f->secure);
+#endif
     f->config.memory_size = variant->memory_size;
     f->config.memory = malloc(f->config.memory_size);
     f->config.poll_mode = variant->poll_mode;
@@ -163,6 +174,9 @@ static inline int teardown(void **state)
     osb_status status = OSB_OK;
     if (f->has_box) status = done(f, osb_sandbox_kill(&f->box));
     osb_client_close(&f->client);
+#ifdef E2E_TLS
+    osb_mbedtls_free(&f->tls);
+#endif
     free(f->config.memory);
     free(f);
     return status == OSB_OK || status == OSB_E_NOT_FOUND ? 0 : -1;

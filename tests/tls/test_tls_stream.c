@@ -104,6 +104,8 @@ static unsigned learn(struct client *c, const char *path, int direction, unsigne
     unsigned count, i;
     proxy->record = -1;
     EXPECT_HELLO(c, proxy->server.port, path);
+    /* The last record is close_notify; it may come after all that the client wanted. */
+    for (i = 0; i < 2000 && proxy->seen[FROM_SERVER].head[0] != 21; i++) sleep_ms(5);
     osb_client_close(&c->client);
     count = proxy->seen[direction].record;
     assert_in_range(count, 3, PROXY_RECORDS - 1);
@@ -111,13 +113,22 @@ static unsigned learn(struct client *c, const char *path, int direction, unsigne
     return count;
 }
 
-/* The next offset in a record that is tried: all of its head, then a sample. */
+/* Each mode tries its half of the offsets. */
+static unsigned first_offset(unsigned size)
+{
+    if (hasty) return size / 3;
+    return poll_mode && !thorough ? 1 : 0;
+}
+
+/* The next offset in a record that is tried: all of its head, then a sample, then its end. */
 static unsigned next_offset(unsigned offset, unsigned size)
 {
     static unsigned turn;
-    if (thorough || (offset < 5 && !hasty) || offset + 2 >= size) return offset + 1;
-    offset += 1 + turn++ % (hasty ? 307 : 97);
-    return offset < size - 1 ? offset : size - 1;
+    if (hasty) return size;
+    if (thorough) return offset + 1;
+    if (offset < 5 || offset + 3 >= size) return offset + 2;
+    offset += 2 + turn++ % 97;
+    return offset < size - 2 ? offset : size - (poll_mode ? 1u : 2u);
 }
 
 /* Whether the proxy came to the place: a signature may be a byte or two shorter this time. */
@@ -164,7 +175,8 @@ static void cut_everywhere(const char *path, int direction, bool whole_without_n
     count = learn(c, path, direction, sizes);
     free_client(c);
     for (record = 0; record < count; record++)
-        for (offset = 0; offset < sizes[record]; offset = next_offset(offset, sizes[record])) {
+        for (offset = first_offset(sizes[record]); offset < sizes[record];
+             offset = next_offset(offset, sizes[record])) {
             /* The server's last record is its close_notify; the client's, which ends things too,
                may be lost. */
             bool last = record == count - 1;
@@ -176,6 +188,7 @@ static void cut_everywhere(const char *path, int direction, bool whole_without_n
 static void test_cuts_from_server(void **state)
 {
     (void)state;
+    if (hasty && poll_mode) return;
     cut_everywhere("/sized", FROM_SERVER, true);
 }
 
@@ -183,12 +196,14 @@ static void test_cuts_from_server(void **state)
 static void test_cuts_until_close(void **state)
 {
     (void)state;
+    if (hasty && !poll_mode) return;
     cut_everywhere("/until-close", FROM_SERVER, false);
 }
 
 static void test_cuts_from_client(void **state)
 {
     (void)state;
+    if (hasty && !poll_mode) return;
     cut_everywhere("/sized", FROM_CLIENT, false);
 }
 
@@ -242,7 +257,7 @@ static void try_damage(unsigned record, unsigned offset, unsigned size)
 {
     struct client *c = new_client();
     osb_status status;
-    c->config.connect_timeout_ms = c->config.request_timeout_ms = 1000;
+    c->config.connect_timeout_ms = c->config.request_timeout_ms = hasty ? 5000 : 1000;
     open_client(c);
     proxy->direction = FROM_SERVER;
     proxy->how = CUT_DAMAGE;
@@ -266,8 +281,10 @@ static void test_damage(void **state)
     open_client(c);
     count = learn(c, "/sized", FROM_SERVER, sizes);
     free_client(c);
+    if (hasty && poll_mode) return;
     for (record = 0; record + 1 < count; record++)
-        for (offset = 0; offset < sizes[record]; offset = next_offset(offset, sizes[record]))
+        for (offset = first_offset(sizes[record]); offset < sizes[record];
+             offset = next_offset(offset, sizes[record]))
             if (offset < 3 || offset > 8) try_damage(record, offset, sizes[record]);
 }
 
@@ -286,7 +303,7 @@ static void test_inner_failures(void **state)
     free_client(c);
     assert_in_range(count, 10, 200);
     for (way = 0; way < 2; way++)
-        for (at = 1; at <= count; at += hasty ? 5 : 1) {
+        for (at = 1; at <= count; at += hasty ? 11 : 1) {
             osb_status status;
             c = new_client();
             open_client(c);

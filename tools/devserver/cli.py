@@ -18,10 +18,10 @@ import textwrap
 import threading
 
 from .hooks import DESCRIPTIONS
-from .httpd import Server
 from .lifecycle import Lifecycle
 from .sandboxes import Sandboxes, Settings
 from .scratch import Scratch, sweep
+from .tls import listen, server_context
 
 
 def main(arguments=None):
@@ -30,13 +30,19 @@ def main(arguments=None):
         print("devserver: %s is not loopback; --allow-remote would let everybody who reaches it "
               "run commands here" % options.host, file=sys.stderr)
         return 2
+    try:
+        tls = server_context(options.tls_cert, options.tls_key) if options.tls_cert else None
+    except OSError as problem:
+        print("devserver: --tls-cert %s, --tls-key %s: %s" % (options.tls_cert, options.tls_key,
+                                                              problem), file=sys.stderr)
+        return 2
     log = _log_to_stderr if options.log else lambda line: None
     # First of all, so that an early signal finds somebody who cleans up.
     finished = _watch_for_the_end(options)
     sweep()
     scratch = Scratch()
     try:
-        return _run(options, scratch, log, finished)
+        return _run(options, tls, scratch, log, finished)
     except OSError as problem:
         print("devserver: cannot listen on %s:%d: %s" % (options.host, options.port, problem),
               file=sys.stderr)
@@ -45,17 +51,17 @@ def main(arguments=None):
         scratch.remove()
 
 
-def _run(options, scratch, log, finished):
+def _run(options, tls, scratch, log, finished):
     """Serves until `finished` is set."""
     settings = Settings(
-        scratch, host=options.host, execd_tokens=not options.no_execd_token,
+        scratch, host=options.host, tls=tls, execd_tokens=not options.no_execd_token,
         endpoint_prefix=_clean_prefix(options.endpoint_prefix),
         linger_seconds=options.linger_ms / 1000, log=log,
     )
     sandboxes = Sandboxes(settings)
     app = Lifecycle(sandboxes, options.api_key, options.server_proxy, not options.no_pools)
-    server = Server(options.host, options.port, app, log).start()
-    _announce(options, server.port)
+    server = listen(options.host, options.port, app, log, tls)
+    _announce(options, settings.scheme, server.port)
     try:
         finished.wait()
     finally:
@@ -88,11 +94,16 @@ def _parse(arguments):
     add("--no-pools", action="store_true", help="answer 501 to the pools API, as under Docker")
     add("--linger-ms", type=int, default=1000, metavar="N",
         help="how long command streams stay open after their last event (1000, as execd)")
+    add("--tls-cert", metavar="FILE", help="speak TLS, with this certificate and its chain (PEM)")
+    add("--tls-key", metavar="FILE", help="key of --tls-cert (PEM)")
     add("--ready-file", metavar="FILE", help="write the URL to FILE once listening")
     add("--stdin-lifetime", action="store_true", help="end when standard input ends")
     add("--exit-with-parent", action="store_true", help="end when the parent process ends")
     add("--log", action="store_true", help="log requests to standard error")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if (options.tls_cert is None) != (options.tls_key is None):
+        parser.error("--tls-cert and --tls-key go together")
+    return options
 
 
 def _hooks_help():
@@ -118,9 +129,9 @@ def _log_to_stderr(line):
     print(line, file=sys.stderr, flush=True)
 
 
-def _announce(options, port):
+def _announce(options, scheme, port):
     host = "[%s]" % options.host if ":" in options.host else options.host
-    url = "http://%s:%d" % (host, port)
+    url = "%s://%s:%d" % (scheme, host, port)
     print("OpenSandbox dev server: nothing is isolated, commands run as you on this machine.")
     print("Listening on %s" % url, flush=True)
     if options.ready_file:

@@ -84,7 +84,8 @@ def _descriptor(request, sandbox, kind, scope, delivery, text):
     }
     if delivery == "url":
         host = request.headers.get("Host")
-        fields["contentUrl"] = "http://%s%s%s/%s" % (host, TEXT_PREFIX, sandbox.id, kind)
+        fields["contentUrl"] = "%s://%s%s%s/%s" % (sandbox.scheme, host, TEXT_PREFIX, sandbox.id,
+                                                   kind)
         fields["expiresAt"] = rfc3339(utc_now() + timedelta(hours=1))
     else:
         fields["content"] = text

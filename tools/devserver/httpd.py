@@ -389,7 +389,7 @@ class Server:
         self._lock = threading.Lock()
         self._connections = set()
         self._closed = False
-        self.port = self._socket.getsockname()[1]
+        self.port = self.plain_port = self._socket.getsockname()[1]
 
     def start(self):
         threading.Thread(target=self._accept, daemon=True).start()

@@ -197,7 +197,7 @@ class Lifecycle:
     def _direct_address(self, sandbox, port):
         settings = self.sandboxes.settings
         address = "%s:%d%s" % (
-            settings.host, sandbox.host_port(EXECD_PORT), settings.endpoint_prefix
+            settings.host, sandbox.public_port(EXECD_PORT), settings.endpoint_prefix
         )
         return address if port == EXECD_PORT else "%s/proxy/%d" % (address, port)
 
@@ -272,8 +272,9 @@ class Lifecycle:
         if not path.endswith("/") or (handler is None and not found):
             return None
         query = "?" + request.query_string if request.query_string else ""
-        location = "http://%s%s%s" % (
-            request.headers.get("Host", ""), quote(request.path.rstrip("/")), query
+        location = "%s://%s%s%s" % (
+            self.sandboxes.settings.scheme, request.headers.get("Host", ""),
+            quote(request.path.rstrip("/")), query
         )
         return Response(307, b"", [("location", location)])
 

@@ -11,10 +11,10 @@ from datetime import timedelta
 from . import egress
 from .execd import PORT as EXECD_PORT
 from .execd import Execd
-from .httpd import Server
 from .processes import ProcessTable
 from .snapshots import copy_tree
 from .times import utc_now
+from .tls import listen
 
 _STATUS = {
     "Pending": ("CONTAINER_STARTING", "Sandbox container is starting."),
@@ -30,13 +30,18 @@ class Settings:
     """What the command line decides for every sandbox."""
 
     def __init__(self, scratch, host="127.0.0.1", execd_tokens=True, endpoint_prefix="",
-                 linger_seconds=1.0, log=lambda line: None):
+                 linger_seconds=1.0, log=lambda line: None, tls=None):
         self.scratch = scratch
         self.host = host
         self.execd_tokens = execd_tokens
         self.endpoint_prefix = endpoint_prefix
         self.linger_seconds = linger_seconds
         self.log = log
+        self.tls = tls  # an SSLContext: every port speaks TLS
+
+    @property
+    def scheme(self):
+        return "http" if self.tls is None else "https"
 
 
 class Sandbox:
@@ -44,6 +49,7 @@ class Sandbox:
 
     def __init__(self, fields, hooks, settings, on_end, contents=None):
         self.id = str(uuid.uuid4())
+        self.scheme = settings.scheme
         self.fields = fields
         self.hooks = hooks
         self.metadata = dict(fields.get("metadata") or {})
@@ -71,7 +77,7 @@ class Sandbox:
         self.execd = Execd(self, self.execd_token, settings.endpoint_prefix)
         self.egress_token = secrets.token_urlsafe(24) if fields["networkPolicy"] else ""
         self._servers = {
-            port: Server(settings.host, 0, app, settings.log).start()
+            port: listen(settings.host, 0, app, settings.log, settings.tls)
             for port, app in self._apps().items()
         }
         self._schedule_beginnings()
@@ -90,7 +96,12 @@ class Sandbox:
         self.log_lines.append((utc_now(), "ran: " + text))
 
     def host_port(self, port):
-        """The loopback port at which the sandbox's `port` is really served."""
+        """The loopback port at which the sandbox's `port` is really served, without TLS."""
+        server = self._servers.get(port)
+        return server.plain_port if server else port
+
+    def public_port(self, port):
+        """The port for clients, which speaks TLS if the server does."""
         server = self._servers.get(port)
         return server.port if server else port
 
