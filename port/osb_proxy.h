@@ -123,12 +123,11 @@ static void osb__proxy_say_number(osb_proxy *p, uint16_t number)
     osb__proxy_say(p, digits + at);
 }
 
-/* Begins the error's text with where the proxy is. */
+/* Begins the error's text, which is empty, with where the proxy is. */
 static void osb__proxy_say_origin(osb_proxy *p)
 {
     const char *host = p->options.host != NULL ? p->options.host : "";
     bool brackets = strchr(host, ':') != NULL;
-    p->text[0] = '\0';
     osb__proxy_say(p, brackets ? "proxy [" : "proxy ");
     osb__proxy_say(p, host);
     osb__proxy_say(p, brackets ? "]:" : ":");
@@ -409,7 +408,6 @@ static bool osb__proxy_is_bad_host(const char *host)
 
 static int osb__proxy_begin(osb_proxy *p, const char *host)
 {
-    p->code = 0;
     p->text[0] = '\0';
     if (osb__proxy_is_bad_host(p->options.host))
         return osb__proxy_give_up(p, 0, "osb_proxy_options.host is no host name");

@@ -157,6 +157,30 @@ static void test_interim_answers(void **state)
     bench_end(&w.b);
 }
 
+/* All of 2xx is a yes; the head's size counts for each connection anew; a connect without a close
+   before it begins from the beginning. */
+static void test_each_connect_anew(void **state)
+{
+    static const char *const statuses[] = {"200", "204", "250", "299"};
+    static char heads[4][9000];
+    size_t i;
+    way w;
+    (void)state;
+    way_begin(&w, &plain);
+    for (i = 0; i < 4; i++) {
+        memset(heads[i], 'x', sizeof heads[i]);
+        memcpy(heads[i], "HTTP/1.1 ", 9);
+        memcpy(heads[i] + 9, statuses[i], 3);
+        heads[i][12] = ' ';
+        memcpy(heads[i] + sizeof heads[i] - 4, "\r\n\r\n", 4);
+        way_asks(&w, ASK("h:80") "\r\n\r\n", NULL);
+        script_add(&w.b.port, SCRIPT_REPLY, heads[i], sizeof heads[i], 1);
+    }
+    for (i = 0; i < 4; i++) assert_int_equal(reach(&w, "h", 80), 0);
+    assert_int_equal(w.b.port.connects, 4);
+    bench_end(&w.b);
+}
+
 /* A length in the answer to CONNECT has no meaning: what follows is the tunnel's. */
 static void test_a_length_is_ignored(void **state)
 {
@@ -559,6 +583,7 @@ static void test_least_port_below(void **state)
     assert_string_equal(
         osb_last_error(&b.client)->port_text,
         "proxy proxy.example:8888: osb_proxy_options.https needs a port with TLS below");
+    assert_int_equal(proxy.code, 0);
     proxy.options.https = false;
     script_add(&b.port, SCRIPT_REFUSE, "proxy.example", 13, 8888);
     assert_int_equal(bench_finish(&b, osb_server_health(&b.client)), OSB_E_CONNECT);
@@ -697,6 +722,7 @@ int main(void)
         cmocka_unit_test(test_every_manner),
         cmocka_unit_test(test_bytes_behind_the_head),
         cmocka_unit_test(test_interim_answers),
+        cmocka_unit_test(test_each_connect_anew),
         cmocka_unit_test(test_a_length_is_ignored),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_ports),
