@@ -115,7 +115,7 @@
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
    OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
    OSB_NO_SNAPSHOTS, OSB_NO_DIAGNOSTICS, OSB_NO_POOLS, OSB_NO_SESSIONS, OSB_NO_CODE,
-   OSB_NO_FILES, OSB_NO_METRICS, OSB_NO_ISOLATED, OSB_NO_EGRESS, OSB_NO_VAULT
+   OSB_NO_FILES, OSB_NO_METRICS, OSB_NO_PTY, OSB_NO_ISOLATED, OSB_NO_EGRESS, OSB_NO_VAULT
                                leave out these services
    OSB_MEMCPY, OSB_MEMMOVE,    what to use instead of <string.h>'s
    OSB_MEMSET, OSB_MEMCMP
@@ -840,7 +840,7 @@ OSB_DEF osb_status osb_sandbox_endpoint(osb_sandbox *box, uint16_t port,
    the whole length. */
 OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t size);
 
-#if !defined(OSB_NO_RAW_REQUEST) || !defined(OSB_NO_FILES)
+#if !defined(OSB_NO_RAW_REQUEST) || !defined(OSB_NO_FILES) || !defined(OSB_NO_PTY)
 /* A request of your own to a port in a sandbox, e.g. a health check. */
 typedef struct osb_request {
     const char *method;      /* default GET */
@@ -1260,6 +1260,71 @@ OSB_DEF osb_status osb_directory_list(osb_sandbox *box, const char *path,
 OSB_DEF osb_status osb_directory_delete(osb_sandbox *box, const char *const *paths, size_t count);
 #endif
 
+#ifndef OSB_NO_PTY
+/* ---- execd: terminals ------------------------------------------------------------------------*/
+
+/* A terminal in the sandbox: a shell that lives until it exits or is deleted, whoever is attached.
+   To attach to one that another program made, zero it and copy the id in. */
+typedef struct osb_pty {
+    char id[OSB_ID_SIZE];
+    uint64_t offset;     /* bytes of output so far: osb_pty_attach goes on from here */
+    uint64_t lost_bytes; /* output that was no longer there to be replayed */
+    osb_i32 exit_code;   /* the shell's, once it has exited */
+    uint16_t close_code; /* how the server ended the connection; 4001: taken over; 0: it did not */
+    bool connected;
+    bool resized; /* private from here on: what is to be sent */
+    uint16_t columns, rows;
+    const char *signal;
+} osb_pty;
+
+/* Makes a terminal; cwd and command (instead of bash) may be NULL. The shell starts with the first
+   osb_pty_attach. POST {execd}/pty */
+OSB_DEF osb_status osb_pty_create(osb_sandbox *box, const char *cwd, const char *command,
+                                  osb_pty *pty);
+
+typedef struct osb_pty_state {
+    osb_str id;
+    bool running;
+    uint64_t output_bytes; /* in all */
+} osb_pty_state;
+
+/* Describes a terminal. GET {execd}/pty/{id} */
+OSB_DEF osb_status osb_pty_get(osb_sandbox *box, const char *id, osb_pty_state *state);
+
+/* Ends a terminal and what runs in it. DELETE {execd}/pty/{id} */
+OSB_DEF osb_status osb_pty_delete(osb_sandbox *box, const char *id);
+
+typedef struct osb_pty_handlers {
+    void *user;
+    /* Output, in pieces as they come. All of it is OSB_STDOUT, but in pipe mode. */
+    int (*on_output)(void *user, osb_stream stream, const void *data, size_t size);
+    int (*on_connected)(void *user);
+    /* Input: puts up to size bytes for the shell's stdin into data and returns how many;
+       OSB_IO_WANT_READ: nothing now; OSB_IO_CLOSED: no more, detach. Asked whenever the line is
+       free: in poll mode by each osb_poll, in blocking mode every 100 ms. NULL: no input. */
+    int (*read_input)(void *user, void *data, size_t size);
+} osb_pty_handlers;
+
+typedef struct osb_pty_options {
+    uint32_t reconnections; /* when the connection breaks: go on where it broke, so many times */
+    bool pipe;              /* no terminal: stdout and stderr apart */
+    bool takeover;          /* whoever is attached loses the terminal; else 409 */
+} osb_pty_options;
+
+/* Attaches to a terminal, over WebSocket, until its shell exits (OSB_OK, pty->exit_code), input
+   ends (OSB_OK; the shell stays), a handler returns non-zero (OSB_E_CANCELLED), or the server ends
+   it (OSB_E_STREAM, pty->close_code). No byte of output is lost or repeated: pty->offset counts
+   them, over reconnections and calls. options and handlers may be NULL. GET {execd}/pty/{id}/ws */
+OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_options *options,
+                                  const osb_pty_handlers *handlers);
+
+/* The terminal's size; a signal for what runs in it ("SIGINT", "SIGTERM", "SIGKILL", "SIGQUIT",
+   "SIGHUP"; static text). Before osb_pty_attach, or while it is pending: from a handler or between
+   two osb_poll. */
+OSB_DEF void osb_pty_resize(osb_pty *pty, uint16_t columns, uint16_t rows);
+OSB_DEF void osb_pty_signal(osb_pty *pty, const char *signal);
+#endif
+
 #ifndef OSB_NO_METRICS
 /* ---- execd: metrics --------------------------------------------------------------------------*/
 
@@ -1629,9 +1694,9 @@ typedef struct osb__json {
 
 typedef struct osb__http {
     uint8_t framing, chunk, digits;
-    bool status_line, has_length, keep_alive, cut, framing_header;
-    uint16_t status;
-    uint64_t left; /* of the body, or of the chunk */
+    bool keep_alive, cut, framing_header;
+    uint16_t status; /* 0: its line has not come yet */
+    uint64_t left;   /* of the body, or of the chunk */
 } osb__http;
 
 typedef struct osb__call {
@@ -1644,6 +1709,7 @@ typedef struct osb__call {
     const void *handlers;
     void *user;
     int (*on_data)(void *user, const void *data, size_t size);
+    osb_status (*talk)(osb_client *client); /* WebSocket's dialogue */
     void *own; /* what the call keeps in mind; of a run, the execution */
     uint32_t timeout_ms;
     uint16_t port; /* {port} in the path */
@@ -3408,9 +3474,13 @@ enum {
     OSB__FILES = 64,       /* exists for the sandbox, and for each isolated session in it */
     OSB__RANGE = 128,      /* the query is an osb__read_query */
     OSB__TAIL = 256,       /* the answer's head tells the next cursor */
-    OSB__EGRESS = 512      /* to the sidecar; `own` is the osb_egress */
+    OSB__EGRESS = 512,     /* to the sidecar; `own` is the osb_egress */
+    OSB__UPGRADE = 1024    /* to WebSocket; osb__call.talk leads the dialogue */
 };
-#define OSB__STREAMS (OSB__EVENTS | OSB__DATA | OSB__SOURCE) /* silence is limited, not the whole */
+#define OSB__STREAMS                                                                               \
+    (OSB__EVENTS | OSB__DATA | OSB__SOURCE | OSB__UPGRADE) /* silence is limited, not the whole */
+
+#define OSB__PROOF 28u /* the size of a Sec-WebSocket-Accept */
 
 typedef struct osb__op {
     const char *name; /* method and path, as in the API's documents; NULL: an osb_request */
@@ -3524,7 +3594,7 @@ static void osb__put_headers(osb__writer *w, const osb_pair *headers, size_t cou
     for (i = 0; i < count; i++) osb__put_header(w, headers[i].name, headers[i].value);
 }
 
-#if !defined(OSB_NO_RAW_REQUEST) || !defined(OSB_NO_FILES)
+#if !defined(OSB_NO_RAW_REQUEST) || !defined(OSB_NO_FILES) || !defined(OSB_NO_PTY)
 #define OSB__SOURCES
 
 /* The caller's, or the library's, request whose headers and body are not described by tables. */
@@ -3895,8 +3965,6 @@ static osb_status osb__status_line(osb_client *c, const char *line, size_t size)
     h->status = (uint16_t)((line[9] - '0') * 100 + (int)osb__two_digits(line + 10));
     h->keep_alive = line[7] == '1';
     h->framing = OSB__UNTIL_CLOSE;
-    h->has_length = false;
-    h->status_line = true;
     h->left = 0;
     return OSB_OK;
 }
@@ -3907,8 +3975,8 @@ static osb_status osb__content_length(osb_client *c, const char *value, size_t s
     uint64_t length;
     if (!osb__number(value, size, &length)) return osb__bad_http(c, OSB__SAY("malformed header"));
     if (h->framing == OSB__CHUNKED) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
-    if (h->has_length && h->left != length) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
-    h->has_length = true;
+    if (h->framing == OSB__BY_LENGTH && h->left != length)
+        return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     h->framing = OSB__BY_LENGTH;
     h->left = length;
     return OSB_OK;
@@ -3940,12 +4008,18 @@ enum {
     OSB__H_RETRY_AFTER,
     OSB__H_LOCATION,
     OSB__H_CURSOR,
+#ifndef OSB_NO_PTY
+    OSB__H_ACCEPT,
+#endif
     OSB__H_COUNT
 };
 
 static const char *const osb__header_names[OSB__H_COUNT] = {
-    "Content-Length", "Transfer-Encoding", "Connection", "Date",
-    "X-Request-ID",   "Retry-After",       "Location",   "EXECD-COMMANDS-TAIL-CURSOR",
+    "Content-Length",       "Transfer-Encoding", "Connection", "Date",
+    "X-Request-ID",         "Retry-After",       "Location",   "EXECD-COMMANDS-TAIL-CURSOR",
+#ifndef OSB_NO_PTY
+    "Sec-WebSocket-Accept",
+#endif
 };
 
 /* Headers that only matter when something went wrong. */
@@ -3970,7 +4044,7 @@ static osb_status osb__framing_header(osb_client *c, int header, const char *val
     if (header == OSB__H_LENGTH) return osb__content_length(c, value, size);
     if (!osb__is(value, size, "chunked"))
         return osb__bad_http(c, OSB__SAY("unknown Transfer-Encoding"));
-    if (h->has_length) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
+    if (h->framing == OSB__BY_LENGTH) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     if (h->framing == OSB__CHUNKED) return osb__bad_http(c, OSB__SAY("ambiguous framing"));
     h->framing = OSB__CHUNKED;
     return OSB_OK;
@@ -3996,6 +4070,12 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
             !osb__number(value, size, (uint64_t *)c->call.answer))
             return osb__bad_http(c, OSB__SAY("malformed header"));
         return OSB_OK;
+#ifndef OSB_NO_PTY
+    case OSB__H_ACCEPT:
+        if ((c->call.op->flags & OSB__UPGRADE) != 0 && size == OSB__PROOF)
+            OSB_MEMCPY(c->call.answer, value, size);
+        return OSB_OK;
+#endif
     default:
         osb__error_header(c, header, value, size);
         return OSB_OK;
@@ -4031,7 +4111,7 @@ static OSB__APART osb_status osb__head_line(osb_client *c, const char *line, siz
     for (i = 0; i < size; i++)
         if (line[i] == '\0' || line[i] == '\r')
             return osb__bad_http(c, OSB__SAY("malformed header"));
-    if (!h->status_line) return osb__status_line(c, line, size);
+    if (h->status == 0) return osb__status_line(c, line, size);
     if (osb__is_blank(line[0])) /* a folded header's second line */
         return h->framing_header ? osb__bad_http(c, OSB__SAY("ambiguous framing")) : OSB_OK;
     while (name < size && line[name] != ':') name++;
@@ -4071,7 +4151,7 @@ static osb_status osb__head(osb_client *c)
         if (!h->cut && size > 0 && line[size - 1] == '\r') size--;
         if (size == 0) {
             osb__drop_unit(c);
-            return h->status_line ? OSB_OK : osb__bad_http(c, OSB__SAY("no HTTP/1.1 status line"));
+            return h->status != 0 ? OSB_OK : osb__bad_http(c, OSB__SAY("no HTTP/1.1 status line"));
         }
         status = osb__head_line(c, line, size);
         h->cut = false;
@@ -4450,7 +4530,15 @@ static const osb__field osb__error_fields[] = {
     OSB__END};
 static const osb__field osb__error_root = {NULL, osb__error_fields, 0, OSB__OBJECT, 0};
 
-enum { OSB__IDLE, OSB__STARTING, OSB__CONNECTING, OSB__SENDING, OSB__RECEIVING, OSB__SLEEPING };
+enum {
+    OSB__IDLE,
+    OSB__STARTING,
+    OSB__CONNECTING,
+    OSB__SENDING,
+    OSB__RECEIVING,
+    OSB__SLEEPING,
+    OSB__TALKING
+};
 
 #define OSB__REUSE_MS 20000u /* lifecycle servers close an idle connection at 30 s */
 
@@ -4514,12 +4602,13 @@ static void osb__want_io(osb_client *c, int io)
 
 /* The host of the origin stands at the buffer's end, before the pinned texts. */
 #define OSB__LEAST_ROOM 512u
+#define OSB__LEAST_WINDOW 256u /* behind what a call has allocated */
 static osb_status osb__place_origin(osb_client *c, const osb__address *a)
 {
-    size_t end = c->config.memory_size - c->pinned;
-    if (a->host_size + 1 + OSB__LEAST_ROOM > end)
-        return osb__too_big(c, "osb_config.memory", NULL,
-                            a->host_size + 1 + OSB__LEAST_ROOM + c->pinned);
+    size_t end = c->config.memory_size - c->pinned, room = c->base + OSB__LEAST_WINDOW;
+    if (room < OSB__LEAST_ROOM) room = OSB__LEAST_ROOM;
+    if (a->host_size + 1 + room > end)
+        return osb__too_big(c, "osb_config.memory", NULL, a->host_size + 1 + room + c->pinned);
     c->limit = end - a->host_size - 1;
     OSB_MEMCPY(c->buffer + c->limit, a->host, a->host_size);
     c->buffer[end - 1] = '\0';
@@ -4698,6 +4787,13 @@ static osb_status osb__head_end(osb_client *c)
     osb__http *h = &c->http;
     const osb__op *op = c->call.op;
     uint16_t status = h->status;
+#ifndef OSB_NO_PTY
+    if (status == 101 && (op->flags & OSB__UPGRADE) != 0) {
+        c->answered = true;
+        c->state = OSB__TALKING;
+        return OSB_PENDING;
+    }
+#endif
     if (status == 101) return osb__bad_http(c, OSB__SAY("101 that nobody asked for"));
     if (status < 200) { /* the real answer is still to come */
         OSB_MEMSET(h, 0, sizeof *h);
@@ -4705,6 +4801,8 @@ static osb_status osb__head_end(osb_client *c)
     }
     c->answered = true;
     if (!c->keep_error) c->error.http_status = status;
+    if (status < 300 && (op->flags & OSB__UPGRADE) != 0)
+        return osb__bad_http(c, OSB__SAY("the server does not speak WebSocket"));
     if (op->name != NULL && status >= 400)
         c->consumer = c->keep_error ? OSB__TO_NOBODY : OSB__TO_ERROR;
     else if (op->name != NULL && status >= 300) c->consumer = OSB__TO_NOBODY;
@@ -4879,6 +4977,7 @@ static osb_status osb__consume(osb_client *c)
         if (c->answered && status == OSB_OK) return osb__body_end(c);
         if (status != OSB_PENDING) return status;
     }
+    if (c->state == OSB__TALKING) return OSB_PENDING;
     status = osb__body(c);
     /* Whatever comes behind the last event, the outcome is known. */
     if (c->ended && status == OSB_E_PROTOCOL) return OSB_OK;
@@ -4896,7 +4995,7 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
         *over = status != OSB_PENDING;
         return *over ? status : OSB_OK;
     }
-    if (!c->answered && !c->http.status_line && osb__unit_size(c) == 0 && !osb__is_sent(c)) {
+    if (!c->answered && c->http.status == 0 && osb__unit_size(c) == 0 && !osb__is_sent(c)) {
         if (c->source_used) return osb__bad_http(c, OSB__SAY("1xx in the middle of a body"));
         c->state = OSB__SENDING; /* that was only a 1xx: on with the window as it was */
         return osb__fill_window(c);
@@ -5086,6 +5185,11 @@ static osb_status osb__step(osb_client *c)
             status = osb__connect(c);
         } else if (c->state == OSB__SENDING) {
             status = osb__send(c);
+#ifndef OSB_NO_PTY
+        } else if (c->state == OSB__TALKING) {
+            status = c->call.talk(c);
+            over = c->ended;
+#endif
         } else {
             status = osb__receive(c, &over);
         }
@@ -5163,6 +5267,19 @@ static osb_status osb__refuse(osb_client *c, const char *message)
     c->next = NULL;
     return osb__fail(c, OSB_E_INVALID, message);
 }
+
+#if !defined(OSB_NO_FILES) || !defined(OSB_NO_PTY)
+/* Whether a call that allocates much fits into the buffer; if not, it is refused. */
+static bool osb__has_room(osb_client *c, size_t size)
+{
+    size_t needed = c->base + size + OSB__LEAST_WINDOW;
+    if (needed <= c->limit) return true;
+    c->state = OSB__IDLE;
+    c->next = NULL;
+    (void)osb__too_big(c, "osb_config.memory", NULL, c->config.memory_size + needed - c->limit);
+    return false;
+}
+#endif
 
 /* The call struct for a public call to fill in; NULL: the client is busy. */
 static osb__call *osb__begin(osb_client *c, const osb__op *op)
@@ -7591,16 +7708,19 @@ static osb_status osb__upload_next(osb_client *c, osb_status status)
     return osb__upload_verify(c, u);
 }
 
-static osb__upload *osb__begin_upload(osb_sandbox *box)
+/* OSB_OK: *upload is there to be filled in. */
+static osb_status osb__begin_upload(osb_sandbox *box, osb__upload **upload)
 {
     osb__call *call = osb__begin_files(box, &osb__op_file_upload);
     osb__upload *u;
-    if (call == NULL) return NULL;
+    if (call == NULL) return OSB_E_BUSY;
+    if (!osb__has_room(box->client, sizeof *u + sizeof(osb__file_list))) return OSB_E_BUFFER;
     u = (osb__upload *)osb__alloc(box->client, sizeof *u);
     u->end = box->client->base;
     call->body = &u->request;
     call->own = u;
-    return u;
+    *upload = u;
+    return OSB_OK;
 }
 
 static osb_status osb__start_upload(osb_client *c, osb__upload *u, const osb_upload *files,
@@ -7636,16 +7756,18 @@ static osb_status osb__start_upload(osb_client *c, osb__upload *u, const osb_upl
 OSB_DEF osb_status osb_file_upload(osb_sandbox *box, const osb_upload *files, size_t count,
                                    bool verify)
 {
-    osb__upload *u = osb__begin_upload(box);
-    if (u == NULL) return OSB_E_BUSY;
+    osb__upload *u = NULL;
+    osb_status status = osb__begin_upload(box, &u);
+    if (status != OSB_OK) return status;
     u->verify = verify;
     return osb__start_upload(box->client, u, files, count);
 }
 
 OSB_DEF osb_status osb_file_write(osb_sandbox *box, const char *path, const void *data, size_t size)
 {
-    osb__upload *u = osb__begin_upload(box);
-    if (u == NULL) return OSB_E_BUSY;
+    osb__upload *u = NULL;
+    osb_status status = osb__begin_upload(box, &u);
+    if (status != OSB_OK) return status;
     u->one.path = path;
     u->one.body = data;
     u->one.body_size = size;
@@ -7783,6 +7905,655 @@ OSB_DEF osb_status osb_metrics_watch(osb_sandbox *box,
     return osb__drive(box->client);
 }
 #endif
+
+/* ==== websocket ===============================================================================*/
+
+#ifndef OSB_NO_PTY
+/* The terminal of osb_pty_attach: RFC 6455, with frames of any size in a buffer of any size. */
+
+static uint32_t osb__rotate(uint32_t x, unsigned n)
+{
+    return x << n | x >> (32 - n);
+}
+
+/* SHA-1's block function, with a window of 16 words for its 80. */
+static OSB__APART void osb__sha1_block(uint32_t h[5], uint32_t w[16])
+{
+    static const uint32_t k[4] = {0x5a827999u, 0x6ed9eba1u, 0x8f1bbcdcu, 0xca62c1d6u};
+    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f, next;
+    unsigned i;
+    for (i = 0; i < 80; i++) {
+        uint32_t *word = &w[i & 15u];
+        if (i >= 16)
+            *word = osb__rotate(w[(i + 13) & 15u] ^ w[(i + 8) & 15u] ^ w[(i + 2) & 15u] ^ *word, 1);
+        if (i < 20) f = (b & c) | (~b & d);
+        else if (i < 40 || i >= 60) f = b ^ c ^ d;
+        else f = (b & c) | (b & d) | (c & d);
+        next = osb__rotate(a, 5) + f + e + k[i / 20] + *word;
+        e = d;
+        d = c;
+        c = osb__rotate(b, 30);
+        b = a;
+        a = next;
+    }
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
+}
+
+/* SHA-1 of a text of 56 to 119 bytes: two blocks. */
+static OSB__APART void osb__sha1(const char *text, size_t size, unsigned char digest[20])
+{
+    uint32_t h[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u}, w[16];
+    size_t i, at;
+    for (at = 0; at < 128; at += 64) {
+        OSB_MEMSET(w, 0, sizeof w);
+        for (i = at; i < at + 64; i++) {
+            uint32_t byte = i < size ? (unsigned char)text[i] : i == size ? 0x80u : 0;
+            w[(i - at) / 4] |= byte << (24 - 8 * (i & 3u));
+        }
+        if (at == 64) w[15] = (uint32_t)size * 8u;
+        osb__sha1_block(h, w);
+    }
+    for (i = 0; i < 20; i++) digest[i] = (unsigned char)(h[i / 4] >> (24 - 8 * (i & 3u)));
+}
+
+static void osb__put_base64(osb__writer *w, const unsigned char *data, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t i;
+    for (i = 0; i < size; i += 3) {
+        uint32_t bits = (uint32_t)data[i] << 16;
+        if (i + 1 < size) bits |= (uint32_t)data[i + 1] << 8;
+        if (i + 2 < size) bits |= data[i + 2];
+        osb__put(w, &digits[bits >> 18], 1);
+        osb__put(w, &digits[bits >> 12 & 63u], 1);
+        osb__put(w, i + 1 < size ? &digits[bits >> 6 & 63u] : "=", 1);
+        osb__put(w, i + 2 < size ? &digits[bits & 63u] : "=", 1);
+    }
+}
+
+/* What the server says in text frames. */
+typedef struct osb__pty_message {
+    osb_str type, error, code;
+    osb_i32 exit_code;
+} osb__pty_message;
+static const osb__field osb__pty_message_fields[] = {
+    {"type", NULL, OSB__AT(osb__pty_message, type), OSB__VIEW, 0},
+    {"error", NULL, OSB__AT(osb__pty_message, error), OSB__CUT, 0},
+    {"code", NULL, OSB__AT(osb__pty_message, code), OSB__VIEW, 0},
+    {"exit_code", NULL, OSB__AT(osb__pty_message, exit_code), OSB__OPT_I32, 0},
+    OSB__END};
+static const osb__field osb__pty_message_root = {NULL, osb__pty_message_fields, 0, OSB__OBJECT, 0};
+
+typedef struct osb__pty_query {
+    uint64_t since;
+    osb_u32 pty;
+    uint32_t takeover;
+} osb__pty_query;
+static const osb__field osb__pty_query_fields[] = {
+    {"pty", NULL, OSB__AT(osb__pty_query, pty), OSB__OPT_U32, 0},
+    {"since", NULL, OSB__AT(osb__pty_query, since), OSB__COUNT, 0},
+    {"takeover", NULL, OSB__AT(osb__pty_query, takeover), OSB__U32, 0},
+    OSB__END};
+
+enum { /* opcodes */
+       OSB__W_CONTINUATION = 0,
+       OSB__W_TEXT = 1,
+       OSB__W_BINARY = 2,
+       OSB__W_CLOSE = 8,
+       OSB__W_PING = 9,
+       OSB__W_PONG = 10
+};
+
+#define OSB__W_PAYLOAD 120u /* of the frames that we send */
+#define OSB__W_CONTROL 125u /* of a control frame, at most */
+#define OSB__W_HEAD 6u      /* of a frame that is no larger than this: with its mask */
+
+/* An attachment, in the working buffer. */
+typedef struct osb__socket {
+    osb_pty *pty;
+    const osb_pty_handlers *handlers;
+    osb_request request;
+    osb_pair headers[4];
+    osb__pty_query query;
+    char key[25], proof[OSB__PROOF];                /* what we ask, and the answer to it */
+    bool accepted, detached, pong, hang_up, closed; /* the last three: frames to be sent; sent */
+    uint32_t reconnections, seed;
+    /* The frame that comes. */
+    uint64_t left, offset, skip;
+    uint8_t head[10], have, opcode, message, kind, offset_bytes, control_size;
+    bool fin, in_frame, in_message;
+    osb__pty_message text;
+    unsigned char control[OSB__W_CONTROL];
+    /* The frame that goes. */
+    uint8_t out_at, out_size;
+    unsigned char out[OSB__W_HEAD + OSB__W_CONTROL];
+} osb__socket;
+
+static void osb__socket_reset(osb__socket *s)
+{
+    s->accepted = s->pong = s->hang_up = s->closed = s->fin = s->in_frame = s->in_message = false;
+    s->have = s->out_at = s->out_size = s->control_size = 0;
+    s->left = 0;
+    s->proof[0] = '\0';
+    s->pty->connected = false;
+}
+
+static void osb__socket_random(osb_client *c, unsigned char *out, size_t size)
+{
+    const osb_port *port = &c->config.port;
+    osb__socket *s = (osb__socket *)c->call.own;
+    size_t i;
+    for (i = 0; i < size; i++) {
+        s->seed = s->seed * 1664525u + 1013904223u + osb__now(c);
+        out[i] = (unsigned char)(s->seed >> 24);
+    }
+    if (port->ops->random != NULL) (void)port->ops->random(port->ctx, out, size);
+}
+
+/* Completes the frame whose payload stands in `out`, behind the room for its head. */
+static void osb__socket_frame(osb_client *c, unsigned opcode, size_t size)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    unsigned char *mask = s->out + 2;
+    size_t i;
+    s->out[0] = (unsigned char)(0x80u | opcode);
+    s->out[1] = (unsigned char)(0x80u | size);
+    osb__socket_random(c, mask, 4);
+    for (i = 0; i < size; i++) s->out[OSB__W_HEAD + i] ^= mask[i & 3u];
+    s->out_at = 0;
+    s->out_size = (uint8_t)(OSB__W_HEAD + size);
+}
+
+static void osb__socket_hang_up(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    s->out[OSB__W_HEAD] = 1000 >> 8;
+    s->out[OSB__W_HEAD + 1] = 1000 & 0xff;
+    osb__socket_frame(c, OSB__W_CLOSE, 2);
+    s->closed = true;
+}
+
+static size_t osb__put_resize(osb__writer *w, const osb_pty *pty)
+{
+    osb__put_text(w, "{\"type\":\"resize\",\"cols\":");
+    osb__put_number(w, pty->columns);
+    osb__put_text(w, ",\"rows\":");
+    osb__put_number(w, pty->rows);
+    osb__put(w, "}", 1);
+    return w->at;
+}
+
+static size_t osb__put_signal(osb__writer *w, const osb_pty *pty)
+{
+    osb__put_text(w, "{\"type\":\"signal\",\"signal\":");
+    osb__put_string(w, pty->signal);
+    osb__put(w, "}", 1);
+    return w->at;
+}
+
+/* What is to be sent next: answers first, then what the caller said between two polls, then input. */
+static OSB__APART osb_status osb__socket_next_frame(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb_pty *pty = s->pty;
+    unsigned char *payload = s->out + OSB__W_HEAD;
+    osb__writer w;
+    int n;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = payload;
+    w.room = OSB__W_PAYLOAD;
+    if (s->pong) {
+        s->pong = false;
+        OSB_MEMCPY(payload, s->control, s->control_size);
+        osb__socket_frame(c, OSB__W_PONG, s->control_size);
+    } else if (s->hang_up && !s->closed) {
+        osb__socket_hang_up(c);
+    } else if (s->hang_up || !pty->connected) {
+        return OSB_OK;
+    } else if (pty->resized) {
+        pty->resized = false;
+        osb__socket_frame(c, OSB__W_TEXT, osb__put_resize(&w, pty));
+    } else if (pty->signal != NULL) {
+        size_t size = osb__put_signal(&w, pty);
+        pty->signal = NULL;
+        if (size > OSB__W_PAYLOAD) return osb__fail(c, OSB_E_INVALID, OSB__SAY("no such signal"));
+        osb__socket_frame(c, OSB__W_TEXT, size);
+    } else if (s->handlers != NULL && s->handlers->read_input != NULL) {
+        payload[0] = 0; /* stdin */
+        n = s->handlers->read_input(s->handlers->user, payload + 1, OSB__W_PAYLOAD - 1);
+        if (n == OSB_IO_CLOSED) s->detached = s->hang_up = true;
+        else if (n > 0 && (size_t)n < OSB__W_PAYLOAD)
+            osb__socket_frame(c, OSB__W_BINARY, (size_t)n + 1);
+        else if (n != 0 && n != OSB_IO_WANT_READ) return osb__stopped(c);
+    }
+    return OSB_OK;
+}
+
+static osb_status osb__socket_broken(osb_client *c, int io)
+{
+    if (io == OSB_IO_FAILED) osb__port_error(c);
+    return osb__fail(c, OSB_E_TRUNCATED, OSB__SAY("the terminal's connection broke"));
+}
+
+/* Sends what there is. The want that keeps it from that is added to the client's. */
+static OSB__APART osb_status osb__socket_send(osb_client *c)
+{
+    const osb_port *port = &c->config.port;
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb_status status;
+    int io;
+    if (s->out_at == s->out_size) {
+        s->out_at = s->out_size = 0;
+        status = osb__socket_next_frame(c);
+        if (status != OSB_OK || s->out_size == 0) return status;
+    }
+    io = port->ops->send(port->ctx, s->out + s->out_at, (size_t)(s->out_size - s->out_at));
+    if (io > 0) {
+        s->out_at = (uint8_t)(s->out_at + io);
+        if (s->out_at == s->out_size) OSB_MEMSET(s->out, 0, sizeof s->out); /* perhaps a password */
+        return OSB_OK;
+    }
+    osb__want_io(c, io);
+    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) return OSB_PENDING;
+    return osb__socket_broken(c, io);
+}
+
+/* The server's last frame: its code and reason. */
+static OSB__APART osb_status osb__socket_closed(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb_pty *pty = s->pty;
+    s->hang_up = true;
+    pty->close_code = 1005; /* it gave none */
+    if (s->control_size >= 2) pty->close_code = (uint16_t)(s->control[0] << 8 | s->control[1]);
+    if (pty->exit_code.set || s->detached) return OSB_OK;
+    if (s->control_size > 2) {
+        size_t size = osb__whole_characters(s->control + 2, s->control_size - 2u);
+        c->kept = c->base;
+        c->error.message = osb__keep(c, s->control + 2, size);
+    }
+    return osb__fail(c, OSB_E_STREAM, NULL);
+}
+
+/* A text frame's JSON is complete. */
+static osb_status osb__socket_message(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb__pty_message *text = &s->text;
+    if (osb_str_equal(text->type, "connected")) {
+        s->pty->connected = true;
+        if (s->handlers != NULL && s->handlers->on_connected != NULL &&
+            s->handlers->on_connected(s->handlers->user) != 0)
+            return osb__stopped(c);
+    } else if (osb_str_equal(text->type, "exit")) {
+        s->pty->exit_code = text->exit_code;
+    } else if (osb_str_equal(text->type, "error")) {
+        c->error.code = text->code;
+        c->error.message = text->error;
+        return osb__fail(c, OSB_E_STREAM, NULL);
+    }
+    return OSB_OK;
+}
+
+/* Output: `skip` bytes of it have been there already. */
+static osb_status osb__socket_output(osb_client *c, const unsigned char *data, size_t size)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    const osb_pty_handlers *handlers = s->handlers;
+    osb_stream stream = s->kind == 2 ? OSB_STDERR : OSB_STDOUT;
+    size_t seen = s->skip < size ? (size_t)s->skip : size;
+    s->skip -= seen;
+    if (size == seen) return OSB_OK;
+    s->pty->offset += size - seen;
+    if (handlers == NULL || handlers->on_output == NULL ||
+        handlers->on_output(handlers->user, stream, data + seen, size - seen) == 0)
+        return OSB_OK;
+    return osb__stopped(c);
+}
+
+/* Where a replay begins is known: what is missing, and what is not wanted? */
+static void osb__socket_replay(osb__socket *s)
+{
+    osb_pty *pty = s->pty;
+    s->skip = 0;
+    if (s->offset <= pty->offset) {
+        s->skip = pty->offset - s->offset;
+    } else {
+        pty->lost_bytes += s->offset - pty->offset;
+        pty->offset = s->offset;
+    }
+}
+
+/* Bytes of a binary message: its kind, for a replay its offset, and output. */
+static osb_status osb__socket_binary(osb_client *c, size_t end)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    size_t from;
+    if (!s->in_message && c->in < end) {
+        s->in_message = true;
+        s->kind = c->buffer[c->in++];
+        s->offset_bytes = s->kind == 3 ? 8 : 0;
+        s->offset = 0;
+        s->skip = 0;
+        if (s->kind < 1 || s->kind > 3)
+            return osb__bad_http(c, OSB__SAY("a terminal's frame of an unknown kind"));
+    }
+    while (s->offset_bytes > 0 && c->in < end) {
+        s->offset = s->offset << 8 | c->buffer[c->in++];
+        if (--s->offset_bytes == 0) osb__socket_replay(s);
+    }
+    from = c->in;
+    c->in = end;
+    return from < end ? osb__socket_output(c, c->buffer + from, end - from) : OSB_OK;
+}
+
+static osb_status osb__socket_text(osb_client *c, size_t end)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb_status status = OSB_OK;
+    if (!s->in_message) {
+        s->in_message = true;
+        c->kept = c->base;
+        OSB_MEMSET(&s->text, 0, sizeof s->text);
+        osb__json_begin(c, &osb__pty_message_root, &s->text);
+    }
+    while (c->in < end && status == OSB_OK) {
+        if (c->json.state == OSB__J_DONE) c->in = end;
+        else status = osb__json_feed(c, end);
+    }
+    return status;
+}
+
+static osb_status osb__socket_payload(osb_client *c, size_t end)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    if (s->opcode >= OSB__W_CLOSE) {
+        OSB_MEMCPY(s->control + s->control_size, c->buffer + c->in, end - c->in);
+        s->control_size = (uint8_t)(s->control_size + (end - c->in));
+        c->in = end;
+        return OSB_OK;
+    }
+    return s->message == OSB__W_TEXT ? osb__socket_text(c, end) : osb__socket_binary(c, end);
+}
+
+/* A frame is complete. */
+static osb_status osb__socket_frame_end(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    s->have = 0;
+    if (s->opcode == OSB__W_PING) s->pong = true;
+    if (s->opcode == OSB__W_CLOSE) return osb__socket_closed(c);
+    if (s->opcode >= OSB__W_CLOSE || !s->fin) return OSB_OK;
+    s->in_message = false;
+    if (s->message == OSB__W_BINARY) {
+        s->message = 0;
+        return OSB_OK;
+    }
+    s->message = 0;
+    if (c->json.state != OSB__J_DONE) return osb__malformed(c);
+    return osb__socket_message(c);
+}
+
+/* A frame's head is complete: is it one that may come now? */
+static OSB__APART osb_status osb__socket_head(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    unsigned opcode = s->head[0] & 15u, size = s->head[1], i;
+    bool control = opcode >= OSB__W_CLOSE, fin = s->head[0] >= 0x80u, good;
+    s->left = size;
+    if (size >= 126) {
+        s->left = 0;
+        for (i = 2; i < s->have; i++) s->left = s->left << 8 | s->head[i];
+    }
+    good = (s->head[0] & 0x70u) == 0 && s->left <= (uint64_t)INT64_MAX;
+    if (control) good = good && opcode <= OSB__W_PONG && fin && size <= OSB__W_CONTROL;
+    else if (opcode == OSB__W_CONTINUATION) good = good && s->message != 0;
+    else good = good && opcode <= OSB__W_BINARY && s->message == 0;
+    if (!good) return osb__bad_http(c, OSB__SAY("not a WebSocket frame"));
+    s->opcode = (uint8_t)opcode;
+    if (control) {
+        s->control_size = 0;
+        return OSB_OK;
+    }
+    s->fin = fin;
+    if (opcode != OSB__W_CONTINUATION) {
+        s->message = (uint8_t)opcode;
+        s->in_message = false;
+    }
+    if (s->left == 0 && s->message == OSB__W_TEXT) return osb__socket_text(c, c->in);
+    return OSB_OK;
+}
+
+/* One byte of a frame's head; OSB_PENDING: there is more of it. */
+static osb_status osb__socket_head_byte(osb_client *c, unsigned char byte)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    unsigned need;
+    s->head[s->have++] = byte;
+    if (s->have < 2) return OSB_PENDING;
+    if (s->head[1] >= 0x80u) return osb__bad_http(c, OSB__SAY("a masked WebSocket frame"));
+    need = s->head[1] == 127 ? 10 : s->head[1] == 126 ? 4 : 2;
+    return s->have < need ? OSB_PENDING : osb__socket_head(c);
+}
+
+/* Consumes what has been received: up to the end of a frame, since that may want an answer. */
+static osb_status osb__socket_consume(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb_status status = OSB_PENDING;
+    size_t n;
+    while (!s->in_frame && status == OSB_PENDING) {
+        if (c->in == c->in_end) return OSB_OK;
+        status = osb__socket_head_byte(c, c->buffer[c->in++]);
+        s->in_frame = status == OSB_OK;
+    }
+    if (status < 0) return status;
+    n = c->in_end - c->in;
+    if (n > s->left) n = (size_t)s->left;
+    s->left -= n;
+    status = n > 0 ? osb__socket_payload(c, c->in + n) : OSB_OK;
+    if (status != OSB_OK || s->left > 0) return status;
+    s->in_frame = false;
+    return osb__socket_frame_end(c);
+}
+
+static osb_status osb__socket_receive(osb_client *c)
+{
+    const osb_port *port = &c->config.port;
+    int io;
+    if (!osb__make_room(c)) return osb__json_overflow(c);
+    io = port->ops->recv(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
+    if (io > 0) {
+        c->in_end += (size_t)io;
+        c->deadline_ms = osb__now(c) + osb__timeout(c);
+        return OSB_OK;
+    }
+    if (io != OSB_IO_WANT_READ && io != OSB_IO_WANT_WRITE) return osb__socket_broken(c, io);
+    c->want |= io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ;
+    return OSB_PENDING;
+}
+
+/* Whether the server has proved that it speaks WebSocket. */
+static OSB__APART bool osb__socket_is_accepted(const osb__socket *s)
+{
+    char text[24 + 36], expected[OSB__PROOF];
+    unsigned char digest[20];
+    osb__writer w;
+    OSB_MEMCPY(text, s->key, 24);
+    OSB_MEMCPY(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 36);
+    osb__sha1(text, sizeof text, digest);
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)expected;
+    w.room = sizeof expected;
+    osb__put_base64(&w, digest, sizeof digest);
+    return OSB_MEMCMP(s->proof, expected, sizeof expected) == 0;
+}
+
+/* One piece of the dialogue. */
+static osb_status osb__socket_step(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    osb_status sent, status;
+    s->accepted = s->accepted || osb__socket_is_accepted(s);
+    if (!s->accepted) return osb__bad_http(c, OSB__SAY("no Sec-WebSocket-Accept, or a wrong one"));
+    sent = osb__socket_send(c);
+    /* Once either side has hung up, whether the other one hears of it does not matter. */
+    c->ended = s->hang_up && (sent < 0 || (s->closed && s->out_at == s->out_size));
+    if (c->ended) return OSB_OK;
+    if (sent < 0) return sent;
+    if (c->in < c->in_end && !s->pong) status = osb__socket_consume(c);
+    else if (c->in < c->in_end || s->hang_up) status = sent;
+    else status = osb__socket_receive(c);
+    return status == OSB_PENDING && sent == OSB_OK && s->out_size > 0 ? OSB_OK : status;
+}
+
+static const osb__field osb__pty_body_fields[] = {
+    {"cwd", NULL, OSB__AT(osb_pair, name), OSB__STRING, 0},
+    {"command", NULL, OSB__AT(osb_pair, value), OSB__STRING, 0},
+    OSB__END};
+static const osb__field osb__pty_created_fields[] = {
+    {"session_id", NULL, OSB__AT(osb_pty, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
+    OSB__END};
+static const osb__field osb__pty_created_root = {NULL, osb__pty_created_fields, 0,
+                                                 OSB__OBJECT | OSB__REQUIRED, 0};
+static const osb__field osb__pty_state_fields[] = {
+    {"session_id", NULL, OSB__AT(osb_pty_state, id), OSB__VIEW, 0},
+    {"running", NULL, OSB__AT(osb_pty_state, running), OSB__BOOL, 0},
+    {"output_offset", NULL, OSB__AT(osb_pty_state, output_bytes), OSB__U64, 0},
+    OSB__END};
+static const osb__field osb__pty_state_root = {NULL, osb__pty_state_fields, 0, OSB__OBJECT, 0};
+
+static const osb__op osb__op_pty_create = {
+    "POST /pty", NULL, osb__pty_body_fields, &osb__pty_created_root, NULL, 0};
+static const osb__op osb__op_pty_get = {"GET /pty/{id}", NULL, NULL, &osb__pty_state_root, NULL, 0};
+static const osb__op osb__op_pty_delete = {"DELETE /pty/{id}", NULL, NULL, NULL, NULL, 0};
+static const osb__op osb__op_pty_attach = {
+    "GET /pty/{id}/ws", osb__pty_query_fields, NULL, NULL, NULL, OSB__UPGRADE | OSB__SOURCE};
+
+OSB_DEF osb_status osb_pty_create(osb_sandbox *box, const char *cwd, const char *command,
+                                  osb_pty *pty)
+{
+    osb__call *call = osb__begin_execd(box, &osb__op_pty_create);
+    osb_pair *body;
+    if (call == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(pty, 0, sizeof *pty);
+    body = (osb_pair *)osb__alloc(box->client, sizeof *body);
+    body->name = cwd;
+    body->value = command;
+    call->body = body;
+    call->answer = pty;
+    return osb__drive(box->client);
+}
+
+OSB_DEF osb_status osb_pty_get(osb_sandbox *box, const char *id, osb_pty_state *state)
+{
+    osb__call *call = osb__begin_execd(box, &osb__op_pty_get);
+    if (call == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(state, 0, sizeof *state);
+    call->id = id;
+    call->answer = state;
+    return osb__drive(box->client);
+}
+
+OSB_DEF osb_status osb_pty_delete(osb_sandbox *box, const char *id)
+{
+    osb__call *call = osb__begin_execd(box, &osb__op_pty_delete);
+    if (call == NULL) return OSB_E_BUSY;
+    call->id = id;
+    return osb__drive(box->client);
+}
+
+OSB_DEF void osb_pty_resize(osb_pty *pty, uint16_t columns, uint16_t rows)
+{
+    pty->columns = columns;
+    pty->rows = rows;
+    pty->resized = true;
+}
+
+OSB_DEF void osb_pty_signal(osb_pty *pty, const char *signal)
+{
+    pty->signal = signal;
+}
+
+/* A new key for each connection. */
+static void osb__socket_key(osb_client *c)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    unsigned char random[16];
+    osb__writer w;
+    osb__socket_random(c, random, sizeof random);
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)s->key;
+    w.room = 24;
+    osb__put_base64(&w, random, sizeof random);
+}
+
+/* Broken: attaches again, behind the last byte that came. */
+static osb_status osb__pty_next(osb_client *c, osb_status status)
+{
+    osb__socket *s = (osb__socket *)c->call.own;
+    bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT ||
+                  status == OSB_E_CONNECT;
+    s->pty->connected = false;
+    OSB_MEMSET(s->out, 0, sizeof s->out);
+    if (broken && s->pty->exit_code.set) return OSB_OK;
+    if (!broken || s->reconnections == 0) return status;
+    s->reconnections--;
+    osb__socket_reset(s);
+    osb__socket_key(c);
+    s->query.since = s->pty->offset;
+    s->query.takeover = 1; /* the server may not know yet that we are gone */
+    return osb__again(c, 200, osb__pty_next);
+}
+
+OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_options *options,
+                                  const osb_pty_handlers *handlers)
+{
+    static const osb_pair headers[] = {{"Upgrade", "websocket"},
+                                       {"Connection", "Upgrade"},
+                                       {"Sec-WebSocket-Version", "13"},
+                                       {"Sec-WebSocket-Key", NULL}};
+    osb_client *c = box->client;
+    osb__call *call = osb__begin_execd(box, &osb__op_pty_attach);
+    osb__socket *s;
+    if (call == NULL) return OSB_E_BUSY;
+    if (!osb__has_room(c, sizeof *s)) return OSB_E_BUFFER;
+    s = (osb__socket *)osb__alloc(c, sizeof *s);
+    call->own = s;
+    call->talk = osb__socket_step;
+    call->answer = s->proof;
+    call->id = pty->id;
+    call->body = &s->request;
+    call->query = &s->query;
+    call->timeout_ms = osb__default(c->config.idle_timeout_ms, 75000);
+    if (call->timeout_ms < 75000) call->timeout_ms = 75000; /* the server pings every 30 s */
+    s->pty = pty;
+    s->handlers = handlers;
+    s->seed = (uint32_t)(uintptr_t)s;
+    s->query.since = pty->offset;
+    if (options != NULL) {
+        s->query.pty.set = options->pipe;
+        s->query.takeover = options->takeover;
+        s->reconnections = options->reconnections;
+    }
+    OSB_MEMSET(&pty->exit_code, 0, sizeof pty->exit_code);
+    pty->close_code = 0;
+    osb__socket_reset(s);
+    osb__socket_key(c);
+    OSB_MEMCPY(s->headers, headers, sizeof headers);
+    s->headers[3].value = s->key;
+    s->request.headers = s->headers;
+    s->request.header_count = 4;
+    c->next = osb__pty_next;
+    return osb__drive(c);
+}
+#endif
+
+/* ==== isolated sessions =======================================================================*/
 
 #ifndef OSB_NO_ISOLATED
 static const osb__field osb__isolation_fields[] = {

@@ -71,6 +71,7 @@ CONFIGURATIONS = [
             "OSB_NO_CREATE_EXTRAS",
             "OSB_NO_ERROR_TEXT",
             "OSB_NO_METRICS",
+            "OSB_NO_PTY",
             "OSB_NO_RAW_REQUEST",
             "OSB_NO_SNAPSHOTS",
             "OSB_NO_DIAGNOSTICS",
@@ -100,7 +101,7 @@ LIBC_FLAGS = ["-fno-tree-loop-distribute-patterns"]
 # excludes. They, as any other pointer, also lead to the library's own functions that are assigned
 # to their names, or for `hand_out` stand in an operation's description.
 OUTSIDE_CALLS = re.compile(
-    r"on_\w+|handler|read_body|rewind_body|check"
+    r"on_\w+|handler|read_body|rewind_body|read_input|check"
     r"|connect|send|recv|close|wait|now_ms|random|unix_time|error"
 )
 

@@ -119,6 +119,12 @@ static any_function volatile const calls[] = {
     CALL(osb_vault_list_bindings),
     CALL(osb_vault_get_credential),
     CALL(osb_vault_get_binding),
+    CALL(osb_pty_create),
+    CALL(osb_pty_get),
+    CALL(osb_pty_delete),
+    CALL(osb_pty_attach),
+    CALL(osb_pty_resize),
+    CALL(osb_pty_signal),
 };
 
 void _start(void);
