@@ -4574,9 +4574,10 @@ static uint32_t osb__timeout(const osb_client *c)
     return osb__default(c->call.timeout_ms, c->config.request_timeout_ms);
 }
 
+/* Here and elsewhere in parentheses: connect, send, recv and close are macros on some systems. */
 static void osb__disconnect(osb_client *c)
 {
-    c->config.port.ops->close(c->config.port.ctx);
+    (c->config.port.ops->close)(c->config.port.ctx);
     c->alive = c->connecting = false;
 }
 
@@ -4645,7 +4646,7 @@ static bool osb__is_fresh(const osb_client *c)
     const osb_port *port = &c->config.port;
     int io;
     if (osb__now(c) - c->used_ms >= OSB__REUSE_MS) return false;
-    io = port->ops->recv(port->ctx, c->buffer + c->base, 1);
+    io = (port->ops->recv)(port->ctx, c->buffer + c->base, 1);
     return osb__is_later(io);
 }
 
@@ -4670,8 +4671,8 @@ static OSB__APART osb_status osb__connect(osb_client *c)
         if (status != OSB_OK) return status;
         c->connecting = true;
     }
-    io = ops->connect(c->config.port.ctx, (const char *)c->buffer + c->limit, c->origin_port,
-                      c->origin_https);
+    io = (ops->connect)(c->config.port.ctx, (const char *)c->buffer + c->limit, c->origin_port,
+                        c->origin_https);
     if (osb__is_later(io)) {
         osb__want_io(c, io);
         return OSB_PENDING;
@@ -4717,7 +4718,7 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
     size_t at = c->limit - OSB__EARLY;
     int n;
     if (!c->accepted) n = OSB_IO_WANT_READ;
-    else n = port->ops->recv(port->ctx, c->buffer + at, OSB__EARLY);
+    else n = (port->ops->recv)(port->ctx, c->buffer + at, OSB__EARLY);
     if (n > 0) {
         OSB_MEMMOVE(c->buffer + c->base, c->buffer + at, (size_t)n);
         OSB_MEMSET(c->buffer + c->base + n, 0, c->limit - c->base - (size_t)n);
@@ -4760,8 +4761,8 @@ static OSB__APART osb_status osb__send(osb_client *c)
         if (status != OSB_OK || c->state != OSB__SENDING) return status;
     }
     offset = c->sent - c->window_from;
-    io = c->config.port.ops->send(c->config.port.ctx, c->buffer + c->base + offset,
-                                  (size_t)(c->window_size - offset));
+    io = (c->config.port.ops->send)(c->config.port.ctx, c->buffer + c->base + offset,
+                                    (size_t)(c->window_size - offset));
     if (io > 0) {
         c->sent += (uint32_t)io;
         c->accepted = true;
@@ -5005,7 +5006,7 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
         *over = status != OSB_OK;
         return status;
     }
-    io = port->ops->recv(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
+    io = (port->ops->recv)(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
     if (osb__is_later(io)) {
         osb__want_io(c, io);
         *over = c->ended; /* the rest of an ended stream is not waited for */

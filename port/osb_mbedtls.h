@@ -1160,14 +1160,14 @@ static int osb__mbedtls_bio_answer(osb_mbedtls *tls, int io)
 static int osb__mbedtls_bio_send(void *ctx, const unsigned char *data, size_t size)
 {
     osb_mbedtls *tls = (osb_mbedtls *)ctx;
-    int io = tls->inner.ops->send(tls->inner.ctx, data, size);
+    int io = (tls->inner.ops->send)(tls->inner.ctx, data, size);
     return io > 0 ? io : osb__mbedtls_bio_answer(tls, io);
 }
 
 static int osb__mbedtls_bio_recv(void *ctx, unsigned char *data, size_t size)
 {
     osb_mbedtls *tls = (osb_mbedtls *)ctx;
-    int io = tls->inner.ops->recv(tls->inner.ctx, data, size);
+    int io = (tls->inner.ops->recv)(tls->inner.ctx, data, size);
     size_t n;
     if (io <= 0) return osb__mbedtls_bio_answer(tls, io);
     n = (size_t)io < sizeof tls->last ? (size_t)io : sizeof tls->last;
@@ -1205,7 +1205,7 @@ static void osb__mbedtls_close(void *ctx)
         mbedtls_ssl_free(&tls->ssl);
         mbedtls_ssl_init(&tls->ssl);
     }
-    tls->inner.ops->close(tls->inner.ctx);
+    (tls->inner.ops->close)(tls->inner.ctx);
     tls->state = OSB__MBEDTLS_CLOSED;
     tls->host = NULL;
 }
@@ -1284,7 +1284,7 @@ static int osb__mbedtls_connect(void *ctx, const char *host, uint16_t port, bool
         if (io != 0) return io;
     }
     if (tls->state == OSB__MBEDTLS_CONNECTING) {
-        io = tls->inner.ops->connect(tls->inner.ctx, host, port, false);
+        io = (tls->inner.ops->connect)(tls->inner.ctx, host, port, false);
         if (io == OSB_IO_FAILED) return osb__mbedtls_inner_failed(tls, "");
         if (io != 0) return io;
         if (secure) return osb__mbedtls_begin_handshake(tls, host, port);
@@ -1300,7 +1300,7 @@ static int osb__mbedtls_send(void *ctx, const void *data, size_t size)
     osb_mbedtls *tls = (osb_mbedtls *)ctx;
     int code, later;
     if (tls->state == OSB__MBEDTLS_PLAIN) {
-        code = tls->inner.ops->send(tls->inner.ctx, data, size);
+        code = (tls->inner.ops->send)(tls->inner.ctx, data, size);
         return code == OSB_IO_FAILED ? osb__mbedtls_inner_failed(tls, "") : code;
     }
     if (tls->unsent > 0) size = tls->unsent; /* it is in a record already */
@@ -1317,7 +1317,7 @@ static int osb__mbedtls_recv(void *ctx, void *data, size_t size)
     osb_mbedtls *tls = (osb_mbedtls *)ctx;
     int code, later;
     if (tls->state == OSB__MBEDTLS_PLAIN) {
-        code = tls->inner.ops->recv(tls->inner.ctx, data, size);
+        code = (tls->inner.ops->recv)(tls->inner.ctx, data, size);
         return code == OSB_IO_FAILED ? osb__mbedtls_inner_failed(tls, "") : code;
     }
     tls->blocked = 0;

@@ -1,4 +1,4 @@
-/* osb_posix.h - the port of opensandbox.h for POSIX sockets: Linux, BSD, macOS
+/* osb_posix.h - the port of opensandbox.h for POSIX sockets: Linux, BSD, macOS, lwIP, Zephyr, ESP-IDF
 
    Do this:
       #define OPENSANDBOX_IMPLEMENTATION
@@ -31,6 +31,26 @@
       the first of them. Compile with -D_POSIX_C_SOURCE=200809L, or include this file first: it
       defines the macro and includes opensandbox.h. With -std=gnu99 and in C++ there is nothing
       to do.
+
+   SOCKETS WITHOUT POSIX
+      Where there are BSD sockets, non-blocking, with poll() and getaddrinfo(), but not the rest of
+      POSIX, define OSB_POSIX_SOCKETS and these, in every file, before this one is included:
+         OSB_POSIX_NOW_MS()            milliseconds of a monotonic clock; must be given
+         OSB_POSIX_UNIX_TIME()         seconds since 1970, or 0; default 0: unknown
+         OSB_POSIX_RANDOM(data, size)  fills in random bytes, 0 if done; default: there are none
+         OSB_POSIX_ERROR_TEXT(code)    what an errno means; default strerror(code)
+         OSB_POSIX_NO_IPV6             there is no struct sockaddr_in6 (lwIP: found out by itself)
+      The platform's own headers are then yours to include, before this one:
+         lwIP, with an OS  "lwip/sockets.h" "lwip/netdb.h" "lwip/sys.h"; LWIP_DNS and LWIP_SOCKET 1
+                           #define OSB_POSIX_NOW_MS() sys_now()
+         ESP-IDF           <sys/socket.h> <netdb.h> <poll.h> <fcntl.h> <unistd.h> <netinet/tcp.h>
+                           <arpa/inet.h> "esp_timer.h" "esp_random.h"
+                           #define OSB_POSIX_NOW_MS() (uint32_t)(esp_timer_get_time() / 1000)
+                           #define OSB_POSIX_RANDOM(data, size) (esp_fill_random(data, size), 0)
+         Zephyr            the same POSIX headers, <zephyr/kernel.h> <zephyr/random/random.h>;
+                           CONFIG_NET_SOCKETS and CONFIG_POSIX_API
+                           #define OSB_POSIX_NOW_MS() k_uptime_get_32()
+                           #define OSB_POSIX_RANDOM(data, size) sys_csrand_get(data, size)
 */
 #ifndef OSB_POSIX_H
 #define OSB_POSIX_H
@@ -48,13 +68,26 @@
 #ifndef OPENSANDBOX_H
 #include "opensandbox.h"
 #endif
+#ifndef OSB_POSIX_SOCKETS
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
+#elif !defined(OSB_POSIX_NOW_MS)
+#error "osb_posix.h: OSB_POSIX_SOCKETS needs OSB_POSIX_NOW_MS() too."
+#endif
+#if defined(LWIP_IPV6) && !defined(OSB_POSIX_NO_IPV6)
+#if !LWIP_IPV6
+#define OSB_POSIX_NO_IPV6
+#endif
+#endif
 
-#if !defined(EAI_NONAME) || !defined(CLOCK_MONOTONIC)
+#ifdef OSB_POSIX_SOCKETS
+#if !defined(EAI_NONAME) || !defined(POLLOUT) || !defined(O_NONBLOCK)
+#error "osb_posix.h: include the headers of your sockets, getaddrinfo and poll before it."
+#endif
+#elif !defined(EAI_NONAME) || !defined(CLOCK_MONOTONIC)
 #error "osb_posix.h: the system headers hide POSIX. Compile with -D_POSIX_C_SOURCE=200809L or \
 -std=gnu99, or include osb_posix.h before every other header."
 #endif
@@ -77,7 +110,9 @@ extern "C" {
 typedef union osb_posix_address {
     struct sockaddr any;
     struct sockaddr_in v4;
+#ifndef OSB_POSIX_NO_IPV6
     struct sockaddr_in6 v6;
+#endif
 } osb_posix_address;
 
 /* A resolver: the addresses of a name, with the port, in the order in which they are to be tried.
@@ -104,10 +139,12 @@ typedef struct osb_posix {
 /* Initialises the context and makes a port of it. One for each client: clients cannot share. */
 OSB_DEF osb_port osb_posix_port(osb_posix *tcp);
 
+#ifndef OSB_POSIX_SOCKETS
 /* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
    OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is "https".
    The texts are the environment's own. */
 OSB_DEF void osb_posix_config_from_env(osb_config *config);
+#endif
 
 /* Poll mode: what osb_poll waits for, as poll(2) takes it. Writes up to OSB_POSIX_ADDRESSES
    entries to fds (several only while a connection is being set up), returns how many, and lowers
@@ -133,16 +170,31 @@ OSB_DEF int osb_posix_fd(const osb_posix *tcp);
 #ifndef OSB__POSIX_IMPLEMENTED
 #define OSB__POSIX_IMPLEMENTED
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
+#include <string.h>
+#ifndef OSB_POSIX_SOCKETS
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/random.h>
+#endif
+#endif
+
+/* What POSIX has, and other systems with sockets have in other ways. */
+#ifdef OSB_POSIX_SOCKETS
+#ifndef OSB_POSIX_UNIX_TIME
+#define OSB_POSIX_UNIX_TIME() 0u
+#endif
+#ifndef OSB_POSIX_RANDOM
+#define OSB_POSIX_RANDOM(data, size) ((void)(data), (void)(size), -1)
+#endif
+#ifndef OSB_POSIX_ERROR_TEXT
+#define OSB_POSIX_ERROR_TEXT(code) strerror(code)
+#endif
 #endif
 
 #ifdef MSG_NOSIGNAL
@@ -159,6 +211,19 @@ extern "C" {
 
 /* ---- time ------------------------------------------------------------------------------------*/
 
+#ifdef OSB_POSIX_SOCKETS
+static uint32_t osb__posix_now_ms(void *ctx)
+{
+    (void)ctx;
+    return OSB_POSIX_NOW_MS();
+}
+
+static uint32_t osb__posix_unix_time(void *ctx)
+{
+    (void)ctx;
+    return (uint32_t)OSB_POSIX_UNIX_TIME();
+}
+#else
 static uint32_t osb__posix_now_ms(void *ctx)
 {
     struct timespec now;
@@ -172,6 +237,7 @@ static uint32_t osb__posix_unix_time(void *ctx)
     (void)ctx;
     return (uint32_t)time(NULL);
 }
+#endif
 
 /* ---- errors ----------------------------------------------------------------------------------*/
 
@@ -184,6 +250,13 @@ static void osb__posix_say(osb_posix *tcp, const char *text)
     tcp->text[used + size] = '\0';
 }
 
+#ifdef OSB_POSIX_SOCKETS
+static const char *osb__posix_error_text(int code, char *text, size_t size)
+{
+    (void)text, (void)size;
+    return OSB_POSIX_ERROR_TEXT(code);
+}
+#else
 /* strerror_r comes in two kinds: GNU's returns the text, POSIX's fills the array. */
 static const char *osb__posix_error_text(int code, char *text, size_t size)
 {
@@ -193,6 +266,7 @@ static const char *osb__posix_error_text(int code, char *text, size_t size)
     return strerror_r(code, text, size) == 0 ? text : "unknown error";
 #endif
 }
+#endif
 
 /* Keeps errno and its text for the error report. */
 static int osb__posix_failed(osb_posix *tcp, int code)
@@ -215,8 +289,11 @@ static const char *osb__posix_error(void *ctx, int32_t *code)
 
 static void osb__posix_set_port(osb_posix_address *address, uint16_t port)
 {
+#ifndef OSB_POSIX_NO_IPV6
     if (address->any.sa_family == AF_INET6) address->v6.sin6_port = htons(port);
-    else address->v4.sin_port = htons(port);
+    else
+#endif
+        address->v4.sin_port = htons(port);
 }
 
 static bool osb__posix_literal(const char *host, osb_posix_address *address)
@@ -226,10 +303,12 @@ static bool osb__posix_literal(const char *host, osb_posix_address *address)
         address->v4.sin_family = AF_INET;
         return true;
     }
+#ifndef OSB_POSIX_NO_IPV6
     if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
         address->v6.sin6_family = AF_INET6;
         return true;
     }
+#endif
     return false;
 }
 
@@ -265,6 +344,17 @@ static int osb__posix_name_not_found(osb_posix *tcp, int code, const char *why)
     return OSB_IO_FAILED;
 }
 
+/* What getaddrinfo's errors mean; NULL: the system has no texts for them. */
+static const char *osb__posix_look_up_error(int code)
+{
+#ifdef OSB_POSIX_SOCKETS
+    (void)code;
+    return NULL;
+#else
+    return gai_strerror(code);
+#endif
+}
+
 static int osb__posix_look_up(osb_posix *tcp, const char *host, uint16_t port)
 {
     struct addrinfo hints, *list = NULL;
@@ -274,8 +364,10 @@ static int osb__posix_look_up(osb_posix *tcp, const char *host, uint16_t port)
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     code = getaddrinfo(host, NULL, &hints, &list);
+#ifdef EAI_SYSTEM
     if (code == EAI_SYSTEM) return osb__posix_failed(tcp, errno);
-    if (code != 0) return osb__posix_name_not_found(tcp, code, gai_strerror(code));
+#endif
+    if (code != 0) return osb__posix_name_not_found(tcp, code, osb__posix_look_up_error(code));
     tcp->count = osb__posix_interleave(tcp, list);
     freeaddrinfo(list);
     for (i = 0; i < tcp->count; i++) osb__posix_set_port(&tcp->address[i], port);
@@ -330,7 +422,10 @@ static bool osb__posix_prepare_socket(int fd)
 #ifdef SO_NOSIGPIPE
     setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) != -1 && fcntl(fd, F_SETFL, O_NONBLOCK) != -1;
+#ifndef OSB_POSIX_SOCKETS
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) return false;
+#endif
+    return fcntl(fd, F_SETFL, O_NONBLOCK) != -1;
 }
 
 /* Begins an attempt at the next address. False: it has failed already. */
@@ -338,7 +433,10 @@ static bool osb__posix_begin_attempt(osb_posix *tcp)
 {
     const osb_posix_address *address = &tcp->address[tcp->next];
     int *fd = &tcp->attempt[tcp->next];
-    socklen_t size = address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+    socklen_t size = sizeof address->v4;
+#ifndef OSB_POSIX_NO_IPV6
+    if (address->any.sa_family == AF_INET6) size = sizeof address->v6;
+#endif
     tcp->next++;
     tcp->tried_ms = osb__posix_now_ms(tcp);
     *fd = socket(address->any.sa_family, SOCK_STREAM, 0);
@@ -481,6 +579,13 @@ static void osb__posix_wait(void *ctx, unsigned want, uint32_t timeout_ms)
 
 /* ---- random ----------------------------------------------------------------------------------*/
 
+#ifdef OSB_POSIX_SOCKETS
+static int osb__posix_random(void *ctx, void *data, size_t size)
+{
+    (void)ctx;
+    return OSB_POSIX_RANDOM(data, size);
+}
+#else
 #ifdef __linux__
 static ssize_t osb__posix_some_random(unsigned char *data, size_t size)
 {
@@ -509,6 +614,7 @@ static int osb__posix_random(void *ctx, void *data, size_t size)
     }
     return 0;
 }
+#endif
 
 /* ---- public ----------------------------------------------------------------------------------*/
 
@@ -529,6 +635,7 @@ OSB_DEF osb_port osb_posix_port(osb_posix *tcp)
     return port;
 }
 
+#ifndef OSB_POSIX_SOCKETS
 static void osb__posix_from_env(const char **setting, const char *name)
 {
     const char *value = getenv(name);
@@ -543,6 +650,7 @@ OSB_DEF void osb_posix_config_from_env(osb_config *config)
     osb__posix_from_env(&protocol, "OPEN_SANDBOX_PROTOCOL");
     if (protocol != NULL && strcmp(protocol, "https") == 0) config->https = true;
 }
+#endif
 
 OSB_DEF int osb_posix_fd(const osb_posix *tcp)
 {

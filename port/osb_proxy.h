@@ -141,7 +141,7 @@ static int osb__proxy_give_up(osb_proxy *p, int32_t code, const char *why)
     p->code = code;
     osb__proxy_say_origin(p);
     osb__proxy_say(p, why);
-    p->under.ops->close(p->under.ctx);
+    (p->under.ops->close)(p->under.ctx);
     p->state = OSB__PROXY_IDLE;
     return OSB_IO_FAILED;
 }
@@ -288,8 +288,8 @@ static int osb__proxy_ask(osb_proxy *p, const char *host, uint16_t port)
         w.at = 0;
         osb__proxy_put_request(p, &w, host, port);
         if (p->sent == w.at) return 0;
-        io = p->under.ops->send(p->under.ctx, piece,
-                                w.at - w.from < w.room ? w.at - w.from : w.room);
+        io = (p->under.ops->send)(p->under.ctx, piece,
+                                  w.at - w.from < w.room ? w.at - w.from : w.room);
         memset(piece, 0, sizeof piece);
         if (osb__proxy_is_later(io)) return io;
         if (io < 0) return osb__proxy_broken(p, io);
@@ -348,7 +348,7 @@ static int osb__proxy_hear(osb_proxy *p)
 {
     for (;;) {
         char c = '\0';
-        int io = p->under.ops->recv(p->under.ctx, &c, 1);
+        int io = (p->under.ops->recv)(p->under.ctx, &c, 1);
         if (osb__proxy_is_later(io)) return io;
         if (io < 0) return osb__proxy_broken(p, io);
         if (++p->head_size > OSB__PROXY_MOST_HEAD)
@@ -417,7 +417,7 @@ static int osb__proxy_begin(osb_proxy *p, const char *host)
         return osb__proxy_give_up(p, 0, "osb_proxy_options.username has a ':'");
     if (osb__proxy_is_bad_host(host))
         return osb__proxy_give_up(p, 0, "no valid host name to ask for");
-    p->under.ops->close(p->under.ctx);
+    (p->under.ops->close)(p->under.ctx);
     p->sent = 0;
     p->head_size = 0;
     osb__proxy_begin_head(p);
@@ -429,7 +429,7 @@ static int osb__proxy_begin(osb_proxy *p, const char *host)
 static int osb__proxy_reach(osb_proxy *p)
 {
     int io =
-        p->under.ops->connect(p->under.ctx, p->options.host, p->options.port, p->options.https);
+        (p->under.ops->connect)(p->under.ctx, p->options.host, p->options.port, p->options.https);
     return io == 0 || osb__proxy_is_later(io) ? io : osb__proxy_broken(p, io);
 }
 
@@ -441,7 +441,7 @@ static int osb__proxy_connect(void *ctx, const char *host, uint16_t port, bool t
     if (p->state == OSB__PROXY_OPEN) p->state = OSB__PROXY_IDLE;
     if (p->state == OSB__PROXY_IDLE && osb__proxy_goes_past(p, host)) {
         p->text[0] = '\0';
-        return p->under.ops->connect(p->under.ctx, host, port, false);
+        return (p->under.ops->connect)(p->under.ctx, host, port, false);
     }
     if (p->state == OSB__PROXY_IDLE) io = osb__proxy_begin(p, host);
     if (io == 0 && p->state == OSB__PROXY_REACHING) {
@@ -464,20 +464,20 @@ static int osb__proxy_connect(void *ctx, const char *host, uint16_t port, bool t
 static int osb__proxy_send(void *ctx, const void *data, size_t size)
 {
     const osb_proxy *p = (const osb_proxy *)ctx;
-    return p->under.ops->send(p->under.ctx, data, size);
+    return (p->under.ops->send)(p->under.ctx, data, size);
 }
 
 static int osb__proxy_recv(void *ctx, void *data, size_t size)
 {
     const osb_proxy *p = (const osb_proxy *)ctx;
-    return p->under.ops->recv(p->under.ctx, data, size);
+    return (p->under.ops->recv)(p->under.ctx, data, size);
 }
 
 static void osb__proxy_close(void *ctx)
 {
     osb_proxy *p = (osb_proxy *)ctx;
     p->state = OSB__PROXY_IDLE;
-    p->under.ops->close(p->under.ctx);
+    (p->under.ops->close)(p->under.ctx);
 }
 
 static uint32_t osb__proxy_now_ms(void *ctx)

@@ -562,7 +562,7 @@ static int osb__trace_connect(void *ctx, const char *host, uint16_t port, bool t
     osb_trace *t = (osb_trace *)ctx;
     int io;
     if (!t->connecting) osb__trace_begin(t, host, port, tls);
-    io = t->under.ops->connect(t->under.ctx, host, port, tls);
+    io = (t->under.ops->connect)(t->under.ctx, host, port, tls);
     if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE || io == OSB_IO_AGAIN) return io;
     t->connecting = false;
     t->open = io == 0;
@@ -574,7 +574,7 @@ static int osb__trace_connect(void *ctx, const char *host, uint16_t port, bool t
 static int osb__trace_send(void *ctx, const void *data, size_t size)
 {
     osb_trace *t = (osb_trace *)ctx;
-    int io = t->under.ops->send(t->under.ctx, data, size);
+    int io = (t->under.ops->send)(t->under.ctx, data, size);
     if (io > 0) osb__trace_show(t, &t->out, (const char *)data, (size_t)io);
     osb__trace_io_failed(t, io);
     return io;
@@ -583,7 +583,7 @@ static int osb__trace_send(void *ctx, const void *data, size_t size)
 static int osb__trace_recv(void *ctx, void *data, size_t size)
 {
     osb_trace *t = (osb_trace *)ctx;
-    int io = t->under.ops->recv(t->under.ctx, data, size);
+    int io = (t->under.ops->recv)(t->under.ctx, data, size);
     if (io > 0) osb__trace_show(t, &t->in, (const char *)data, (size_t)io);
     osb__trace_io_failed(t, io);
     return io;
@@ -592,7 +592,7 @@ static int osb__trace_recv(void *ctx, void *data, size_t size)
 static void osb__trace_close(void *ctx)
 {
     osb_trace *t = (osb_trace *)ctx;
-    t->under.ops->close(t->under.ctx);
+    (t->under.ops->close)(t->under.ctx);
     if (t->open || t->connecting) osb__trace_simple(t, OSB_TRACE_CLOSE);
     t->open = t->connecting = false;
 }
