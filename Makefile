@@ -164,6 +164,7 @@ build/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(HEADERS) | deps-ben
 	gcc -std=c99 -O2 -g $(WARNINGS) -I. $< -o $@ $(BENCH_LIBRARIES)
 
 firmware: deps-firmware build/dist/opensandbox.h build/firmware/source/.fetched ## build firmware images and run them on emulated boards
+	@tools/firmware-check.sh
 	@tools/firmware.py
 
 # lwIP and mbedTLS as Debian has them.

@@ -79,7 +79,8 @@ with_prerequisites() {
     case $1 in
     test) echo "demo tls test" ;;
     interop) echo "demo $1" ;;
-    packages | firmware | windows) echo "demo $1" ;;
+    packages | windows) echo "demo $1" ;;
+    firmware) echo "demo test firmware" ;;
     bench) echo "demo test interop bench" ;;
     machines) echo "demo test fuzz machines" ;;
     mutants) echo "demo test mutants" ;;
