@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Puts measured and generated parts into README.md and tools/docs/*.md: what `make size`, `make test`,
-`make api`, `make coverage`, `make bench`, `make memory` and `make fuzz` left in build/, and the
+`make api`, `make coverage`, `make bench`, `make memory`, `make firmware` and `make fuzz` left in build/, and the
 quickstart with its output. A part whose measurement is missing stays as it is. `--check` only says
 whether the README shows the quickstart as it is in examples/, and the calls that the header has."""
 
@@ -17,6 +17,7 @@ BUILD = ROOT / "build"
 DOCS = ROOT / "tools" / "docs"
 sys.path.insert(0, str(DOCS))
 import chart  # noqa: E402
+import firmware_chart  # noqa: E402
 
 
 def table(heads, rows):
@@ -81,6 +82,12 @@ def memory_gains(path):
     return table(["buffer", "largest piece of a text", "event of 150 bytes", "event of 4,000 bytes", "download"],
                  [[f"{row['buffer']:,}", f"{row['largest_piece']:,}", f"{row['short_event_ns']:.0f} ns", f"{row['long_event_ns']:,.0f} ns",
                    f"{row['download_cpu_s_per_gb']:.2f} s/GB"] for row in rows])
+
+
+def firmware(path):
+    results = json.loads(path.read_text())
+    (DOCS / "firmware.svg").write_text(firmware_chart.svg(results))
+    return firmware_chart.tables(results)
 
 
 def as_it_is(path):
@@ -176,6 +183,7 @@ PARTS = {
     "failures": (BUILD / "failures.md", as_it_is),
     "faults": (BUILD / "faults.md", as_it_is),
     "bench": (BUILD / "bench.json", bench),
+    "firmware": (BUILD / "firmware.json", firmware),
     "coverage": (BUILD / "coverage.json", coverage),
     "thousand": (BUILD / "thousand.json", thousand),
     "fuzz": (BUILD / "fuzz-runs.json", fuzz),
