@@ -271,8 +271,8 @@ typedef struct osb_error {
    platform has no other) may block. */
 typedef struct osb_port_ops {
     /* Begins or continues a connect. Called again, with the same arguments, while it answers
-       OSB_IO_WANT_...; 0: connected. host is a name or a literal address without brackets.
-       tls: wrap it in TLS and verify the host; only asked of ports whose `tls` is set. */
+       OSB_IO_WANT_... or OSB_IO_AGAIN; 0: connected. host is a name or a literal address without
+       brackets. tls: wrap it in TLS and verify the host; only asked of ports whose `tls` is set. */
     int (*connect)(void *ctx, const char *host, uint16_t port, bool tls);
     /* Sends up to size bytes (1 or more); returns how many, or OSB_IO_.... After OSB_IO_WANT_...
        the same bytes come again. */

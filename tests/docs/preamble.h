@@ -2,6 +2,7 @@
 #define OPENSANDBOX_IMPLEMENTATION
 #include "opensandbox.h"
 #include "port/osb_posix.h"
+#include "port/osb_mbedtls.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
