@@ -3652,7 +3652,8 @@ static bool osb__is_safe(const osb_client *c)
 
 static bool osb__is_idempotent(const osb_client *c)
 {
-    return osb__is_safe(c) || osb__method_is(c, "DELETE") || osb__method_is(c, "PUT");
+    return osb__is_safe(c) || osb__method_is(c, "DELETE") || osb__method_is(c, "PUT") ||
+           (c->call.op->flags & OSB__SOURCE) != 0; /* an upload writes whole files */
 }
 
 /* The path of an operation: its name's, with {...} replaced. */

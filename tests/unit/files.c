@@ -55,7 +55,7 @@ static void body_of(const bench *b, struct text *out)
     at = strstr(at, "\r\n\r\n") + 4;
     text_clear(out);
     if (strstr(head, "Transfer-Encoding: chunked\r\n") == NULL) {
-        text_print(out, "%s", at);
+        text_add(out, at, strlen(at));
         return;
     }
     while ((n = strtoul(at, NULL, 16)) > 0) {
@@ -64,15 +64,15 @@ static void body_of(const bench *b, struct text *out)
     }
 }
 
-#define PART "\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\nContent-Type: "
-
-/* Adds the two parts of a file, as they must be. */
-static void add_file(struct text *out, const char *boundary, const char *json, const char *data)
+/* Adds a part, as it must be. */
+static void add_part(struct text *out, const char *boundary, const char *name, const char *type,
+                     const char *data)
 {
-    text_print(out, "--%s" PART "application/json\r\n\r\n%s\r\n", boundary, "metadata", "metadata",
-               json);
-    text_print(out, "--%s" PART "application/octet-stream\r\n\r\n%s\r\n", boundary, "file", "file",
-               data);
+    text_print(out, "--%s\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n",
+               boundary, name, name);
+    text_print(out, "Content-Type: application/%s\r\n\r\n", type);
+    text_add(out, data, strlen(data));
+    text_add(out, "\r\n", 2);
 }
 
 /* Whether what went out is these files, around the boundary that the head names. */
@@ -85,7 +85,10 @@ static void check_body(const bench *b, const char *const json[], const char *con
     size_t i;
     memcpy(boundary, mark, strcspn(mark, "\r"));
     assert_int_equal(strlen(boundary), 24);
-    for (i = 0; i < count; i++) add_file(&expected, boundary, json[i], data[i]);
+    for (i = 0; i < count; i++) {
+        add_part(&expected, boundary, "metadata", "json", json[i]);
+        add_part(&expected, boundary, "file", "octet-stream", data[i]);
+    }
     text_print(&expected, "--%s--\r\n", boundary);
     body_of(b, &got);
     assert_string_equal(got.data, expected.data);
@@ -118,6 +121,43 @@ static int give_random(void *ctx, void *data, size_t size)
     (void)ctx;
     memset(data, 0xab, size);
     return 0;
+}
+
+/* Texts around the file that are larger than the buffer's free part. */
+static void test_long_path(void **state)
+{
+    char path[1500], json[1600];
+    const char *texts[1];
+    static const char *const data[] = {"hello"};
+    bench b;
+    (void)state;
+    memset(path, 'p', sizeof path);
+    path[sizeof path - 1] = '\0';
+    snprintf(json, sizeof json, "{\"path\":\"%s\",\"mode\":755}", path);
+    texts[0] = json;
+    bench_begin(&b, 1200);
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_file_write(&b.box, path, "hello", 5), OSB_OK);
+    check_body(&b, texts, data, 1);
+    bench_end(&b);
+}
+
+/* A port that can make nothing random. */
+static void test_poor_boundary(void **state)
+{
+    static const char *const data[] = {"hello"};
+    osb_port_ops ops;
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    ops = *b.config.port.ops;
+    ops.random = NULL;
+    b.config.port.ops = &ops;
+    bench_again(&b);
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_file_write(&b.box, "/a", "hello", 5), OSB_OK);
+    check_body(&b, json_a, data, 1);
+    bench_end(&b);
 }
 
 /* The boundary is the port's, if it can make one. */
@@ -231,9 +271,55 @@ static void test_refused_uploads(void **state)
     bench_end(&b);
 }
 
-/* A kept connection that dies is replaced only if all sources can begin again, and an upload is no
-   request that may be done twice: only if nothing of it went out. */
+/* An upload on a kept connection that died: to write a whole file twice is to write it once, so that
+   it is sent again if all its sources can begin again. */
+static osb_status repeat(osb_upload *files, size_t count, bool again)
+{
+    static const char *const data[] = {"abcdefghij", "abcdefghij", "hello"};
+    static const char *const json[] = {"{\"path\":\"/a\",\"mode\":755}",
+                                       "{\"path\":\"/b\",\"mode\":755}",
+                                       "{\"path\":\"/c\",\"mode\":755}"};
+    osb_status status;
+    bench b;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, "");
+    script_request(&b.port);
+    script_close(&b.port);
+    if (again) bench_execd_answers(&b, "");
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    status = osb_file_upload(&b.box, files, count, false);
+    if (status == OSB_OK) check_body(&b, json, data, count);
+    else assert_true(osb_last_error(&b.client)->maybe_applied);
+    bench_end(&b);
+    return status;
+}
+
 static void test_repeated(void **state)
+{
+    source s[2] = {{10, 0, 3, false, false, false, 0, 0}, {10, 0, 3, false, false, false, 0, 0}};
+    osb_upload files[3];
+    (void)state;
+    files[0] = upload_from(&s[0], "/a");
+    files[1] = upload_from(&s[1], "/b");
+    memset(&files[2], 0, sizeof files[2]);
+    files[2].path = "/c";
+    files[2].body = "hello";
+    files[2].body_size = 5;
+    assert_int_equal(repeat(files, 3, true), OSB_OK);
+    assert_int_equal(s[1].rewound, 1);
+    s[0].at = s[1].at = 0;
+    files[0].body_size_unknown = true;
+    assert_int_equal(repeat(files, 3, true), OSB_OK);
+    s[0].at = s[1].at = 0;
+    s[1].stuck = true;
+    assert_int_equal(repeat(files, 3, false), OSB_E_CLOSED);
+    s[0].at = s[1].at = 0;
+    files[0].rewind_body = NULL;
+    assert_int_equal(repeat(files, 3, false), OSB_E_CLOSED);
+}
+
+/* The connection is dead before the first byte: nothing was asked of a source yet. */
+static void test_unsent(void **state)
 {
     static const char *const data[] = {"abcdefghij", "abcdefghij"};
     source s = {10, 0, 3, false, false, false, 0, 0};
@@ -286,13 +372,214 @@ static void test_verify(void **state)
     expect_verified("HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n", NULL, OSB_E_NOT_FOUND);
 }
 
+/* ---- reads -------------------------------------------------------------------------------------*/
+
+static int collect(void *user, const void *data, size_t size)
+{
+    text_add((struct text *)user, data, size);
+    return 0;
+}
+
+/* Reads with these options; the script has what happens. */
+static osb_status read_with(bench *b, const osb_read_options *options, const char *expected)
+{
+    struct text got = {0};
+    uint64_t size = 99;
+    osb_status status;
+    text_clear(&got);
+    status = bench_finish(b, osb_file_read(&b->box, "/a", options, collect, &got, &size));
+    assert_string_equal(got.data, expected);
+    assert_int_equal(size, strlen(expected));
+    text_free(&got);
+    return status;
+}
+
+#define TEN "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+#define PARTIAL(size) "HTTP/1.1 206 Partial\r\nContent-Length: " size "\r\n\r\n"
+/* After each kind of break it goes on where it was: at once if something had come, else after a
+   pause. */
+static void test_resumed(void **state)
+{
+    osb_read_options options = {0, 0, 0, 0, 3};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.idle_timeout_ms = 5000;
+    bench_again(&b);
+    bench_execd_answers(&b, TEN "abc");
+    script_reset(&b.port);
+    bench_execd_answers(&b, PARTIAL("7") "de");
+    script_pause(&b.port, 6000);
+    script_reply(&b.port, "x");
+    script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_execd_answers(&b, PARTIAL("5") "fghij");
+    assert_int_equal(read_with(&b, &options, "abcdefghij"), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "Range: bytes=3-\r\n"));
+    assert_non_null(strstr(b.port.log.data, "Range: bytes=5-\r\n"));
+    bench_end(&b);
+}
+
+/* Not for ever, not after an answer that is no success, and not with other bytes than asked for. */
+static void test_not_resumed(void **state)
+{
+    osb_read_options options = {0, 0, 0, 0, 1};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, TEN "abc");
+    script_close(&b.port);
+    bench_execd_answers(&b, PARTIAL("7") "de");
+    script_close(&b.port);
+    assert_int_equal(read_with(&b, &options, "abcde"), OSB_E_CLOSED);
+    bench_end(&b);
+
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, TEN "abc");
+    script_close(&b.port);
+    bench_execd_answers(&b, "HTTP/1.1 500 E\r\nContent-Length: 9\r\n\r\nabc");
+    script_close(&b.port);
+    assert_int_equal(read_with(&b, &options, "abc"), OSB_E_CLOSED);
+    bench_end(&b);
+
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, TEN "abc");
+    script_close(&b.port);
+    bench_execd_answers(&b, TEN "abcdefghij");
+    assert_int_equal(read_with(&b, &options, "abc"), OSB_E_PROTOCOL);
+    bench_end(&b);
+
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, TEN "abc");
+    script_close(&b.port);
+    bench_execd_answers(&b, "HTTP/1.1 416 Range\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(read_with(&b, &options, "abc"), OSB_E_API);
+    bench_end(&b);
+}
+
+static void test_ranges(void **state)
+{
+    static const osb_read_options first = {0, 4, 0, 0, 2}, rest = {4, 0, 0, 0, 0};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, PARTIAL("4") "abcd");
+    bench_answer(&b, PARTIAL("6") "efghij");
+    bench_answer(&b, "HTTP/1.1 416 Range\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(read_with(&b, &first, "abcd"), OSB_OK);
+    assert_int_equal(read_with(&b, &rest, "efghij"), OSB_OK);
+    assert_int_equal(read_with(&b, &rest, ""), OSB_OK); /* behind the end */
+    assert_non_null(strstr(b.port.log.data, "Range: bytes=0-3\r\n"));
+    assert_non_null(strstr(b.port.log.data, "Range: bytes=4-\r\n"));
+    bench_end(&b);
+
+    bench_begin(&b, 1024); /* all bytes of the range came before the break: there is no rest */
+    bench_execd_answers(&b, PARTIAL("5") "abcd");
+    script_close(&b.port);
+    assert_int_equal(read_with(&b, &first, "abcd"), OSB_OK);
+    bench_end(&b);
+
+    bench_begin(&b, 1024); /* half of it */
+    bench_execd_answers(&b, PARTIAL("4") "ab");
+    script_close(&b.port);
+    bench_execd_answers(&b, PARTIAL("2") "cd");
+    assert_int_equal(read_with(&b, &first, "abcd"), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "Range: bytes=2-3\r\n"));
+    bench_end(&b);
+}
+
+static void test_refused_reads(void **state)
+{
+    static const osb_read_options bad[] = {
+        {1, 0, 1, 0, 0}, {0, 1, 1, 0, 0}, {1, 0, 0, 1, 0}, {0, 1, 0, 1, 0}};
+    char data[4];
+    size_t i, length;
+    uint64_t size;
+    osb_file_info info;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    for (i = 0; i < 4; i++)
+        assert_int_equal(osb_file_read(&b.box, "/a", &bad[i], NULL, NULL, &size), OSB_E_INVALID);
+    assert_int_equal(osb_file_read(&b.box, NULL, NULL, NULL, NULL, NULL), OSB_E_INVALID);
+    assert_int_equal(osb_file_read_all(&b.box, NULL, data, sizeof data, &length), OSB_E_INVALID);
+    assert_int_equal(osb_file_get_info(&b.box, NULL, &info), OSB_E_INVALID);
+    assert_int_equal(osb_file_delete(&b.box, NULL, 0), OSB_E_INVALID);
+    assert_int_equal(osb_directory_delete(&b.box, NULL, 0), OSB_E_INVALID);
+    assert_int_equal(b.port.calls, 0);
+    bench_end(&b);
+}
+
+/* An array that is too small gets the beginning, and the error says what would do, as far as the
+   server has told. */
+static void test_read_all(void **state)
+{
+    char data[8];
+    size_t length, size;
+    bench b;
+    (void)state;
+    for (size = 0; size <= 8; size++) {
+        bench_begin(&b, 1024);
+        bench_execd_answers(&b, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef");
+        length = 99;
+        memset(data, 'z', sizeof data);
+        assert_int_equal(osb_file_read_all(&b.box, "/a", data, size, &length),
+                         size < 6 ? OSB_E_BUFFER : OSB_OK);
+        if (size < 6) assert_int_equal(osb_last_error(&b.client)->needed, 6);
+        assert_int_equal(length, size < 6 ? size : 6);
+        assert_memory_equal(data, "abcdef", length);
+        if (length < 8) assert_int_equal(data[length], 'z');
+        bench_end(&b);
+    }
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "HTTP/1.1 200 OK\r\n\r\nabcdef");
+    script_close(&b.port);
+    assert_int_equal(osb_file_read_all(&b.box, "/a", data, 2, &length), OSB_E_BUFFER);
+    assert_true(osb_last_error(&b.client)->needed >= 3);
+    bench_end(&b);
+}
+
+/* ---- what is sent ------------------------------------------------------------------------------*/
+
+/* Nothing to do is still sent as what it is. */
+static void test_empty_bodies(void **state)
+{
+    static const char *const none[] = {NULL};
+    osb_egress egress;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    memset(&egress, 0, sizeof egress);
+    egress.client = &b.client;
+    egress.endpoint = b.box.execd;
+    bench_execd(&b);
+    bench_answer(&b, "");
+    bench_answer(&b, "");
+    bench_answer(&b, "{}");
+    bench_answer(&b, "{}");
+    assert_int_equal(osb_file_move(&b.box, NULL, 0), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "Content-Length: 2\r\n\r\n[]"));
+    assert_int_equal(osb_file_set_permissions(&b.box, NULL, 0), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "Content-Length: 2\r\n\r\n{}"));
+    text_clear(&b.port.log);
+    assert_int_equal(osb_egress_delete_rules(&egress, none, 0, NULL), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "Content-Length: 2\r\n\r\n[]"));
+    text_clear(&b.port.log);
+    assert_int_equal(osb_egress_patch_policy(&egress, NULL, 0, NULL), OSB_OK);
+    assert_non_null(strstr(b.port.log.data, "Content-Length: 2\r\n\r\n[]"));
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),           cmocka_unit_test(test_boundary),
+        cmocka_unit_test(test_write),           cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_poor_boundary),   cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_sources),         cmocka_unit_test(test_bad_sources),
         cmocka_unit_test(test_refused_uploads), cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_unsent),          cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_resumed),         cmocka_unit_test(test_not_resumed),
+        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_refused_reads),
+        cmocka_unit_test(test_read_all),        cmocka_unit_test(test_empty_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
