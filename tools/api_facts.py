@@ -3,7 +3,7 @@
 
     tools/api_facts.py FOLDER...
 
-Each folder has OpenAPI files (.yml, .yaml) or tables of facts (.json); the newest folder comes last and
+Each folder has OpenAPI files (.yml, .yaml, .json) or tables of facts (.json); the newest folder comes last and
 wins, but what only an older one knows stays. One file for each service goes to tests/api: operations
 with their parameters, bodies and answers as shapes. A shape is the name of a type, [shape] for an array,
 {"name": shape} for an object, {"*": shape} for a map. Nothing else of the documents is taken over.
@@ -38,9 +38,8 @@ def statuses(responses):
 class OpenApi:
     """One OpenAPI file."""
 
-    def __init__(self, path):
-        import yaml  # only here: all else of this project does without it
-        self.document = yaml.safe_load(path.read_text())
+    def __init__(self, document):
+        self.document = document
 
     def resolve(self, node):
         while "$ref" in node:
@@ -113,8 +112,8 @@ class OpenApi:
 class Facts:
     """One table of facts: `?` behind a name is optional, `[key]` any name, `#schemas/X` a reference."""
 
-    def __init__(self, path):
-        self.document = json.loads(path.read_text())
+    def __init__(self, document):
+        self.document = document
 
     def shape(self, node):
         if isinstance(node, list):
@@ -160,7 +159,14 @@ class Facts:
                                for name, node in self.document["operations"].items()}}
 
 
-READERS = {".yml": OpenApi, ".yaml": OpenApi, ".json": Facts}
+READERS = (({"servers", "paths"}, OpenApi), ({"operations", "schemas"}, Facts))
+
+
+def load(path):
+    if path.suffix == ".json":
+        return json.loads(path.read_text())
+    import yaml  # only here: all else of this project does without it
+    return yaml.safe_load(path.read_text())
 
 
 def service_of(path):
@@ -170,11 +176,15 @@ def service_of(path):
 def read(folders):
     services = {}
     for folder in folders:
-        files = sorted(path for path in folder.iterdir() if path.suffix in READERS)
+        files = sorted(folder.glob("*.y*ml")) + sorted(folder.glob("*.json"))
         if not files:
             sys.exit(f"{folder} has no .yml, .yaml or .json file")
         for path in files:
-            facts = READERS[path.suffix](path).facts()
+            document = load(path)
+            readers = [reader for keys, reader in READERS if keys <= set(document)]
+            if not readers:
+                sys.exit(f"{path} is neither an OpenAPI file nor a table of facts")
+            facts = readers[0](document).facts()
             services[service_of(path)] = merge(services.get(service_of(path)), facts)
     return services
 

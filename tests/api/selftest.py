@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Shows that tools/api.py finds what it is for: each case spoils one thing in a copy of the files that
-it reads, and names what the check must then say."""
+it reads, and names what the check must then say. And that tools/api_facts.py takes the right things out
+of documents."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -78,13 +80,75 @@ def complaint(case):
     return next((f"did not say: {line}" for line in case[4] if line not in said), None)
 
 
+# Two documents of one service, the older an OpenAPI file, and what becomes of them.
+OLDER = {
+    "openapi": "3.1.0",
+    "servers": [{"url": "http://localhost:80/v1"}],
+    "paths": {"/things/{id}": {
+        "parameters": [{"$ref": "#/components/parameters/Id"}],
+        "post": {
+            "operationId": "make",
+            "parameters": [{"in": "query", "name": "all", "schema": {"type": ["boolean", "null"]}}],
+            "requestBody": {"content": {"application/json": {"schema": {
+                "oneOf": [{"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}]}}}},
+            "responses": {"200": {"description": "no", "headers": {"X-A": {"schema": {
+                "type": "string"}}}, "content": {"application/json": {"schema": {
+                    "type": "array", "items": {"$ref": "#/components/schemas/A"}}}}},
+                "404": {"$ref": "#/components/responses/None"}}}}},
+    "components": {
+        "parameters": {"Id": {"in": "path", "name": "id", "schema": {"type": "string"}}},
+        "responses": {"None": {"content": {"application/json": {"schema": {
+            "type": "object", "properties": {"code": {"type": "string"}}}}}}},
+        "schemas": {
+            "A": {"type": "object", "properties": {"a": {"type": "integer", "description": "no"},
+                                                   "m": {"type": "object", "additionalProperties": {
+                                                       "type": "string"}}}},
+            "B": {"type": "object", "properties": {"b": {"anyOf": [{"type": "string"},
+                                                                   {"type": "null"}]}}}}}}
+NEWER = {
+    "operations": {"POST /things/{id}": {
+        "parameters": {"query?": {"all?": "boolean", "new?": ["string"]}, "path": {"id": "#parameters/Id"}},
+        "requestBody?": {"content": {"application/json": {"a?": "number", "c": {"oneOf": [
+            "\"x\"", "null"]}}}},
+        "responses": {"200": {"headers": {"[key]": "unknown"}, "content": {
+            "application/json": ["#schemas/A"]}}, "500": "#responses/Broken"}}},
+    "schemas": {"A": {"z?": {"[key]": "unknown"}}}}
+RESULT = {
+    "base": "/v1",
+    "errors": {"code": "string"},
+    "operations": {"POST /things/{id}": {
+        "answer": {"application/json": [{"a": "integer", "m": {"*": "string"}, "z": {"*": "any"}}]},
+        "body": {"application/json": {"a": "integer", "b": "string", "c": "string",
+                                      "m": {"*": "string"}}},
+        "headers": {"X-A": "string"},
+        "id": "make",
+        "parameters": {"path": {"id": "string"}, "query": {"all": "boolean", "new": ["string"]}},
+        "statuses": {"200": "answer", "404": "error", "500": "error"}}}}
+
+
+def facts_complaint():
+    """Runs tools/api_facts.py on the two; says what is wrong with the result."""
+    with tempfile.TemporaryDirectory() as directory:
+        tree = Path(directory)
+        for name, document in (("older", OLDER), ("newer", NEWER)):
+            (tree / name).mkdir()
+            (tree / name / "my-execd-api.json").write_text(json.dumps(document))
+        subprocess.run([ROOT / "tools/api_facts.py", "--out", tree, tree / "older", tree / "newer"],
+                       check=True, capture_output=True)
+        result = json.loads((tree / "execd.json").read_text())
+    return None if result == RESULT else f"tools/api_facts.py made of the documents: {result}"
+
+
 def main():
     wrong = 0
+    if (why := facts_complaint()) is not None:
+        wrong += 1
+        print(why, file=sys.stderr)
     for case in CASES:
         if (why := complaint(case)) is not None:
             wrong += 1
             print(f"tools/api.py with {case[0]}: {why}", file=sys.stderr)
-    print(f"tools/api.py: {len(CASES) - wrong} of {len(CASES)} cases found")
+    print(f"tools/api.py, tools/api_facts.py: {len(CASES) + 1 - wrong} of {len(CASES) + 1} cases found")
     sys.exit(1 if wrong else 0)
 
 
