@@ -28,7 +28,7 @@ SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) \
     build/test/tsan/threads
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages cross docs lint clean
+.PHONY: help deps demo test replay-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages newcomer cross docs lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -230,6 +230,9 @@ uninstall:
 
 packages: deps-packages dist ## build each package that can be built here, and a program with it
 	@tests/packages/run.sh
+
+newcomer: deps-test deps-windows deps-firmware ## go a newcomer's way in a fresh clone, and time it
+	@tools/newcomer.sh
 
 cross: deps-cross ## compile for every target, compiler and language standard
 	@tests/cross/matrix.sh

@@ -186,6 +186,7 @@ PARTS = {
     "firmware": (BUILD / "firmware.json", firmware),
     "coverage": (BUILD / "coverage.json", coverage),
     "thousand": (BUILD / "thousand.json", thousand),
+    "newcomer": (BUILD / "newcomer.md", as_it_is),
     "fuzz": (BUILD / "fuzz-runs.json", fuzz),
     "api": (BUILD / "api.md", as_it_is),
 }

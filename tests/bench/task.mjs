@@ -13,7 +13,7 @@ let firstOutput = 0;
 let seen = 0;
 let seenBytes = 0;
 
-const config = new ConnectionConfig({ domain: `127.0.0.1:${port}`, protocol: "http", apiKey: "bench" });
+const config = new ConnectionConfig({ domain: `127.0.0.1:${port}`, protocol: "http", apiKey: "bench", requestTimeoutSeconds: 600 });
 
 const handlers = {
     onStdout: (message) => {
