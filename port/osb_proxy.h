@@ -254,9 +254,10 @@ static void osb__proxy_put_login(osb__proxy_window *w, const char *username, con
             else if (bit < size) c = password[bit - user_size - 1];
             group = group << 8 | (unsigned char)c;
         }
-        for (bit = 0; bit < 4; bit++)
-            osb__proxy_put(w,
-                           i + bit <= size ? osb__proxy_digits[group >> (18 - 6 * bit) & 63] : '=');
+        for (bit = 0; bit < 4; bit++) {
+            char digit = osb__proxy_digits[group >> (18 - 6 * bit) & 63];
+            osb__proxy_put(w, (char)(i + bit <= size ? digit : '='));
+        }
     }
 }
 
@@ -366,7 +367,7 @@ static int osb__proxy_hear(osb_proxy *p)
 
 static char osb__proxy_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
 /* Whether a name of size bytes is the host or a domain that it is in. */

@@ -156,7 +156,7 @@ static const char *const osb__trace_names[] = {
 
 static char osb__trace_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
 /* Whether the name that has been read is this one, up to the length that is kept. */
