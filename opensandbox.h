@@ -1282,6 +1282,7 @@ typedef struct osb_pty {
 OSB_DEF osb_status osb_pty_create(osb_sandbox *box, const char *cwd, const char *command,
                                   osb_pty *pty);
 
+/* A terminal as execd describes it. Views. */
 typedef struct osb_pty_state {
     osb_str id;
     bool running;
@@ -1294,6 +1295,7 @@ OSB_DEF osb_status osb_pty_get(osb_sandbox *box, const char *id, osb_pty_state *
 /* Ends a terminal and what runs in it. DELETE {execd}/pty/{id} */
 OSB_DEF osb_status osb_pty_delete(osb_sandbox *box, const char *id);
 
+/* What to do with a terminal's output, and where its input comes from; any may be NULL. */
 typedef struct osb_pty_handlers {
     void *user;
     /* Output, in pieces as they come. All of it is OSB_STDOUT, but in pipe mode. */
@@ -1305,6 +1307,7 @@ typedef struct osb_pty_handlers {
     int (*read_input)(void *user, void *data, size_t size);
 } osb_pty_handlers;
 
+/* How to attach to a terminal. */
 typedef struct osb_pty_options {
     uint32_t reconnections; /* when the connection breaks: go on where it broke, so many times */
     bool pipe;              /* no terminal: stdout and stderr apart */
