@@ -71,8 +71,11 @@ def timed(command):
     if process.returncode != 0:
         sys.exit(f"make bench: failed: {' '.join(map(str, command))}")
     inside = json.loads(output) if output.startswith(b"{") else {}
-    return {**inside, "process_wall_s": time.monotonic() - start,
-            "process_cpu_s": usage.ru_utime + usage.ru_stime}
+    return {
+        **inside,
+        "process_wall_s": time.monotonic() - start,
+        "process_cpu_s": usage.ru_utime + usage.ru_stime,
+    }
 
 
 # ---- the tasks
@@ -82,12 +85,20 @@ def quickstart(bench):
     results = bench.best(10, bench.same("quickstart"))
     for client, result in results.items():
         result["syscalls"] = syscalls(bench.command(client, "quickstart"))
-        result["instructions"] = None if client == JS else instructions(bench.command(client, "quickstart"))
-    return {client: {"wall_ms": result["process_wall_s"] * 1e3, "cpu_ms": result["process_cpu_s"] * 1e3,
-                     "peak_kb": result["peak_kb"], "syscalls": result["syscalls"],
-                     "instructions": result["instructions"],
-                     "first_output_ms": result["first_output_s"] * 1e3}
-            for client, result in results.items()}
+        result["instructions"] = (
+            None if client == JS else instructions(bench.command(client, "quickstart"))
+        )
+    return {
+        client: {
+            "wall_ms": result["process_wall_s"] * 1e3,
+            "cpu_ms": result["process_cpu_s"] * 1e3,
+            "peak_kb": result["peak_kb"],
+            "syscalls": result["syscalls"],
+            "instructions": result["instructions"],
+            "first_output_ms": result["first_output_s"] * 1e3,
+        }
+        for client, result in results.items()
+    }
 
 
 def commands(bench):
@@ -95,50 +106,97 @@ def commands(bench):
     prompt = bench.best(5, bench.same("commands", count, 0))
     one = bench.best(5, bench.same("commands", 1, 0))  # with the start of the process: taken off
     waits = {OSB: count, CURL_C: 3, JS: 3}
-    lingering = bench.best(1, {client: ("commands", waits[client], LINGER_MS) for client in bench.clients})
-    return {"count": count, "linger_ms": LINGER_MS, "clients": {
-        client: {"us": (prompt[client]["wall_s"] - one[client]["wall_s"]) * 1e6 / (count - 1),
-                 "cpu_us": (prompt[client]["cpu_s"] - one[client]["cpu_s"]) * 1e6 / (count - 1),
-                 "lingering_us": lingering[client]["wall_s"] * 1e6 / waits[client]}
-        for client in bench.clients}}
+    lingering = bench.best(
+        1, {client: ("commands", waits[client], LINGER_MS) for client in bench.clients}
+    )
+    return {
+        "count": count,
+        "linger_ms": LINGER_MS,
+        "clients": {
+            client: {
+                "us": (prompt[client]["wall_s"] - one[client]["wall_s"]) * 1e6 / (count - 1),
+                "cpu_us": (prompt[client]["cpu_s"] - one[client]["cpu_s"]) * 1e6 / (count - 1),
+                "lingering_us": lingering[client]["wall_s"] * 1e6 / waits[client],
+            }
+            for client in bench.clients
+        },
+    }
 
 
 def stream(bench, text_bytes, event_bytes):
-    events = {client: STREAMS[text_bytes] // (JS_SHARE if client == JS else 1) for client in bench.clients}
-    many = bench.best(3, {client: ("stream", text_bytes, events[client]) for client in bench.clients})
+    events = {
+        client: STREAMS[text_bytes] // (JS_SHARE if client == JS else 1) for client in bench.clients
+    }
+    many = bench.best(
+        3, {client: ("stream", text_bytes, events[client]) for client in bench.clients}
+    )
     few = bench.best(3, bench.same("stream", text_bytes, 1))
 
     def rates(client):
         # The start of the process is the same for one event: taken off.
         wall = many[client]["wall_s"] - few[client]["wall_s"]
         cpu = many[client]["cpu_s"] - few[client]["cpu_s"]
-        return {"events_per_s": events[client] / wall, "mb_per_s": events[client] * event_bytes / wall / 1e6,
-                "cpu_ns": cpu * 1e9 / events[client], "peak_kb": many[client]["peak_kb"]}
+        return {
+            "events_per_s": events[client] / wall,
+            "mb_per_s": events[client] * event_bytes / wall / 1e6,
+            "cpu_ns": cpu * 1e9 / events[client],
+            "peak_kb": many[client]["peak_kb"],
+        }
 
     return {client: rates(client) for client in bench.clients}
 
 
 def transfers(bench):
     url = f"http://127.0.0.1:{bench.port}/files"
-    down = {**bench.same("download", GIGABYTE),
-            CURL: ["curl", "-s", "-o", "/dev/null", f"{url}/download?path=/{GIGABYTE}"]}
-    up = {**bench.same("upload", GIGABYTE, bench.file),
-          CURL: ["curl", "-s", "-F", "metadata={};type=application/json;filename=metadata", "-F", f"file=@{bench.file}", f"{url}/upload"]}
+    down = {
+        **bench.same("download", GIGABYTE),
+        CURL: ["curl", "-s", "-o", "/dev/null", f"{url}/download?path=/{GIGABYTE}"],
+    }
+    up = {
+        **bench.same("upload", GIGABYTE, bench.file),
+        CURL: [
+            "curl",
+            "-s",
+            "-F",
+            "metadata={};type=application/json;filename=metadata",
+            "-F",
+            f"file=@{bench.file}",
+            f"{url}/upload",
+        ],
+    }
 
     def rates(results):
-        return {client: {"mb_per_s": GIGABYTE / 1e6 / result["process_wall_s"],
-                         "cpu_s_per_gb": result["process_cpu_s"], "peak_kb": result.get("peak_kb")}
-                for client, result in results.items()}
+        return {
+            client: {
+                "mb_per_s": GIGABYTE / 1e6 / result["process_wall_s"],
+                "cpu_s_per_gb": result["process_cpu_s"],
+                "peak_kb": result.get("peak_kb"),
+            }
+            for client, result in results.items()
+        }
 
-    return {"bytes": GIGABYTE, "download": rates(bench.best(5, down)), "upload": rates(bench.best(5, up))}
+    return {
+        "bytes": GIGABYTE,
+        "download": rates(bench.best(5, down)),
+        "upload": rates(bench.best(5, up)),
+    }
 
 
 def lists(bench):
     results = bench.best(5, bench.same("list"))
-    return {"sandboxes": 10000, "buffer_bytes": 2048, "buffer_peak_bytes": results[OSB]["working_bytes"],
-            "clients": {client: {"wall_ms": result["wall_s"] * 1e3, "cpu_ms": result["cpu_s"] * 1e3,
-                                 "peak_kb": result["peak_kb"]}
-                        for client, result in results.items()}}
+    return {
+        "sandboxes": 10000,
+        "buffer_bytes": 2048,
+        "buffer_peak_bytes": results[OSB]["working_bytes"],
+        "clients": {
+            client: {
+                "wall_ms": result["wall_s"] * 1e3,
+                "cpu_ms": result["cpu_s"] * 1e3,
+                "peak_kb": result["peak_kb"],
+            }
+            for client, result in results.items()
+        },
+    }
 
 
 def growth(bench):
@@ -146,15 +204,25 @@ def growth(bench):
     events, rows = 2000, []
     for count in (1, 10, 100, 1000):
         result = bench.best(3, {OSB: ("streams", count, events)})[OSB]
-        rows.append({"streams": count, "cpu_ms": result["process_cpu_s"] * 1e3,
-                     "wall_ms": result["process_wall_s"] * 1e3, "peak_kb": result["peak_kb"]})
+        rows.append(
+            {
+                "streams": count,
+                "cpu_ms": result["process_cpu_s"] * 1e3,
+                "wall_ms": result["process_wall_s"] * 1e3,
+                "peak_kb": result["peak_kb"],
+            }
+        )
 
     def slope(name):
         first, last = rows[0], rows[-1]
         return (last[name] - first[name]) / (last["streams"] - first["streams"])
 
-    return {"events_per_stream": events, "rows": rows, "cpu_ms_per_stream": slope("cpu_ms"),
-            "kb_per_stream": slope("peak_kb")}
+    return {
+        "events_per_stream": events,
+        "rows": rows,
+        "cpu_ms_per_stream": slope("cpu_ms"),
+        "kb_per_stream": slope("peak_kb"),
+    }
 
 
 # ---- counting
@@ -162,28 +230,44 @@ def growth(bench):
 
 def syscalls(command):
     with tempfile.NamedTemporaryFile() as counts:
-        environment = {**os.environ, "INTEROP_DIR": str(INTEROP), "OPENSANDBOX_DISABLE_METRICS": "1"}
-        subprocess.run(["strace", "-f", "-c", "-o", counts.name, *command], check=True, env=environment,
-                       stdout=subprocess.DEVNULL)
+        environment = {
+            **os.environ,
+            "INTEROP_DIR": str(INTEROP),
+            "OPENSANDBOX_DISABLE_METRICS": "1",
+        }
+        subprocess.run(
+            ["strace", "-f", "-c", "-o", counts.name, *command],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
         total = re.search(r"\s(\d+)(?:\s+\d+)? total$", Path(counts.name).read_text(), re.MULTILINE)
     return int(total[1])
 
 
 def instructions(command):
-    run = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *map(str, command)],
-                         check=True, capture_output=True, text=True)
+    run = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *map(str, command)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return int(re.search(r"Collected : (\d+)", run.stderr)[1])
 
 
 def instructions_per_event(what, text_bytes):
-    counts = [instructions([BUILD / "bench", "instructions", what, str(text_bytes), str(events)])
-              for events in (FEW, MANY)]
+    counts = [
+        instructions([BUILD / "bench", "instructions", what, str(text_bytes), str(events)])
+        for events in (FEW, MANY)
+    ]
     return (counts[1] - counts[0]) / (MANY - FEW)
 
 
 def alone(port):
     """The library without sockets, jsmn and memcpy; and what the server can do."""
-    output = subprocess.run([BUILD / "bench", port], check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(
+        [BUILD / "bench", port], check=True, capture_output=True, text=True
+    ).stdout
     result = json.loads(output)
     for row in result["events"]:
         row["library_instructions"] = instructions_per_event("library", row["text_bytes"])
@@ -199,9 +283,12 @@ def alone(port):
 def measure(options):
     with tempfile.NamedTemporaryFile(dir=BUILD) as file:
         os.truncate(file.name, GIGABYTE)
-        subprocess.run(["cat", file.name], check=True, stdout=subprocess.DEVNULL)  # into the page cache
-        with subprocess.Popen([BUILD / "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              text=True) as server:
+        subprocess.run(
+            ["cat", file.name], check=True, stdout=subprocess.DEVNULL
+        )  # into the page cache
+        with subprocess.Popen(
+            [BUILD / "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as server:
             bench = Bench(server.stdout.readline().strip(), file.name, options.quick)
             result = alone(bench.port)
             result["quickstart"] = quickstart(bench)
@@ -236,16 +323,27 @@ def column(clients, name):
 def print_tables(result):
     print("In brackets: times opensandbox.h's own value.\n")
     print(" " * 44 + "".join(name.rjust(22) for name in (OSB, CURL_C, JS, CURL)))
-    for name, title, digits in (("wall_ms", "wall, ms", 1), ("cpu_ms", "CPU, ms", 1), ("peak_kb", "peak memory, KB", 0),
-                                ("syscalls", "system calls", 0), ("instructions", "instructions", 0),
-                                ("first_output_ms", "first output after start, ms", 2)):
+    for name, title, digits in (
+        ("wall_ms", "wall, ms", 1),
+        ("cpu_ms", "CPU, ms", 1),
+        ("peak_kb", "peak memory, KB", 0),
+        ("syscalls", "system calls", 0),
+        ("instructions", "instructions", 0),
+        ("first_output_ms", "first output after start, ms", 2),
+    ):
         line(f"create, run, kill: {title}", column(result["quickstart"], name), digits)
     sequential = result["sequential"]
     line("a command on a kept connection, us", column(sequential["clients"], "us"))
     line("  its CPU, us", column(sequential["clients"], "cpu_us"))
-    line(f"  server lingers {sequential['linger_ms']} ms: us", column(sequential["clients"], "lingering_us"))
+    line(
+        f"  server lingers {sequential['linger_ms']} ms: us",
+        column(sequential["clients"], "lingering_us"),
+    )
     for row in result["events"]:
-        line(f"events of {row['event_bytes']} bytes: a second", column(row["clients"], "events_per_s"))
+        line(
+            f"events of {row['event_bytes']} bytes: a second",
+            column(row["clients"], "events_per_s"),
+        )
         line("  MB/s", column(row["clients"], "mb_per_s"))
         line("  CPU ns an event", column(row["clients"], "cpu_ns"))
     for way in ("download", "upload"):
@@ -254,30 +352,44 @@ def print_tables(result):
     line("list of 10,000: CPU, ms", column(result["list"]["clients"], "cpu_ms"), 1)
     line("  peak memory, KB", column(result["list"]["clients"], "peak_kb"))
 
-    print(f"\nThe library alone, from a port that plays from memory (buffer {result['memory_bytes']} bytes):")
+    print(
+        f"\nThe library alone, from a port that plays from memory (buffer {result['memory_bytes']} bytes):"
+    )
     for row in result["events"]:
-        print(f"  event of {row['event_bytes']} bytes: {row['instruction_ratio']:.2f} times the instructions and "
-              f"{row['time_ratio']:.2f} times the time of jsmn_parse: {row['library_ns']:,.0f} ns, "
-              f"jsmn {row['jsmn_ns']:,.0f} ns, memcpy {row['memcpy_ns']:,.0f} ns")
+        print(
+            f"  event of {row['event_bytes']} bytes: {row['instruction_ratio']:.2f} times the instructions and "
+            f"{row['time_ratio']:.2f} times the time of jsmn_parse: {row['library_ns']:,.0f} ns, "
+            f"jsmn {row['jsmn_ns']:,.0f} ns, memcpy {row['memcpy_ns']:,.0f} ns"
+        )
     print("\nThe server's own ceilings:")
     for row in result["events"]:
         print(f"  {row['ceiling_events_per_s']:,.0f} events/s of {row['event_bytes']} bytes")
     ceilings = result["ceilings"]
-    print(f"  a command in {result['commands']['ceiling_us']:.0f} us; download {ceilings['download_mb_per_s']:,} MB/s, "
-          f"upload {ceilings['upload_mb_per_s']:,} MB/s")
+    print(
+        f"  a command in {result['commands']['ceiling_us']:.0f} us; download {ceilings['download_mb_per_s']:,} MB/s, "
+        f"upload {ceilings['upload_mb_per_s']:,} MB/s"
+    )
     listed = result["list"]
-    print(f"\nList of {listed['sandboxes']:,} sandboxes in a buffer of {listed['buffer_bytes']} bytes: "
-          f"needed {listed['buffer_peak_bytes']}")
+    print(
+        f"\nList of {listed['sandboxes']:,} sandboxes in a buffer of {listed['buffer_bytes']} bytes: "
+        f"needed {listed['buffer_peak_bytes']}"
+    )
     print("\nStreams at once, one thread:")
     for row in result["growth"]["rows"]:
-        print(f"  {row['streams']:5,}: CPU {row['cpu_ms']:7.1f} ms, wall {row['wall_ms']:7.1f} ms, peak {row['peak_kb']:6,} KB")
-    print(f"  slope: {result['growth']['cpu_ms_per_stream']:.3f} ms of CPU for {result['growth']['events_per_stream']:,} "
-          f"events, {result['growth']['kb_per_stream']:.1f} KB a stream")
+        print(
+            f"  {row['streams']:5,}: CPU {row['cpu_ms']:7.1f} ms, wall {row['wall_ms']:7.1f} ms, peak {row['peak_kb']:6,} KB"
+        )
+    print(
+        f"  slope: {result['growth']['cpu_ms_per_stream']:.3f} ms of CPU for {result['growth']['events_per_stream']:,} "
+        f"events, {result['growth']['kb_per_stream']:.1f} KB a stream"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description="Measure speed and cost beside other clients.")
-    parser.add_argument("--quick", action="store_true", help="one run of each: only to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of each: only to see that it works"
+    )
     options = parser.parse_args()
     result = measure(options)
     (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -32,8 +32,13 @@ def date_of(path):
 def quickstart(_):
     """The example as it is, and what it prints against the local server."""
     source = (ROOT / "examples/quickstart.c").read_text()
-    output = subprocess.run(["tools/with-devserver.sh", "build/quickstart"], cwd=ROOT, check=True,
-                            capture_output=True, text=True).stdout
+    output = subprocess.run(
+        ["tools/with-devserver.sh", "build/quickstart"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     return f"```c\n{source}```\n\nIt prints:\n\n```\n{output}```\n"
 
 
@@ -41,7 +46,9 @@ def calls(path):
     """The public functions by the chapters of the header."""
     rows, chapter = [], ""
     text = path.read_text().split("/* ---- private", 1)[0]
-    for line in re.finditer(r"^/\* ---- (.*?) -*(?:\*/)?$|^OSB_DEF [^;(]*?\b(osb_\w+)\(", text, re.M):
+    for line in re.finditer(
+        r"^/\* ---- (.*?) -*(?:\*/)?$|^OSB_DEF [^;(]*?\b(osb_\w+)\(", text, re.M
+    ):
         if line[1]:
             chapter = line[1].strip()
         elif rows and rows[-1][0] == chapter:
@@ -52,36 +59,79 @@ def calls(path):
 
 
 def size(path):
-    columns = ("target", "configuration", "text", "data", "bss", "client_bytes", "sandbox_bytes",
-               "max_stack_bytes", "buffer_bytes")
+    columns = (
+        "target",
+        "configuration",
+        "text",
+        "data",
+        "bss",
+        "client_bytes",
+        "sandbox_bytes",
+        "max_stack_bytes",
+        "buffer_bytes",
+    )
     rows = json.loads(path.read_text())
-    return table([name.removesuffix("_bytes") for name in columns],
-                 [[row[name] for name in columns] for row in rows])
+    return table(
+        [name.removesuffix("_bytes") for name in columns],
+        [[row[name] for name in columns] for row in rows],
+    )
 
 
 def size_parts(path):
     """Three tables: bytes of text on Cortex-M4 by layer, by what is called, by macro."""
     parts = json.loads(path.read_text())
-    heads = {"layers": "chapter of the implementation", "calls": "calls of this chapter of the public part",
-             "macros": "macro"}
-    says = {"layers": "", "calls": "\nWhat goes if they are not made, all others being made (what they share stays):\n\n",
-            "macros": "\nWhat goes if it is defined, all calls that are left being made:\n\n"}
-    return "".join(says[name] + table([heads[name], "bytes"], [
-        [f"`{title}`" if name == "macros" else title, f"{size:,}"] for title, size in parts[name].items()])
-        for name in heads)
+    heads = {
+        "layers": "chapter of the implementation",
+        "calls": "calls of this chapter of the public part",
+        "macros": "macro",
+    }
+    says = {
+        "layers": "",
+        "calls": "\nWhat goes if they are not made, all others being made (what they share stays):\n\n",
+        "macros": "\nWhat goes if it is defined, all calls that are left being made:\n\n",
+    }
+    return "".join(
+        says[name]
+        + table(
+            [heads[name], "bytes"],
+            [
+                [f"`{title}`" if name == "macros" else title, f"{size:,}"]
+                for title, size in parts[name].items()
+            ],
+        )
+        for name in heads
+    )
 
 
 def memory_needs(path):
     rows = json.loads(path.read_text())["needs"]
-    return table(["call", "transcripts", "usual need", "largest"],
-                 [[f"`{row['call']}`", row["times"], row["usual"], f"{row['largest']:,}"] for row in rows])
+    return table(
+        ["call", "transcripts", "usual need", "largest"],
+        [[f"`{row['call']}`", row["times"], row["usual"], f"{row['largest']:,}"] for row in rows],
+    )
 
 
 def memory_gains(path):
     rows = json.loads(path.read_text())["gains"]
-    return table(["buffer", "largest piece of a text", "event of 150 bytes", "event of 4,000 bytes", "download"],
-                 [[f"{row['buffer']:,}", f"{row['largest_piece']:,}", f"{row['short_event_ns']:.0f} ns", f"{row['long_event_ns']:,.0f} ns",
-                   f"{row['download_cpu_s_per_gb']:.2f} s/GB"] for row in rows])
+    return table(
+        [
+            "buffer",
+            "largest piece of a text",
+            "event of 150 bytes",
+            "event of 4,000 bytes",
+            "download",
+        ],
+        [
+            [
+                f"{row['buffer']:,}",
+                f"{row['largest_piece']:,}",
+                f"{row['short_event_ns']:.0f} ns",
+                f"{row['long_event_ns']:,.0f} ns",
+                f"{row['download_cpu_s_per_gb']:.2f} s/GB",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def firmware(path):
@@ -108,69 +158,158 @@ def bench(path):
     result = json.loads(path.read_text())
     (DOCS / "bench.svg").write_text(chart.svg(result))
     quick, sequential = result["quickstart"], result["sequential"]
-    rows = [compared(f"create, run, kill: {title}", quick, key, digits) for key, title, digits in (
-        ("wall_ms", "ms", 1), ("cpu_ms", "CPU ms", 1), ("peak_kb", "peak memory, KB", 0),
-        ("syscalls", "system calls", 0), ("instructions", "instructions", 0),
-        ("first_output_ms", "ms to the first output", 2))]
-    rows += [compared("a command on a kept connection: µs", sequential["clients"], "us"),
-             compared("its CPU, µs", sequential["clients"], "cpu_us"),
-             compared("when the server lingers 1 s: µs", sequential["clients"], "lingering_us")]
+    rows = [
+        compared(f"create, run, kill: {title}", quick, key, digits)
+        for key, title, digits in (
+            ("wall_ms", "ms", 1),
+            ("cpu_ms", "CPU ms", 1),
+            ("peak_kb", "peak memory, KB", 0),
+            ("syscalls", "system calls", 0),
+            ("instructions", "instructions", 0),
+            ("first_output_ms", "ms to the first output", 2),
+        )
+    ]
+    rows += [
+        compared("a command on a kept connection: µs", sequential["clients"], "us"),
+        compared("its CPU, µs", sequential["clients"], "cpu_us"),
+        compared("when the server lingers 1 s: µs", sequential["clients"], "lingering_us"),
+    ]
     for row in result["events"]:
-        rows += [compared(f"events of {row['event_bytes']:,} bytes: a second", row["clients"], "events_per_s"),
-                 compared("MB/s", row["clients"], "mb_per_s"),
-                 compared("CPU ns an event", row["clients"], "cpu_ns")]
+        rows += [
+            compared(
+                f"events of {row['event_bytes']:,} bytes: a second", row["clients"], "events_per_s"
+            ),
+            compared("MB/s", row["clients"], "mb_per_s"),
+            compared("CPU ns an event", row["clients"], "cpu_ns"),
+        ]
     for way in ("download", "upload"):
-        rows += [compared(f"{way} of 1 GB in 16 KB: MB/s", result["transfers"][way], "mb_per_s"),
-                 compared("CPU s/GB", result["transfers"][way], "cpu_s_per_gb", 2)]
-    rows += [compared("list of 10,000 sandboxes in 2 KB: CPU ms", result["list"]["clients"], "cpu_ms", 1),
-             compared("peak memory, KB", result["list"]["clients"], "peak_kb")]
-    return table(["", chart.OURS, *chart.COLOURS], rows) + "\n" + bench_alone(result) + bench_growth(result)
+        rows += [
+            compared(f"{way} of 1 GB in 16 KB: MB/s", result["transfers"][way], "mb_per_s"),
+            compared("CPU s/GB", result["transfers"][way], "cpu_s_per_gb", 2),
+        ]
+    rows += [
+        compared(
+            "list of 10,000 sandboxes in 2 KB: CPU ms", result["list"]["clients"], "cpu_ms", 1
+        ),
+        compared("peak memory, KB", result["list"]["clients"], "peak_kb"),
+    ]
+    return (
+        table(["", chart.OURS, *chart.COLOURS], rows)
+        + "\n"
+        + bench_alone(result)
+        + bench_growth(result)
+    )
 
 
 def bench_alone(result):
     """The library without sockets, beside jsmn and memcpy on the same bytes."""
-    rows = [[f"{row['event_bytes']:,}", f"{row['instruction_ratio']:.2f}", f"{row['time_ratio']:.2f}",
-             f"{row['library_ns']:,.0f}", f"{row['jsmn_ns']:,.0f}", f"{row['memcpy_ns']:,.0f}",
-             f"{row['ceiling_events_per_s']:,.0f}"] for row in result["events"]]
+    rows = [
+        [
+            f"{row['event_bytes']:,}",
+            f"{row['instruction_ratio']:.2f}",
+            f"{row['time_ratio']:.2f}",
+            f"{row['library_ns']:,.0f}",
+            f"{row['jsmn_ns']:,.0f}",
+            f"{row['memcpy_ns']:,.0f}",
+            f"{row['ceiling_events_per_s']:,.0f}",
+        ]
+        for row in result["events"]
+    ]
     ceilings = result["ceilings"]
-    return ("From bytes received to the handler, without sockets, against `jsmn_parse` and `memcpy` of the same bytes:\n\n"
-            + table(["bytes an event", "instructions / jsmn's", "time / jsmn's", "ns", "jsmn's ns", "memcpy's ns",
-                     "server's ceiling, events/s"], rows)
-            + f"\nThe server's ceilings otherwise: a command in {result['commands']['ceiling_us']:.0f} µs, "
-              f"{ceilings['download_mb_per_s']:,} MB/s down, {ceilings['upload_mb_per_s']:,} MB/s up. "
-              f"The list needed {result['list']['buffer_peak_bytes']} bytes of its buffer.\n\n")
+    return (
+        "From bytes received to the handler, without sockets, against `jsmn_parse` and `memcpy` of the same bytes:\n\n"
+        + table(
+            [
+                "bytes an event",
+                "instructions / jsmn's",
+                "time / jsmn's",
+                "ns",
+                "jsmn's ns",
+                "memcpy's ns",
+                "server's ceiling, events/s",
+            ],
+            rows,
+        )
+        + f"\nThe server's ceilings otherwise: a command in {result['commands']['ceiling_us']:.0f} µs, "
+        f"{ceilings['download_mb_per_s']:,} MB/s down, {ceilings['upload_mb_per_s']:,} MB/s up. "
+        f"The list needed {result['list']['buffer_peak_bytes']} bytes of its buffer.\n\n"
+    )
 
 
 def bench_growth(result):
     growth = result["growth"]
-    rows = [[f"{row['streams']:,}", f"{row['cpu_ms']:,.1f}", f"{row['cpu_ms'] / row['streams']:.2f}",
-             f"{row['peak_kb']:,}"] for row in growth["rows"]]
-    return (f"Streams at once in one thread, {growth['events_per_stream']:,} events of 150 bytes each:\n\n"
-            + table(["streams", "CPU ms", "a stream", "peak memory of the process, KB"], rows)
-            + f"\nA stream more costs {growth['cpu_ms_per_stream']:.2f} ms of CPU and {growth['kb_per_stream']:.1f} KB.\n")
+    rows = [
+        [
+            f"{row['streams']:,}",
+            f"{row['cpu_ms']:,.1f}",
+            f"{row['cpu_ms'] / row['streams']:.2f}",
+            f"{row['peak_kb']:,}",
+        ]
+        for row in growth["rows"]
+    ]
+    return (
+        f"Streams at once in one thread, {growth['events_per_stream']:,} events of 150 bytes each:\n\n"
+        + table(["streams", "CPU ms", "a stream", "peak memory of the process, KB"], rows)
+        + f"\nA stream more costs {growth['cpu_ms_per_stream']:.2f} ms of CPU and {growth['kb_per_stream']:.1f} KB.\n"
+    )
 
 
 def fuzz(path):
-    rows = [[target, engine, run["date"], f"{run['executions']:,}", f"{run['seconds']:.0f} s",
-             f"{run['edges']:,} of {run['edges_total']:,}", len(run["findings"])]
-            for engine, runs in json.loads(path.read_text()).items()
-            for target, run in runs.items()]
+    rows = [
+        [
+            target,
+            engine,
+            run["date"],
+            f"{run['executions']:,}",
+            f"{run['seconds']:.0f} s",
+            f"{run['edges']:,} of {run['edges_total']:,}",
+            len(run["findings"]),
+        ]
+        for engine, runs in json.loads(path.read_text()).items()
+        for target, run in runs.items()
+    ]
     return table(["target", "engine", "date", "executions", "time", "edges", "findings"], rows)
 
 
 def coverage(path):
-    rows = [[of, f"{n['covered']:,}", f"{n['total']:,}", f"{n['percent']:.2f} %", n["explained"],
-             f"{n['without_explained']:.2f} %"]
-            for of, n in json.loads(path.read_text()).items()]
+    rows = [
+        [
+            of,
+            f"{n['covered']:,}",
+            f"{n['total']:,}",
+            f"{n['percent']:.2f} %",
+            n["explained"],
+            f"{n['without_explained']:.2f} %",
+        ]
+        for of, n in json.loads(path.read_text()).items()
+    ]
     return table(["of opensandbox.h", "covered", "of", "", "explained", "without these"], rows)
 
 
 def thousand(path):
     result = json.loads(path.read_text())
-    rows = [[f"{row['streams']:,}", f"{row['process_kb']:,}", f"{row['cpu_us']:.2f}", f"{row['ratio']:.3f}",
-             f"{row['gap_ms']:.0f}", f"{row['flat_out_lines_per_s']:,}"] for row in result["rows"]]
-    return table(["streams", "memory of the process, KB", "CPU per line, µs", "slowest / fastest",
-                  "longest gap, ms", "flat out: lines/s"], rows)
+    rows = [
+        [
+            f"{row['streams']:,}",
+            f"{row['process_kb']:,}",
+            f"{row['cpu_us']:.2f}",
+            f"{row['ratio']:.3f}",
+            f"{row['gap_ms']:.0f}",
+            f"{row['flat_out_lines_per_s']:,}",
+        ]
+        for row in result["rows"]
+    ]
+    return table(
+        [
+            "streams",
+            "memory of the process, KB",
+            "CPU per line, µs",
+            "slowest / fastest",
+            "longest gap, ms",
+            "flat out: lines/s",
+        ],
+        rows,
+    )
 
 
 PARTS = {
@@ -207,11 +346,15 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART")
     options = parser.parse_args()
-    documents = {path: path.read_text() for path in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]}
+    documents = {
+        path: path.read_text() for path in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    }
     if options.check:
         text = documents[ROOT / "README.md"]
         if (ROOT / "examples/quickstart.c").read_text() not in text:
-            sys.exit("README.md shows another quickstart than examples/: tools/readme.py quickstart")
+            sys.exit(
+                "README.md shows another quickstart than examples/: tools/readme.py quickstart"
+            )
         if calls(ROOT / "opensandbox.h") not in text:
             sys.exit("README.md lists other calls than the header has: tools/readme.py calls")
         return

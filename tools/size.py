@@ -56,7 +56,12 @@ TARGETS = [
     Target("cortex-m33", ARM, ["-mcpu=cortex-m33", "-mthumb"]),
     Target("rv32imc", RISCV, ["-march=rv32imc", "-mabi=ilp32"]),
     # Division is in this chip's ROM, and not in its libgcc.
-    Target("xtensa-lx106", "xtensa-lx106-elf-", ["-mlongcalls"], ["-Wl,--unresolved-symbols=ignore-all"]),
+    Target(
+        "xtensa-lx106",
+        "xtensa-lx106-elf-",
+        ["-mlongcalls"],
+        ["-Wl,--unresolved-symbols=ignore-all"],
+    ),
 ]
 
 # `full` is everything that the official SDKs have, `minimal` is create, run and kill.
@@ -281,7 +286,9 @@ def functions_of(header, wanted_public):
 
 def by_layer(sections, header):
     """{chapter of the implementation: bytes of text}; strings are shared by all."""
-    layer_of = {name: title for title, names in functions_of(header, False).items() for name in names}
+    layer_of = {
+        name: title for title, names in functions_of(header, False).items() for name in names
+    }
     sizes = {title: 0 for title in layer_of.values()}
     sizes["strings"] = sizes["jsmn, tables inside functions, padding"] = 0
     for kind, name, size in sections:
@@ -291,7 +298,9 @@ def by_layer(sections, header):
         if ".str" in name:
             sizes["strings"] += size
         else:
-            sizes[layer_of.get(part[0] if part else "", "jsmn, tables inside functions, padding")] += size
+            sizes[
+                layer_of.get(part[0] if part else "", "jsmn, tables inside functions, padding")
+            ] += size
     return sizes
 
 
@@ -304,10 +313,23 @@ def link_all(target, directory, names):
     text += "void _start(void) { for (unsigned i = 0; chosen[i] != 0; i++) { } for (;;) { } }\n"
     source.write_text(text)
     program = str(directory / "program")
-    objects = [str(directory / "chosen.o"), str(directory / "opensandbox.o"), str(directory / "libc.o")]
+    objects = [
+        str(directory / "chosen.o"),
+        str(directory / "opensandbox.o"),
+        str(directory / "libc.o"),
+    ]
     run(target.tools + "gcc", *target.flags, *COMMON_FLAGS, "-c", str(source), "-o", objects[0])
-    run(target.tools + "gcc", *target.flags, "-nostdlib", "-Wl,--gc-sections", f"-Wl,-Map={program}.map",
-        *objects, "-lgcc", "-o", f"{program}.elf")
+    run(
+        target.tools + "gcc",
+        *target.flags,
+        "-nostdlib",
+        "-Wl,--gc-sections",
+        f"-Wl,-Map={program}.map",
+        *objects,
+        "-lgcc",
+        "-o",
+        f"{program}.elf",
+    )
     return totals(library_sections(directory))["text"]
 
 
@@ -318,14 +340,18 @@ def by_call(target, header):
     public = public_functions(target, directory)
     groups = {title: [name for name in names if name in public] for title, names in groups.items()}
     everything = link_all(target, directory, sorted(public))
-    return {title: everything - link_all(target, directory, sorted(public - set(names)))
-            for title, names in groups.items()}
+    return {
+        title: everything - link_all(target, directory, sorted(public - set(names)))
+        for title, names in groups.items()
+    }
 
 
 def by_macro(target, header):
     """{OSB_NO_...: text that goes when it is defined}, all other calls being made."""
     text = header.read_text("utf-8")
-    macros = sorted(set(re.findall(r"\b(OSB_NO_\w+)\b", "".join(re.findall(r"^#\s*if.*$", text, re.M)))))
+    macros = sorted(
+        set(re.findall(r"\b(OSB_NO_\w+)\b", "".join(re.findall(r"^#\s*if.*$", text, re.M))))
+    )
     sizes = {}
     for macro in [None, *macros]:
         configuration = Configuration("parts", 0, [macro] if macro else [])
@@ -585,8 +611,11 @@ def main():
             if (target.name, configuration.name) == (BUDGET_TARGET, "full"):
                 listed = sections
     target = next(target for target in TARGETS if target.name == BUDGET_TARGET)
-    parts = {"layers": by_layer(listed, options.header), "calls": by_call(target, options.header),
-             "macros": by_macro(target, options.header)}
+    parts = {
+        "layers": by_layer(listed, options.header),
+        "calls": by_call(target, options.header),
+        "macros": by_macro(target, options.header),
+    }
     print_table(results)
     print_notes(results)
     print_parts(parts)

@@ -84,7 +84,10 @@ class Document:
         for target in LINK.findall(prose):
             self.link(target)
         shell = "\n".join(INDENTED.findall(prose)) + "\n".join(
-            body for language, body in BLOCK.findall(self.text) if language in ("sh", "shell", "console"))
+            body
+            for language, body in BLOCK.findall(self.text)
+            if language in ("sh", "shell", "console")
+        )
         code = CODE.findall(prose)
         for target in MAKE.findall(shell) + [name for text in code for name in MAKE.findall(text)]:
             self.expect(target in self.targets, f"there is no `make {target}`")
@@ -119,17 +122,27 @@ class Document:
     def compiles(self, body):
         source = body
         if "main(" not in body:
-            inside = "static " not in body and "#" not in body and not re.search(r"^\w.*\)\n\{", body, re.M)
+            inside = (
+                "static " not in body
+                and "#" not in body
+                and not re.search(r"^\w.*\)\n\{", body, re.M)
+            )
             source = '#include "tests/docs/preamble.h"\n'
-            source += f"void fragment(void);\nvoid fragment(void)\n{{\n{body}}}\n" if inside else body
-        run = subprocess.run([*GCC, "-x", "c", "-"], input=source, cwd=ROOT, capture_output=True, text=True)
+            source += (
+                f"void fragment(void);\nvoid fragment(void)\n{{\n{body}}}\n" if inside else body
+            )
+        run = subprocess.run(
+            [*GCC, "-x", "c", "-"], input=source, cwd=ROOT, capture_output=True, text=True
+        )
         self.expect(run.returncode == 0, "a block of C does not compile:\n" + body + run.stderr)
 
 
 def documents(arguments):
     if arguments:
         return [Path(name).resolve() for name in arguments]
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     return [ROOT / name for name in listed.stdout.split()]
 
 
@@ -137,7 +150,10 @@ def checks_itself(targets, names):
     with tempfile.TemporaryDirectory() as directory:
         wrong = Document(Path(directory) / "wrong.md", ERROR, targets, names).check()
     if len(wrong.errors) != ERRORS:
-        sys.exit(f"tests/docs/check.py finds {len(wrong.errors)} errors of {ERRORS}:\n" + "\n".join(wrong.errors))
+        sys.exit(
+            f"tests/docs/check.py finds {len(wrong.errors)} errors of {ERRORS}:\n"
+            + "\n".join(wrong.errors)
+        )
 
 
 def main():

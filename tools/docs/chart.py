@@ -21,14 +21,26 @@ def rows_of(result):
         ("create, run, kill: instructions", quick, "instructions"),
         ("a command: CPU", sequential, "cpu_us"),
         ("a command, server lingers 1 s: time", sequential, "lingering_us"),
-        *((f"an event of {size:,} bytes: CPU", clients, "cpu_ns") for size, clients in events.items()),
+        *(
+            (f"an event of {size:,} bytes: CPU", clients, "cpu_ns")
+            for size, clients in events.items()
+        ),
         ("download of 1 GB: CPU", transfers["download"], "cpu_s_per_gb"),
         ("upload of 1 GB: CPU", transfers["upload"], "cpu_s_per_gb"),
         ("list of 10,000: CPU", listed, "cpu_ms"),
         ("list of 10,000: peak memory", listed, "peak_kb"),
     ]
-    return [(title, {name: values[key] / clients[OURS][key] for name, values in clients.items()
-                     if name != OURS and values.get(key)}) for title, clients, key in chosen]
+    return [
+        (
+            title,
+            {
+                name: values[key] / clients[OURS][key]
+                for name, values in clients.items()
+                if name != OURS and values.get(key)
+            },
+        )
+        for title, clients, key in chosen
+    ]
 
 
 def x_of(ratio):
@@ -52,7 +64,7 @@ def legend():
 
 def axis(bottom):
     for power in range(0, 5):
-        x = x_of(10 ** power)
+        x = x_of(10**power)
         yield f'<line x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{bottom}" stroke="#{"222" if power == 0 else "ddd"}"/>'
         yield text(x, TOP - 12, f"{10 ** power:,}x" if power else "", "middle", ' fill="#777"')
 
@@ -64,14 +76,22 @@ def svg(result):
         parts.append(text(LEFT - 12, middle + 4, title, "end"))
         for name, ratio in ratios.items():
             begin, end = sorted((x_of(1), x_of(ratio)))
-            parts.append(f'<rect x="{begin:.1f}" y="{y}" width="{end - begin:.1f}" height="{BAR - 1}" '
-                         f'fill="{COLOURS[name]}"/>')
-            shown = f"{ratio:,.0f}x" if ratio >= 20 else f"{ratio:.1f}x" if ratio >= 2 else f"{ratio:.2f}x"
+            parts.append(
+                f'<rect x="{begin:.1f}" y="{y}" width="{end - begin:.1f}" height="{BAR - 1}" '
+                f'fill="{COLOURS[name]}"/>'
+            )
+            shown = (
+                f"{ratio:,.0f}x"
+                if ratio >= 20
+                else f"{ratio:.1f}x" if ratio >= 2 else f"{ratio:.2f}x"
+            )
             parts.append(text(max(end, x_of(1)) + 4, y + 9, shown, extra=' font-size="10"'))
             y += BAR
         y += GAP
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 12}" '
-            f'viewBox="0 0 {WIDTH} {y + 12}" font-family="sans-serif" font-size="12" fill="#222">'
-            f'<title>Cost of other clients, as a multiple of the cost of {OURS}</title>'
-            f'<rect width="100%" height="100%" rx="8" fill="#fff"/>')
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 12}" '
+        f'viewBox="0 0 {WIDTH} {y + 12}" font-family="sans-serif" font-size="12" fill="#222">'
+        f"<title>Cost of other clients, as a multiple of the cost of {OURS}</title>"
+        f'<rect width="100%" height="100%" rx="8" fill="#fff"/>'
+    )
     return "\n".join([head, *axis(y), *legend(), *parts, "</svg>"]) + "\n"

@@ -112,7 +112,9 @@ class Reader:
         slug = re.sub(r"\W+", "_", f"{self.path.stem}_{title}")[:60]
         close = "/** \\} */ " if self.group else ""
         if match[2]:
-            self.out.append(f"{close}/** \\defgroup {slug} {escape(title)}\n\\{{ */".replace("\n", " ^^ "))
+            self.out.append(
+                f"{close}/** \\defgroup {slug} {escape(title)}\n\\{{ */".replace("\n", " ^^ ")
+            )
             self.at += 1
         else:  # a banner with a text of its own
             lines = self.take_comment()
@@ -149,7 +151,11 @@ class Reader:
 
     def preprocessor(self, line):
         define = DEFINE.match(line)
-        if not define or define[1].startswith("OSB__") or re.fullmatch(r"OPENSANDBOX_H|OSB_DEF|OSB_\w+_H", define[1]):
+        if (
+            not define
+            or define[1].startswith("OSB__")
+            or re.fullmatch(r"OPENSANDBOX_H|OSB_DEF|OSB_\w+_H", define[1])
+        ):
             self.out.append(line)
             self.at += 1
             return
@@ -194,7 +200,9 @@ class Reader:
             match = STATUS.match(text)
             if match:
                 says = f'"{match[3]}". ' + (comment or "")
-                self.items.append(Item("constant", match[1], start + 1, "osb_status", comment or match[3]))
+                self.items.append(
+                    Item("constant", match[1], start + 1, "osb_status", comment or match[3])
+                )
                 rows.append(f"{match[1]} = {match[2]}, /**< {escape(says)} */")
                 comment = None
         # The enum itself follows in the header with the macro's help: dropped here.
@@ -244,7 +252,9 @@ class Reader:
         """typedef enum x { A = 1, B = 2 } x;"""
         for name in re.findall(NAME, opened[3].split("}")[0]):
             self.add("constant", name, self.comment)
-        self.out.append(re.sub(rf"({NAME} = -?\w+)(,?)", rf"\1\2 /**< See \\ref {opened[2]}. */", line))
+        self.out.append(
+            re.sub(rf"({NAME} = -?\w+)(,?)", rf"\1\2 /**< See \\ref {opened[2]}. */", line)
+        )
         self.owner, self.comment = None, None
         self.at += 1
 
@@ -257,7 +267,9 @@ class Reader:
             return
         code, trailing, whole = split_trailing(line)
         start = self.at
-        while not whole or (self.owner_kind != "enum" and not code.rstrip().endswith((";", "{", "}"))):
+        while not whole or (
+            self.owner_kind != "enum" and not code.rstrip().endswith((";", "{", "}"))
+        ):
             self.at += 1
             more = self.lines[self.at]
             if whole:
@@ -292,7 +304,9 @@ class Reader:
             shown = self.default_text(name)
         if json:
             shown += f" <br>JSON: <tt>{json}</tt>"
-        own_block = self.out and self.out[-1].rstrip().endswith("*/") and self.comment and not trailing
+        own_block = (
+            self.out and self.out[-1].rstrip().endswith("*/") and self.comment and not trailing
+        )
         if shown.strip() and not (own_block and not json):
             shown = f" /**< {shown} */"
         else:
@@ -375,7 +389,12 @@ def dead_names(path, known):
     for comment in re.finditer(r"/\*.*?\*/", public, re.DOTALL):
         for match in re.finditer(rf"\b({NAME})\b(?!\.\.\.)", comment[0]):
             name = match[1]
-            if name.endswith("_") or is_port(name) or name in known or any(n.startswith(name + ".") for n in known):
+            if (
+                name.endswith("_")
+                or is_port(name)
+                or name in known
+                or any(n.startswith(name + ".") for n in known)
+            ):
                 continue
             yield public.count("\n", 0, comment.start() + match.start()) + 1, name
 

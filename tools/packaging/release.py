@@ -34,8 +34,14 @@ METADATA = {
     "zephyr/CMakeLists.txt": "zephyr/CMakeLists.txt",
     "zephyr/Kconfig": "zephyr/Kconfig",
 }
-RECIPES = ["meson/opensandbox.wrap.in", "vcpkg/portfile.cmake", "vcpkg/vcpkg.json", "vcpkg/usage",
-           "conan/conanfile.py", "conan/conandata.yml"]
+RECIPES = [
+    "meson/opensandbox.wrap.in",
+    "vcpkg/portfile.cmake",
+    "vcpkg/vcpkg.json",
+    "vcpkg/usage",
+    "conan/conanfile.py",
+    "conan/conandata.yml",
+]
 # CMake fills this one itself.
 AS_IT_IS = {"cmake/opensandboxConfigVersion.cmake.in"}
 TIME = 315532800  # 1980-01-01: the first that zip files know too
@@ -53,7 +59,10 @@ def contents(header, version):
     for path in sorted(ROOT.glob("examples/*")):
         if path.is_file():
             files[f"examples/{path.name}"] = path.read_bytes()
-    documents = [ROOT / name for name in ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+    documents = [
+        ROOT / name
+        for name in ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+    ]
     for path in [*documents, *ROOT.glob("tools/docs/*.md"), *ROOT.glob("tools/docs/*.svg")]:
         files[str(path.relative_to(ROOT))] = path.read_bytes()
     for name, source in METADATA.items():
@@ -70,7 +79,9 @@ def tarball(files, top):
             entry.size, entry.mtime, entry.mode = len(files[name]), TIME, 0o644
             archive.addfile(entry, io.BytesIO(files[name]))
     packed = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=TIME, compresslevel=9) as stream:
+    with gzip.GzipFile(
+        filename="", mode="wb", fileobj=packed, mtime=TIME, compresslevel=9
+    ) as stream:
         stream.write(plain.getvalue())
     return packed.getvalue()
 
@@ -95,7 +106,10 @@ def main():
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"{top}.tar.gz"
     path.write_bytes(data)
-    hashes = {"SHA256": hashlib.sha256(data).hexdigest(), "SHA512": hashlib.sha512(data).hexdigest()}
+    hashes = {
+        "SHA256": hashlib.sha256(data).hexdigest(),
+        "SHA512": hashlib.sha512(data).hexdigest(),
+    }
     write_recipes(options.output / "recipes", {"VERSION": version, "URL": options.url, **hashes})
     print(f"wrote {path} ({len(data)} bytes, sha256 {hashes['SHA256']})")
 

@@ -25,8 +25,12 @@ class OpensandboxConan(ConanFile):
 
     def package(self):
         copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
-        copy(self, "*.h", os.path.join(self.source_folder, "src"),
-             os.path.join(self.package_folder, "include", "opensandbox"))
+        copy(
+            self,
+            "*.h",
+            os.path.join(self.source_folder, "src"),
+            os.path.join(self.package_folder, "include", "opensandbox"),
+        )
 
     def package_id(self):
         self.info.clear()
