@@ -2834,7 +2834,7 @@ static bool osb__json_has_keys(const osb__json *j)
     const osb__field *frame = j->frame[j->depth];
     if ((frame->kind & OSB__KIND) == OSB__MAP) return true;
     if ((frame->kind & OSB__KIND) != OSB__DICT) return false;
-    return j->depth < 2 || j->frame[j->depth - 1] != frame; /* else it is an element */
+    return j->depth == 1; /* such an object is a whole answer; deeper it is an element of one */
 }
 
 /* The key in the unit is complete: finds out what its value is for. */
@@ -3237,7 +3237,10 @@ static osb_status osb__json_open(osb_client *c, bool array)
     bool inside = j->depth > 0 && field != NULL && osb__json_frame(j) == field;
     osb_status status = OSB_OK;
     if (j->depth == 32) return osb__bad_json(c, OSB__SAY("nested too deeply"));
-    if (inside && kind == OSB__MAP && osb__in_event(c) && j->dropped == 0) {
+    if (inside && kind == OSB__MAP && osb__in_event(c)) {
+        if (j->dropped > 0)
+            return osb__too_big(c, "osb_config.memory", field->name,
+                                c->config.memory_size + j->dropped);
         j->raw = (uint8_t)(j->depth + 1);
         j->value = osb__unit_size(c);
     }
@@ -3292,8 +3295,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
     j->field = closed;
     if (closed != NULL && !array) {
         unsigned kind = closed->kind & OSB__KIND;
-        bool item = (kind == OSB__LIST || kind == OSB__DICT) && j->depth > 0 &&
-                    osb__json_frame(j) == closed;
+        bool item = (kind == OSB__LIST || kind == OSB__DICT) && j->depth > 0;
         if ((closed->kind & OSB__REQUIRED) != 0) status = osb__json_check_required(c, closed);
         if (status == OSB_OK && item) {
             status = osb__hand_out(c, closed, nothing, nothing);
@@ -7022,7 +7024,7 @@ static osb_status osb__rows_token(osb_rows *r, bool text)
         r->needed = value.size + 1;
         return OSB_E_BUFFER;
     }
-    if (r->size > 0) r->data[value.size] = '\0';
+    r->data[value.size] = '\0';
     if (r->depth == 1 && r->is_key) {
         r->part = osb_str_equal(value, "columns") ? 1 : osb_str_equal(value, "rows") ? 2 : 0;
         return text ? OSB_OK : OSB_E_JSON;

@@ -146,6 +146,7 @@ static void test_twice(void **state)
     (void)state;
     expect_id("{\"id\":\"a\",\"id\":\"b\"}", "b");
     expect_id("{\"id\":\"a\",\"id\":null}", "a");
+    expect_id("{\"metadata\":null,\"entrypoint\":null,\"image\":null,\"id\":\"a\"}", "a");
 }
 
 static void test_depth(void **state)

@@ -29,6 +29,25 @@ static void test_error_lines(void **state)
     bench_end(&b);
 }
 
+/* The text is one line whatever the server wrote, and tells the cause behind the status. */
+static void test_lines_and_causes(void **state)
+{
+    osb_ready_options ready = {0};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 500 E\r\nContent-Length: 5\r\n\r\na\nb\tc");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+    expect_line(&b, "GET /health at api.example:8080: refused by the server: HTTP 500: a b c");
+    ready.timeout_ms = 1;
+    bench_answer(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_E_NOT_READY);
+    expect_line(&b,
+                "GET /sandboxes/{id} at api.example:8080: sandbox not ready in time: refused by "
+                "the server: HTTP 500");
+    bench_end(&b);
+}
+
 static void test_no_error(void **state)
 {
     bench b;
@@ -419,6 +438,34 @@ static void test_renew(void **state)
     bench_end(&b);
 }
 
+/* An id that stands in the working buffer would be overwritten by the request. */
+static void test_id_in_the_buffer(void **state)
+{
+    osb_sandbox_info info;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\"}");
+    assert_int_equal(osb_lifecycle_get(&b.client, "7f", NULL, &info), OSB_OK);
+    assert_int_equal(osb_lifecycle_kill(&b.client, info.id.data), OSB_E_INVALID);
+    assert_non_null(osb_last_error(&b.client)->message.data);
+    bench_end(&b);
+}
+
+/* Without a domain it is the local one. */
+static void test_default_domain(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.domain = NULL;
+    bench_again(&b);
+    script_connect(&b.port, "localhost", 8080);
+    bench_answer(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    bench_end(&b);
+}
+
 /* A host name that leaves no room in the buffer. */
 static void test_long_host(void **state)
 {
@@ -464,6 +511,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_lines),
+        cmocka_unit_test(test_lines_and_causes),
         cmocka_unit_test(test_no_error),
         cmocka_unit_test(test_status_texts),
         cmocka_unit_test(test_errors_do_not_mix),
@@ -476,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_two_long_messages),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_id_in_the_buffer),
+        cmocka_unit_test(test_default_domain),
         cmocka_unit_test(test_renew),
         cmocka_unit_test(test_long_host),
         cmocka_unit_test(test_kill_in_1_kb),

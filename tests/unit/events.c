@@ -261,13 +261,100 @@ static void test_one_handler_each(void **state)
     }
 }
 
+/* A result that is no text is handed out as it stands; with nobody who listens it passes. */
+static int add_result(void *user, const osb_event *event)
+{
+    struct text *out = (struct text *)user;
+    if (out->size == 0) {
+        text_add(out, event->key.data, event->key.size);
+        text_add(out, " ", 1);
+    }
+    text_add(out, event->text.data, event->text.size);
+    return 0;
+}
+
+static osb_status run_result(const char *key, size_t key_size, const char *value, struct text *out)
+{
+    osb_handlers handlers = {0};
+    osb_execution run;
+    osb_status status;
+    struct text line = {0};
+    bench b;
+    size_t i;
+    text_clear(out);
+    text_print(&line, BENCH_INIT "{\"type\":\"result\",\"results\":{\"");
+    for (i = 0; i < key_size; i++) text_add(&line, key, strlen(key));
+    text_print(&line, "\":%s}}\n\n" BENCH_DONE, value);
+    bench_begin(&b, 1024);
+    bench_stream(&b, line.data);
+    handlers.user = out;
+    handlers.on_result = add_result;
+    status = bench_run(&b, &handlers, &run);
+    if (status == OSB_E_BUFFER) {
+        assert_string_equal(osb_last_error(&b.client)->member, "results");
+        assert_true(osb_last_error(&b.client)->needed > 1024);
+    }
+    bench_end(&b);
+    text_free(&line);
+    return status;
+}
+
+static void test_raw_results(void **state)
+{
+    struct text out = {0};
+    size_t n;
+    (void)state;
+    assert_int_equal(run_result("a/b", 1, "{\"x\":[1,\"\\u00e4\"]}", &out), OSB_OK);
+    assert_string_equal(out.data, "a/b {\"x\":[1,\"\\u00e4\"]}");
+    assert_int_equal(run_result("a/b", 1, "[]", &out), OSB_OK);
+    assert_string_equal(out.data, "a/b []");
+    assert_int_equal(run_result("\\x", 1, "{\"x\":1}", &out), OSB_E_JSON);
+    assert_int_equal(run_result("a/b", 1, "{\"x\":}", &out), OSB_E_JSON);
+    for (n = 1; n < 1300; n += n < 700 ? 211 : 1) {
+        osb_status status = run_result("k", n, "{\"x\":[1,2,3,4,5,6,7]}", &out);
+        assert_int_equal(status, n < 600 ? OSB_OK : n > 1000 ? OSB_E_BUFFER : status);
+        assert_true(status == OSB_OK || status == OSB_E_BUFFER);
+        if (status != OSB_OK) continue;
+        assert_int_equal(out.size, n + 1 + strlen("{\"x\":[1,2,3,4,5,6,7]}"));
+        assert_string_equal(out.data + n + 1, "{\"x\":[1,2,3,4,5,6,7]}");
+    }
+    text_free(&out);
+}
+
+/* Failures without a type, of which each member is enough; tracebacks that nobody wants. */
+static void test_odd_failures(void **state)
+{
+    osb_handlers none = {0};
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_stream(&b, BENCH_INIT "{\"message\":\"m\"}\n\n");
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_E_STREAM);
+    assert_true(osb_str_equal(osb_last_error(&b.client)->message, "m"));
+    bench_stream(&b, BENCH_INIT "{\"code\":\"c\"}\n\n");
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_E_STREAM);
+    assert_true(osb_str_equal(osb_last_error(&b.client)->code, "c"));
+    bench_stream(
+        &b, BENCH_INIT
+        "{\"type\":\"error\",\"error\":{\"traceback\":[\"a\",\"b\"],\"evalue\":\"2\"}}\n\n");
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
+    bench_stream(
+        &b, BENCH_INIT
+        "{\"type\":\"error\",\"error\":{\"traceback\":[\"a\",\"b\"],\"evalue\":\"2\"}}\n\n");
+    assert_int_equal(bench_run(&b, &none, &run), OSB_OK);
+    assert_int_equal(run.exit_code.value, 2);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_data_lines),       cmocka_unit_test(test_malformed_lines),
         cmocka_unit_test(test_exit_codes),       cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_long_id),          cmocka_unit_test(test_what_is_interrupted),
-        cmocka_unit_test(test_one_handler_each),
+        cmocka_unit_test(test_one_handler_each), cmocka_unit_test(test_raw_results),
+        cmocka_unit_test(test_odd_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,6 +142,21 @@ static void test_long_path(void **state)
     bench_end(&b);
 }
 
+/* A file that is larger than the buffer. */
+static void test_large_file(void **state)
+{
+    static char data[20000];
+    const char *texts[] = {data};
+    bench b;
+    (void)state;
+    memset(data, 'd', sizeof data - 1);
+    bench_begin(&b, 1200);
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_file_write(&b.box, "/a", data, sizeof data - 1), OSB_OK);
+    check_body(&b, json_a, texts, 1);
+    bench_end(&b);
+}
+
 /* A port that can make nothing random. */
 static void test_poor_boundary(void **state)
 {
@@ -538,6 +553,70 @@ static void test_read_all(void **state)
     bench_end(&b);
 }
 
+/* ---- descriptions --------------------------------------------------------------------------------*/
+
+static osb_status get_info(const char *json, size_t size, osb_file_info *info, bench *b)
+{
+    bench_begin(b, size);
+    bench_execd_answers(b, json);
+    return osb_file_get_info(&b->box, "/a", info);
+}
+
+/* The path that was asked for is the key; its texts outlive the answer's rest. */
+static void test_info(void **state)
+{
+    static const char *const bad[] = {
+        "{\"\\x\":{\"path\":\"/a\"}}", "{\"/a\":{}}", "{\"/a\":[]}", "{\"/a\":1}", "[]",
+        "{\"/a\":{\"path\":1}}"};
+    osb_file_info info;
+    size_t i;
+    bench b;
+    (void)state;
+    assert_int_equal(get_info("{\"/\\u0061\":{\"path\":\"/b\",\"owner\":\"o\",\"x\":{\"y\":[1]}},"
+                              "\"z\":null}",
+                              1024, &info, &b),
+                     OSB_OK);
+    assert_true(osb_str_equal(info.requested, "/a"));
+    assert_true(osb_str_equal(info.path, "/b"));
+    assert_true(osb_str_equal(info.owner, "o"));
+    bench_end(&b);
+    assert_int_equal(get_info("{}", 1024, &info, &b), OSB_E_NOT_FOUND);
+    bench_end(&b);
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        osb_status status = get_info(bad[i], 1024, &info, &b);
+        if (status != OSB_E_JSON) print_error("%s: %s\n", bad[i], osb_status_name(status));
+        assert_int_equal(status, OSB_E_JSON);
+        bench_end(&b);
+    }
+}
+
+/* A key of each length: it fits, or the error says what would do. */
+static void test_long_keys(void **state)
+{
+    size_t n;
+    (void)state;
+    for (n = 1; n < 1400; n += n < 700 ? 97 : 7) {
+        struct text json = {0};
+        osb_file_info info;
+        osb_status status;
+        size_t i, needed;
+        bench b;
+        text_print(&json, "{\"");
+        for (i = 0; i < n; i++) text_add(&json, "k", 1);
+        text_print(&json, "\":{\"path\":\"/a\"}}");
+        status = get_info(json.data, 1024, &info, &b);
+        needed = osb_last_error(&b.client)->needed;
+        bench_end(&b);
+        assert_int_equal(status, n < 600 ? OSB_OK : n > 1000 ? OSB_E_BUFFER : status);
+        if (status == OSB_OK) assert_int_equal(info.requested.size, n);
+        else {
+            assert_int_equal(status, OSB_E_BUFFER);
+            assert_true(needed > 1024 && needed < 3000);
+        }
+        text_free(&json);
+    }
+}
+
 /* ---- what is sent ------------------------------------------------------------------------------*/
 
 /* Nothing to do is still sent as what it is. */
@@ -572,14 +651,16 @@ static void test_empty_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),           cmocka_unit_test(test_long_path),
-        cmocka_unit_test(test_poor_boundary),   cmocka_unit_test(test_boundary),
-        cmocka_unit_test(test_sources),         cmocka_unit_test(test_bad_sources),
-        cmocka_unit_test(test_refused_uploads), cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_unsent),          cmocka_unit_test(test_verify),
-        cmocka_unit_test(test_resumed),         cmocka_unit_test(test_not_resumed),
-        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_refused_reads),
-        cmocka_unit_test(test_read_all),        cmocka_unit_test(test_empty_bodies),
+        cmocka_unit_test(test_write),         cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_large_file),    cmocka_unit_test(test_poor_boundary),
+        cmocka_unit_test(test_boundary),      cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_bad_sources),   cmocka_unit_test(test_refused_uploads),
+        cmocka_unit_test(test_repeated),      cmocka_unit_test(test_unsent),
+        cmocka_unit_test(test_verify),        cmocka_unit_test(test_resumed),
+        cmocka_unit_test(test_not_resumed),   cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_refused_reads), cmocka_unit_test(test_read_all),
+        cmocka_unit_test(test_info),          cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_empty_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

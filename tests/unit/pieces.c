@@ -444,6 +444,27 @@ static void test_stopped_in_a_state(void **state)
     }
 }
 
+/* Nobody wants the text: its last piece is in the state. */
+static void test_unwanted_content(void **state)
+{
+    size_t n;
+    (void)state;
+    for (n = 1; n < 3000; n += 333) {
+        osb_command_state command;
+        bench b;
+        bench_begin(&b, 1024);
+        bench_execd(&b);
+        script_request(&b.port);
+        script_reply(&b.port, BENCH_STREAM "{\"running\":true,\"content\":\"");
+        script_reply_times(&b.port, "p", (uint32_t)n);
+        script_reply(&b.port, "\",\"id\":\"0a1b\"}");
+        script_close(&b.port);
+        assert_int_equal(osb_command_status(&b.box, "0a1b", NULL, NULL, &command), OSB_OK);
+        assert_true(command.running && osb_str_equal(command.id, "0a1b"));
+        bench_end(&b);
+    }
+}
+
 /* A result's MIME type of each length: it is handed out, or the error names the member. */
 static void test_long_keys(void **state)
 {
@@ -567,6 +588,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_each_length),
         cmocka_unit_test(test_stopped_in_each_handler),
         cmocka_unit_test(test_stopped_in_a_state),
+        cmocka_unit_test(test_unwanted_content),
         cmocka_unit_test(test_long_keys),
         cmocka_unit_test(test_endless_number),
         cmocka_unit_test(test_error_as_long_text),

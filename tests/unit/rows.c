@@ -57,7 +57,7 @@ static void test_cells(void **state)
     (void)state;
     expect("{\"columns\":[\"a\",\"b\"],\"rows\":[[1,\"x\"],[null,\"\"]]}", OSB_OK,
            "0,0 a\n0,1 b\n1,0 1\n1,1 x\n2,0 NULL\n2,1 \n");
-    expect(" { \"columns\" : [ \"a\" ] , \"rows\" : [ [ -1.5e3 ] ,\n[ true ] ] } ", OSB_OK,
+    expect(" { \"columns\" : [ \"a\" ] , \"rows\" : [ [ -1.5e3\t] ,\n\r[ true ] ] } ", OSB_OK,
            "0,0 a\n1,0 -1.5e3\n2,0 true\n");
     expect("{\"columns\":[],\"rows\":[]}", OSB_OK, "");
     expect("{\"columns\":[\"null\",null],\"rows\":[[\"null\"]]}", OSB_OK,
