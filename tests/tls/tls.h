@@ -46,7 +46,14 @@ static bool poll_mode;
 
 /* ---- files -----------------------------------------------------------------------------------*/
 
-static char scratch[] = "/tmp/osb-tls-XXXXXX"; /* this program's directory; gone at its end */
+static char scratch[200]; /* this program's directory; gone at its end */
+
+SUPPORT bool make_scratch(void)
+{
+    const char *parent = getenv("TMPDIR");
+    snprintf(scratch, sizeof scratch, "%s/osb-tls-XXXXXX", parent != NULL ? parent : "/tmp");
+    return mkdtemp(scratch) != NULL;
+}
 
 SUPPORT const char *in_scratch(const char *name)
 {
@@ -523,7 +530,8 @@ static int free_clients(void **state)
         int failed;                                                                                \
         (void)count;                                                                               \
         choose_pace(arguments[0]);                                                                 \
-        if (mkdtemp(scratch) == NULL) return 1;                                                    \
+        setvbuf(stdout, NULL, _IOLBF, 0); /* whoever reads may stop at the first failure */        \
+        if (!make_scratch()) return 1;                                                             \
         failed = cmocka_run_group_tests_name("blocking", tests, before, NULL);                     \
         poll_mode = true;                                                                          \
         failed += cmocka_run_group_tests_name("poll mode", tests, before, NULL);                   \
