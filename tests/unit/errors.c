@@ -42,9 +42,8 @@ static void test_lines_and_causes(void **state)
     ready.timeout_ms = 1;
     bench_answer(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
     assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_E_NOT_READY);
-    expect_line(&b,
-                "GET /sandboxes/{id} at api.example:8080: sandbox not ready in time: refused by "
-                "the server: HTTP 500");
+    expect_line(&b, "GET /sandboxes/{id} at api.example:8080: not ready in time: refused by "
+                    "the server: HTTP 500");
     bench_end(&b);
 }
 

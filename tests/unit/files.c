@@ -565,9 +565,8 @@ static osb_status get_info(const char *json, size_t size, osb_file_info *info, b
 /* The path that was asked for is the key; its texts outlive the answer's rest. */
 static void test_info(void **state)
 {
-    static const char *const bad[] = {
-        "{\"\\x\":{\"path\":\"/a\"}}", "{\"/a\":{}}", "{\"/a\":[]}", "{\"/a\":1}", "[]",
-        "{\"/a\":{\"path\":1}}"};
+    static const char *const bad[] = {"{\"\\x\":{\"path\":\"/a\"}}", "{\"/a\":[]}", "{\"/a\":1}",
+                                      "[]", "{\"/a\":{\"path\":1}}"};
     osb_file_info info;
     size_t i;
     bench b;
