@@ -172,8 +172,45 @@ build/firmware/source/.fetched: tools/firmware-sources.sh | deps-firmware
 	@tools/firmware-sources.sh $(@D) lwip mbedtls
 	@touch $@
 
-osb: ## build the command-line tool
-	@echo 'make osb: arrives with the command-line tool' >&2; exit 2
+OSB_PARTS := build/osb-parts
+OSB_SOURCES := $(wildcard tools/osb/*.c)
+OSB_MBEDTLS := $(OSB_PARTS)/source/mbedtls
+OSB_FLAGS := -std=c99 -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+    -fno-stack-protector -fno-pie
+OSB_TLS_FLAGS := -DMBEDTLS_CONFIG_FILE='"tools/osb/mbedtls_config.h"' -I. -isystem $(OSB_MBEDTLS)/include
+OSB_LINK = @musl-gcc -static -no-pie -s -Wl,--gc-sections,-z,noseparate-code,-z,norelro,--build-id=none \
+    $(filter %.o,$^) -o $@
+
+osb: deps-osb $(OSB_PARTS)/source/.fetched build/dist/opensandbox.h ## build build/osb, the command line, static; and osb-notls
+	@$(MAKE) --no-print-directory -j$(JOBS) build/osb build/osb-notls build/osb.1
+	@stat -c '%n: %s bytes' build/osb build/osb-notls
+
+build/osb: $(OSB_SOURCES:tools/osb/%.c=$(OSB_PARTS)/tls/%.o) \
+    $(patsubst $(OSB_MBEDTLS)/library/%.c,$(OSB_PARTS)/mbedtls/%.o,$(wildcard $(OSB_MBEDTLS)/library/*.c))
+	$(OSB_LINK)
+
+build/osb-notls: $(OSB_SOURCES:tools/osb/%.c=$(OSB_PARTS)/notls/%.o)
+	$(OSB_LINK)
+
+build/osb.1: build/osb-notls
+	@$< man >$@
+
+$(OSB_PARTS)/notls/%.o: tools/osb/%.c tools/osb/osb.h build/dist/opensandbox.h port/osb_posix.h
+	@mkdir -p $(@D)
+	@musl-gcc $(OSB_FLAGS) $(WARNINGS) -Ibuild/dist -I. -c $< -o $@
+
+$(OSB_PARTS)/tls/%.o: tools/osb/%.c tools/osb/*.h build/dist/opensandbox.h port/osb_posix.h port/osb_mbedtls.h
+	@mkdir -p $(@D)
+	@musl-gcc $(OSB_FLAGS) $(WARNINGS) -DOSB_TOOL_TLS -Ibuild/dist $(OSB_TLS_FLAGS) -c $< -o $@
+
+$(OSB_PARTS)/mbedtls/%.o: $(OSB_MBEDTLS)/library/%.c tools/osb/mbedtls_config.h
+	@mkdir -p $(@D)
+	@musl-gcc $(OSB_FLAGS) -w $(OSB_TLS_FLAGS) -c $< -o $@
+
+# mbedTLS as Debian has it.
+$(OSB_PARTS)/source/.fetched: tools/firmware-sources.sh | deps-osb
+	@tools/firmware-sources.sh $(@D) mbedtls
+	@touch $@
 
 fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzzer or afl
 	@tools/fuzz.py --engine $(ENGINE) --seconds $(SECONDS)

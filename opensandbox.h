@@ -135,6 +135,10 @@
 #ifndef OSB_ENDPOINT_HEADERS_SIZE
 #define OSB_ENDPOINT_HEADERS_SIZE 256 /* an endpoint's header names and values, NUL after each */
 #endif
+#if OSB_ID_SIZE > 510 || OSB_LANGUAGE_SIZE > 510 || OSB_ENDPOINT_SIZE > 510 ||                     \
+    OSB_ENDPOINT_HEADERS_SIZE > 510
+#error "opensandbox.h: OSB_ID_SIZE and the like are 510 at most"
+#endif
 
 #ifndef OSB_DEF
 #ifdef OSB_STATIC

@@ -66,6 +66,8 @@ firmware libnewlib-arm-none-eabi /usr/lib/arm-none-eabi/newlib/thumb/v7-m/nofp/l
 firmware qemu-system-arm        qemu-system-arm              runs the images
 firmware dpkg-dev               dpkg-source                  sources of lwIP and mbedTLS
 firmware openssl                openssl                      certificate of the local server
+osb     musl-tools              musl-gcc                     C library for static programs
+osb     dpkg-dev                dpkg-source                  source of mbedTLS
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }
@@ -79,7 +81,7 @@ with_prerequisites() {
     case $1 in
     test) echo "demo tls test" ;;
     interop) echo "demo $1" ;;
-    packages | windows) echo "demo $1" ;;
+    packages | windows | osb) echo "demo $1" ;;
     firmware) echo "demo test firmware" ;;
     bench) echo "demo test interop bench" ;;
     machines) echo "demo test fuzz machines" ;;

@@ -1,0 +1,219 @@
+/* The connection to the server, signals, errors and exit codes. */
+#include "osb.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXECD_PORT 44772
+
+/* ---- connections -----------------------------------------------------------------------------*/
+
+/* The main one has a large buffer, for the speed of transfers. */
+static struct link {
+    osb_posix tcp;
+#ifdef OSB_TOOL_TLS
+    osb_mbedtls tls;
+#endif
+    osb_port port;
+    osb_port_ops ops;
+    osb_client client;
+    unsigned char *memory;
+    size_t size;
+} first, second;
+static unsigned char first_memory[65536], second_memory[4096];
+
+osb_client *const client = &first.client;
+bool output_broken;
+
+static void wait_attentively(void *ctx, unsigned want, uint32_t timeout_ms)
+{
+    first.port.ops->wait(ctx, want, timeout_ms);
+    attend_signals();
+}
+
+static osb_status open_link(struct link *l)
+{
+    osb_config c = {0};
+    l->port = osb_posix_port(&l->tcp);
+#ifdef OSB_TOOL_TLS
+    {
+        osb_mbedtls_options secure = {0};
+        secure.ca_file = config.ca_file;
+        if (config.ca_file == NULL) osb_mbedtls_options_from_env(&secure);
+        l->port = osb_mbedtls_port(&l->tls, l->port, &secure);
+    }
+#endif
+    l->ops = *l->port.ops;
+    if (l == &first) l->ops.wait = wait_attentively;
+    c.port.ops = &l->ops;
+    c.port.ctx = l->port.ctx;
+    c.memory = l->memory;
+    c.memory_size = l->size;
+    c.domain = config.domain;
+    c.api_key = config.api_key;
+    c.https = same(config.protocol, "https");
+    c.use_server_proxy = config.use_server_proxy;
+    c.request_timeout_ms = config.request_timeout_s * 1000;
+    c.user_agent = "osb/" OSB_VERSION " opensandbox.h";
+    return osb_client_init(&l->client, &c);
+}
+
+/* ---- signals ---------------------------------------------------------------------------------*/
+
+static volatile sig_atomic_t signals, last_signal;
+static int attended;
+static struct {
+    osb_sandbox *box;
+    const char *id;
+    bool is_code, asked;
+} running;
+
+static void on_signal(int number)
+{
+    last_signal = number;
+    if (++signals >= 4) _exit(128 + number); /* nothing else helped */
+}
+
+static void catch_signals(void)
+{
+    struct sigaction catch = {0}, ignore = {0};
+    catch.sa_handler = on_signal;
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGINT, &catch, NULL);
+    sigaction(SIGTERM, &catch, NULL);
+    sigaction(SIGHUP, &catch, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void interruptible(osb_sandbox *box, const char *execution_id, bool is_code)
+{
+    running.box = box;
+    running.id = execution_id;
+    running.is_code = is_code;
+    running.asked = false;
+}
+
+/* Asks the server on a connection of its own: the first one is in the middle of a stream. */
+static bool interrupt_running(void)
+{
+    osb_sandbox box = *running.box;
+    second.memory = second_memory;
+    second.size = sizeof second_memory;
+    running.asked = true;
+    if (open_link(&second) != OSB_OK) return false;
+    box.client = &second.client;
+    remark("interrupted; once more to leave");
+    return (running.is_code ? osb_code_interrupt(&box, running.id)
+                            : osb_command_interrupt(&box, running.id)) == OSB_OK;
+}
+
+void attend_signals(void)
+{
+    while (attended < signals) {
+        attended++;
+        if (running.box != NULL && *running.id != '\0' && !running.asked && last_signal == SIGINT &&
+            interrupt_running())
+            continue;
+        osb_cancel(client);
+    }
+}
+
+bool was_interrupted(void)
+{
+    return signals > 0;
+}
+
+int interrupted_code(void)
+{
+    if (output_broken) return EXIT_PIPE;
+    return last_signal == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
+}
+
+void hide_interrupts(void)
+{
+    attended = signals;
+    running.box = NULL;
+}
+
+/* ---- calls -----------------------------------------------------------------------------------*/
+
+osb_status connect_server(void)
+{
+    static bool open;
+    osb_status status = OSB_OK;
+    if (open) return OSB_OK;
+    first.memory = first_memory;
+    first.size = sizeof first_memory;
+    catch_signals();
+    status = open_link(&first);
+    open = status == OSB_OK;
+    return status;
+}
+
+/* Not osb_sandbox_connect: it waits for a sandbox that is not there. */
+osb_status connect_sandbox(const char *id, osb_sandbox *box)
+{
+    osb_status status = connect_server();
+    memset(box, 0, sizeof *box);
+    box->client = client;
+    if (strlen(id) >= sizeof box->id) {
+        complain("%s is too long for a sandbox's id", id);
+        exit(EXIT_USAGE);
+    }
+    memcpy(box->id, id, strlen(id));
+    if (status != OSB_OK) return status;
+    return osb_lifecycle_endpoint(client, id, EXECD_PORT, NULL, &box->execd);
+}
+
+/* What to do about it. */
+static const char *advice(const osb_error *error)
+{
+    switch (error->status) {
+    case OSB_E_AUTH:
+        return config.api_key == NULL ? "; set OPEN_SANDBOX_API_KEY or give --api-key"
+                                      : "; check the API key";
+    case OSB_E_CONNECT:
+        return config.domain == NULL
+                   ? "; set OPEN_SANDBOX_DOMAIN or give --domain, or start a server"
+                   : "; check --domain and --protocol, and that the server is there";
+    case OSB_E_NO_TLS:
+        return "; this osb was built without TLS";
+    case OSB_E_NOT_FOUND:
+        return strstr(error->operation, "/sandboxes/") != NULL
+                   ? "; see osb sandbox list for what there is"
+                   : "";
+    case OSB_E_TIMEOUT:
+        return "; a larger --request-timeout may help";
+    case OSB_E_NOT_READY:
+        return "; a larger --ready-timeout may help";
+    case OSB_E_PROTOCOL:
+        return "; is this an OpenSandbox server, and the --protocol right?";
+    default:
+        return "";
+    }
+}
+
+int failed(osb_status status)
+{
+    char line[1024];
+    if (status == OSB_E_CANCELLED && (was_interrupted() || output_broken)) {
+        if (!output_broken) complain("interrupted");
+        return interrupted_code();
+    }
+    osb_error_text(client, line, sizeof line);
+    complain("%s%s%s", line, advice(osb_last_error(client)),
+             osb_last_error(client)->maybe_applied ? "; it may have been done nevertheless" : "");
+    return status == OSB_E_TIMEOUT || status == OSB_E_NOT_READY ? EXIT_TIMED_OUT : EXIT_FAILED;
+}
+
+int write_data(void *user, const void *data, size_t size)
+{
+    (void)user;
+    attend_signals();
+    if (write_all(STDOUT_FILENO, data, size)) return 0;
+    if (errno != EPIPE) complain("cannot write to stdout: %s", strerror(errno));
+    output_broken = true;
+    return 1;
+}
