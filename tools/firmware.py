@@ -250,37 +250,29 @@ def totals(image):
 # ---- run -----------------------------------------------------------------------------------------
 
 class DevServer:
-    """A dev server on loopback with a key of its own, behind TLS if the image wants that."""
+    """A dev server on loopback with a key of its own, and with TLS if the image wants that."""
 
     def __init__(self, image):
         self.directory = tempfile.TemporaryDirectory()
         self.key = secrets.token_hex(16)
-        self.processes = []
-        url = self.start("url", [ROOT / "tools/devserver", "--port", "0", "--api-key", self.key,
-                                 "--exit-with-parent", "--ready-file"])
-        self.port = url.strip().rstrip("/").rsplit(":", 1)[1]
+        ready = Path(self.directory.name) / "url"
+        command = [sys.executable, ROOT / "tools/devserver", "--port", "0", "--api-key", self.key,
+                   "--ready-file", ready, "--exit-with-parent"]
         if image.tls:
-            self.port = self.start("tls", [ROOT / "tools/tls-front.py", BUILD / "server.pem",
-                                           BUILD / "server.key", self.port])
-
-    def start(self, name, words):
-        """Starts a server that takes the name of a ready file last; returns what it writes there."""
-        ready = Path(self.directory.name) / name
-        process = subprocess.Popen([sys.executable, *words, ready], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        self.processes.append(process)
+            command += ["--tls-cert", BUILD / "server.pem", "--tls-key", BUILD / "server.key"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not (ready.exists() and ready.read_text()):
-            if process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 self.close()
-                sys.exit(f"tools/firmware.py: {words[0].name} does not start")
+                sys.exit("tools/firmware.py: the dev server does not start")
             time.sleep(0.05)
-        return ready.read_text()
+        self.port = ready.read_text().strip().rstrip("/").rsplit(":", 1)[1]
 
     def close(self):
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait()
+        self.process.terminate()
+        self.process.wait()
         self.directory.cleanup()
 
 
