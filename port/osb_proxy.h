@@ -104,13 +104,19 @@ static bool osb__proxy_is_later(int io)
 
 /* ---- errors ----------------------------------------------------------------------------------*/
 
-/* Appends to the error's text; what does not fit is left out. */
-static void osb__proxy_say(osb_proxy *p, const char *text)
+/* Appends at most so many bytes to the error's text; what does not fit is left out. */
+static void osb__proxy_say_some(osb_proxy *p, const char *text, size_t most)
 {
     size_t used = strlen(p->text), size = strlen(text);
+    if (size > most) size = most;
     if (size > sizeof p->text - 1 - used) size = sizeof p->text - 1 - used;
     memcpy(p->text + used, text, size);
     p->text[used + size] = '\0';
+}
+
+static void osb__proxy_say(osb_proxy *p, const char *text)
+{
+    osb__proxy_say_some(p, text, sizeof p->text);
 }
 
 static void osb__proxy_say_number(osb_proxy *p, uint16_t number)
@@ -129,7 +135,7 @@ static void osb__proxy_say_origin(osb_proxy *p)
     const char *host = p->options.host != NULL ? p->options.host : "";
     bool brackets = strchr(host, ':') != NULL;
     osb__proxy_say(p, brackets ? "proxy [" : "proxy ");
-    osb__proxy_say(p, host);
+    osb__proxy_say_some(p, host, 64); /* what is wrong must find room behind it */
     osb__proxy_say(p, brackets ? "]:" : ":");
     osb__proxy_say_number(p, p->options.port);
     osb__proxy_say(p, ": ");

@@ -312,6 +312,14 @@ def thousand(path):
     )
 
 
+def mutants(path):
+    result = json.loads(path.read_text())
+    rows = [[row["operator"], row["mutants"], row["caught"]] for row in result["operators"]]
+    rows.append(["**all**", result["mutants"], f"{result['caught']} ({result['percent']} %)"])
+    return (f"{result['mutants']} of {result['in_all']:,}, seed {result['seed']}:\n\n"
+            + table(["changed", "mutants", "caught"], rows))
+
+
 PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
     "calls": (ROOT / "opensandbox.h", calls),
@@ -325,6 +333,7 @@ PARTS = {
     "firmware": (BUILD / "firmware.json", firmware),
     "coverage": (BUILD / "coverage.json", coverage),
     "thousand": (BUILD / "thousand.json", thousand),
+    "mutants": (BUILD / "mutants.json", mutants),
     "newcomer": (BUILD / "newcomer.md", as_it_is),
     "fuzz": (BUILD / "fuzz-runs.json", fuzz),
     "api": (BUILD / "api.md", as_it_is),
