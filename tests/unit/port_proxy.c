@@ -702,7 +702,7 @@ static void test_random_passes(void **state)
 static void test_long_texts(void **state)
 {
     osb_proxy_options options = plain;
-    char host[400], text[160];
+    char host[400], text[512];
     way w;
     (void)state;
     memset(host, 'h', sizeof host - 1);
