@@ -1084,13 +1084,18 @@ static void osb__mbedtls_forget_session(osb_mbedtls *tls)
 static int osb__mbedtls_offer_session(osb_mbedtls *tls, const char *host, uint16_t port)
 {
     unsigned char origin[32];
+    int code;
     osb__mbedtls_origin(tls, host, port, origin);
     if (tls->has_session && (memcmp(origin, tls->session_origin, sizeof origin) != 0 ||
                              osb__mbedtls_now_s(tls) > tls->session_until_s))
         osb__mbedtls_forget_session(tls);
     memcpy(tls->session_origin, origin, sizeof origin);
     if (!tls->has_session) return 0;
-    return mbedtls_ssl_set_session(&tls->ssl, &tls->session);
+    code = mbedtls_ssl_set_session(&tls->ssl, &tls->session);
+    if (code != MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE && code != MBEDTLS_ERR_SSL_BAD_INPUT_DATA)
+        return code;
+    osb__mbedtls_forget_session(tls); /* its ticket is too old, or of another cipher */
+    return 0;
 }
 
 /* Keeps the connection's session for the next one. Without memory there is just none. */

@@ -81,6 +81,7 @@ issue expired ec:P-256 ca "$server" -startdate 20190101000000Z -enddate 20200101
 issue future ec:P-256 ca "$server" -startdate 20900102000000Z -enddate 20990101000000Z
 issue wrong-name ec:P-256 ca 'subjectAltName=DNS:other.example.com,IP:127.0.0.2'
 cn=127.0.0.1 issue address-as-name ec:P-256 ca 'subjectAltName=DNS:127.0.0.1'
+issue name-like-address ec:P-256 ca 'subjectAltName=DNS:1234,IP:127.0.0.1'
 issue unknown ec:P-256 other-ca "$server"
 issue self-signed ec:P-256 self "$server"
 issue rsa-1024 rsa:1024 ca "$server"

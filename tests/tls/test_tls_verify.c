@@ -274,6 +274,19 @@ static void test_zone(void **state)
     assert_memory_equal(ours, theirs, 16);
 }
 
+/* The name "1234" has the bytes of 49.50.51.52, and is not that address. */
+static void test_name_like_address(void **state)
+{
+    static const unsigned char loopback[] = {127, 0, 0, 1};
+    mbedtls_x509_crt crt;
+    (void)state;
+    mbedtls_x509_crt_init(&crt);
+    assert_int_equal(mbedtls_x509_crt_parse_file(&crt, certificate("name-like-address.pem")), 0);
+    assert_false(osb__mbedtls_has_address(&crt, (const unsigned char *)"1234", 4));
+    assert_true(osb__mbedtls_has_address(&crt, loopback, 4));
+    mbedtls_x509_crt_free(&crt);
+}
+
 static void test_ipv6(void **state)
 {
     struct server good = start_openssl("good", "-6", "-accept", "[::1]:0", "-www", NULL);
@@ -408,6 +421,7 @@ static const struct CMUnitTest tests[] = {
     TLS_TEST(test_calendar),
     TLS_TEST(test_address_texts),
     TLS_TEST(test_zone),
+    TLS_TEST(test_name_like_address),
     TLS_TEST(test_ipv6),
     TLS_TEST(test_old_versions),
     TLS_TEST(test_weak_ciphers),
