@@ -113,6 +113,7 @@
                                resource requests of osb_create_options
    OSB_NO_BACKGROUND           leave out command status, logs and interrupt
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
+      OSB_NO_EXTRAS               leave out retries, the log hook and rewritten addresses
    OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
    OSB_NO_SNAPSHOTS, OSB_NO_DIAGNOSTICS, OSB_NO_POOLS, OSB_NO_SESSIONS, OSB_NO_CODE,
    OSB_NO_FILES, OSB_NO_METRICS, OSB_NO_PTY, OSB_NO_ISOLATED, OSB_NO_EGRESS, OSB_NO_VAULT
@@ -313,6 +314,51 @@ typedef struct osb_port {
 typedef struct osb_client osb_client;
 typedef struct osb_sandbox osb_sandbox;
 
+#ifndef OSB_NO_EXTRAS
+typedef enum osb_log_level {
+    OSB_LOG_ERROR = 1, /* requests that failed */
+    OSB_LOG_INFO,      /* each request */
+    OSB_LOG_DEBUG      /* and each repeat of one */
+} osb_log_level;
+
+/* What the log tells of a request. No secrets: names and ids, no queries, headers or bodies. Views
+   last until the hook returns. */
+typedef struct osb_log_entry {
+    osb_log_level level;
+    const char *operation; /* "POST /sandboxes/{id}/pause"; static text */
+    const char *id;        /* what stands in the operation's braces; NULL: nothing */
+    osb_str target;        /* host[:port] */
+    osb_status status;
+    uint16_t http_status;                /* 0: no answer came */
+    uint16_t attempt;                    /* 0: the first */
+    uint32_t took_ms;                    /* from the request's first byte on */
+    uint32_t pause_ms;                   /* OSB_LOG_DEBUG: it is sent again after so long */
+    uint32_t sent_bytes, received_bytes; /* modulo 2^32 */
+} osb_log_entry;
+
+/* What a client does beside its calls. All of it is off by default. */
+typedef struct osb_extras {
+    /* A request that failed is sent again, up to so many times: if the connection could not be made
+       or broke, or if the answer was 429, 502, 503 or 504. A POST or PATCH only if no byte of it had
+       been sent, or after 429: never one that may have had its effect. */
+    uint32_t retries;
+    uint32_t backoff_ms;      /* pause before the first repeat; doubled each time, a part of it by
+                                chance; default 500 */
+    uint32_t backoff_most_ms; /* longest pause; a longer Retry-After ends it; default 30000 */
+    /* One entry for each request, up to log_level. */
+    osb_log_level log_level;
+    void *user;
+    void (*on_log)(void *user, const osb_log_entry *entry);
+    /* Endpoints' addresses that are not reachable as they are: host[:port], and what to use. */
+    const osb_pair *rewrites;
+    size_t rewrite_count;
+} osb_extras;
+
+/* A log entry as a line: "POST /sandboxes/1f/pause at localhost:8080: HTTP 202, 13 ms, 210 bytes
+   sent, 120 received". Writes at most size bytes with a NUL; returns the whole length. */
+OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size);
+#endif
+
 /* Where the lifecycle server is and how to reach it. Copied by osb_client_init; what its
    pointers point at must live as long as the client. */
 typedef struct osb_config {
@@ -330,6 +376,9 @@ typedef struct osb_config {
     bool https;                  /* the protocol if the domain names none; default http */
     bool use_server_proxy;       /* reach sandboxes through the lifecycle server; default false */
     bool poll_mode;              /* calls return OSB_PENDING even if the port can wait */
+#ifndef OSB_NO_EXTRAS
+    const osb_extras *extras; /* retries, log, other addresses; default: none */
+#endif
 } osb_config;
 
 /* Prepares a client; no traffic. Returns OSB_E_INVALID if the port or the memory is missing or
@@ -1719,14 +1768,16 @@ typedef struct osb__call {
     osb_status (*talk)(osb_client *client); /* WebSocket's dialogue */
     void *own; /* what the call keeps in mind; of a run, the execution */
     uint32_t timeout_ms;
-    uint16_t port; /* {port} in the path */
+    uint16_t port;   /* {port} in the path */
+    uint8_t attempt; /* 0: the first */
+    bool once;       /* the caller of this step repeats it by itself */
 } osb__call;
 
 /* The small and busy members come first: the shortest instructions of a Cortex-M reach only them. */
 struct osb_client {
     uint8_t state, consumer, line, want, drained;
     volatile uint8_t cancel; /* see OSB_ATOMIC_LOAD */
-    bool origin_https, alive, connecting, reused, accepted, received, answered, whole, ended;
+    bool origin_https, alive, connecting, reused, accepted, answered, whole, ended;
     bool keep_error, ready_now, typed, pieced, carriage_return, source_used, again;
     uint16_t origin_port;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
@@ -1736,7 +1787,9 @@ struct osb_client {
     size_t base, kept, unit, unit_end, in, in_end, limit, pinned, peak;
     uint32_t request_size, sent, window_from, window_size; /* may wrap in a body from a source */
     uint64_t body_size, source_left;
-    uint32_t deadline_ms, used_ms, date_s, date_at_ms;
+    uint32_t received; /* bytes of the answer so far; may wrap */
+    uint32_t deadline_ms, date_s, date_at_ms;
+    uint32_t used_ms; /* when the connection was used last; during a request, when that began */
     osb_status (*next)(osb_client *client, osb_status status);
     osb_sandbox *box, *suspended;
     osb__call call;
@@ -2330,7 +2383,8 @@ enum {
     OSB__MAP,     /* object of texts, each entry handed out */
     OSB__ARRAY,   /* array of texts, each one handed out */
     OSB__KIND = 0x3f,
-    OSB__REQUIRED = 0x80 /* must be there; on a container: it has such members */
+    OSB__REQUIRED = 0x80 /* must be there; on a container: it has such members; on OSB__STRUCTS:
+                            sent even if empty */
 };
 
 #ifndef OSB_NO_VAULT
@@ -2367,7 +2421,7 @@ static size_t osb__count(const unsigned char *member)
 
 static bool osb__present(const osb__field *field, const unsigned char *member)
 {
-    switch (field->kind) {
+    switch (field->kind & OSB__KIND) {
     case OSB__FLAG:
     case OSB__NOT:
         return *(const bool *)(const void *)member;
@@ -2509,14 +2563,14 @@ static void osb__encode_open(osb__writer *w, osb__frame *frame, const osb__field
                              const unsigned char *base)
 {
     const unsigned char *member = base + field->offset;
-    bool many = field->kind == OSB__STRUCTS || field->kind == OSB__KEYED;
+    unsigned kind = field->kind & OSB__KIND;
+    bool many = kind == OSB__STRUCTS || kind == OSB__KEYED;
     frame->table = field->sub;
     frame->left = 0;
     frame->half_step = field->half_size;
-    frame->keyed = field->kind == OSB__KEYED;
+    frame->keyed = kind == OSB__KEYED;
     frame->base = base;
-    if (many || field->kind == OSB__POINTER)
-        frame->base = (const unsigned char *)osb__pointer(member);
+    if (many || kind == OSB__POINTER) frame->base = (const unsigned char *)osb__pointer(member);
     if (many) {
         frame->left = osb__count(member);
         osb__put(w, frame->keyed ? "{" : "[", 1);
@@ -2572,6 +2626,10 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
                 osb__encode_open(w, top + 1, field, top->base);
                 top++;
             }
+        } else if ((field->kind & OSB__REQUIRED) != 0) {
+            osb__put_comma(w);
+            osb__put_string(w, field->name);
+            osb__put(w, ":[]", 3);
         }
     }
 }
@@ -3501,6 +3559,7 @@ typedef struct osb__op {
 
 typedef struct osb__address {
     const char *host, *path; /* host without brackets; path without a slash at its end */
+    const char *authority_end;
     size_t host_size, path_size;
     uint16_t port;
     bool https, bracketed;
@@ -3562,6 +3621,7 @@ static bool osb__parse_address(const char *text, bool https, osb__address *a)
     if (n == 0 || (a->bracketed && *text++ != ']')) return false;
     a->port = a->https ? 443 : 80;
     if (*text == ':') text = osb__parse_port(text + 1, &a->port);
+    a->authority_end = text;
     return text != NULL && osb__parse_base_path(text, a);
 }
 
@@ -3574,12 +3634,38 @@ static bool osb__lifecycle_address(const osb_client *c, osb__address *a)
     return true;
 }
 
+#ifndef OSB_NO_EXTRAS
+/* Another host and port for an endpoint's, if the caller said so; the path stays. */
+static bool osb__rewrite(const osb_client *c, osb__address *a)
+{
+    const osb_extras *extras = c->config.extras;
+    const char *host = a->host - (a->bracketed ? 1 : 0);
+    osb__address to;
+    size_t i;
+    for (i = 0; extras != NULL && i < extras->rewrite_count; i++) {
+        const osb_pair *rewrite = &extras->rewrites[i];
+        if (!osb__is(host, (size_t)(a->authority_end - host), rewrite->name)) continue;
+        if (!osb__parse_address(rewrite->value, a->https, &to)) return false;
+        to.path = a->path;
+        to.path_size = a->path_size;
+        *a = to;
+        break;
+    }
+    return true;
+}
+#endif
+
 /* Where the call at hand goes. */
 static bool osb__call_address(const osb_client *c, osb__address *a)
 {
     const osb_endpoint *endpoint = c->call.endpoint;
     if (endpoint == NULL) return osb__lifecycle_address(c, a);
-    return osb__parse_address(endpoint->address, endpoint->https, a);
+    if (!osb__parse_address(endpoint->address, endpoint->https, a)) return false;
+#ifndef OSB_NO_EXTRAS
+    return osb__rewrite(c, a);
+#else
+    return true;
+#endif
 }
 
 static bool osb__same_origin(const osb__address *a, const osb__address *b)
@@ -4032,6 +4118,14 @@ static const char *const osb__header_names[OSB__H_COUNT] = {
 #endif
 };
 
+/* The time by the lifecycle server's last Date, or else by the port; 0: unknown. */
+static uint32_t osb__unix_time(const osb_client *c)
+{
+    const osb_port *port = &c->config.port;
+    if (c->date_s != 0) return c->date_s + (port->ops->now_ms(port->ctx) - c->date_at_ms) / 1000u;
+    return port->ops->unix_time != NULL ? port->ops->unix_time(port->ctx) : 0;
+}
+
 /* Headers that only matter when something went wrong. */
 static void osb__error_header(osb_client *c, int header, const char *value, size_t size)
 {
@@ -4044,8 +4138,12 @@ static void osb__error_header(osb_client *c, int header, const char *value, size
         c->error.message_cut = !fits;
         c->error.message = osb__keep(c, value, fits ? size : (c->limit - c->kept) / 4);
     }
-    if (header == OSB__H_RETRY_AFTER && osb__number(value, size, &seconds))
-        c->error.retry_after_s = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+    if (header == OSB__H_RETRY_AFTER) {
+        uint32_t date_s = osb__http_date(value, size), now_s = osb__unix_time(c);
+        if (osb__number(value, size, &seconds))
+            c->error.retry_after_s = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+        else if (now_s != 0 && date_s > now_s) c->error.retry_after_s = date_s - now_s;
+    }
 }
 
 static osb_status osb__framing_header(osb_client *c, int header, const char *value, size_t size)
@@ -4409,7 +4507,7 @@ static osb_status osb__event_summary(osb_client *c, const osb_event *event)
         run->error_name = event->key.data != NULL ? event->key : osb__view("");
         run->error_value = event->text;
         c->base = c->kept; /* later events must not overwrite it */
-        if (!c->pieced && event->text.data != NULL &&
+        if (!c->pieced && event->text.data != NULL && (c->call.op->flags & OSB__ERROR_ENDS) != 0 &&
             osb__integer(event->text.data, event->text.size, &code) && code >= INT32_MIN &&
             code <= INT32_MAX) {
             run->exit_code.set = true;
@@ -4646,7 +4744,8 @@ static void osb__begin_sending(osb_client *c)
     if (osb__source(c) != NULL) c->source_left = c->body_size;
 #endif
     c->accepted = c->answered = false;
-    c->deadline_ms = osb__now(c) + osb__timeout(c);
+    c->used_ms = osb__now(c);
+    c->deadline_ms = c->used_ms + osb__timeout(c);
 }
 
 /* Whether an idle connection is still good: used not long ago, not closed by the server meanwhile,
@@ -4658,6 +4757,13 @@ static bool osb__is_fresh(const osb_client *c)
     if (osb__now(c) - c->used_ms >= OSB__REUSE_MS) return false;
     io = (port->ops->recv)(port->ctx, c->buffer + c->base, 1);
     return osb__is_later(io);
+}
+
+/* A sandbox's own address is often one that only its server can reach. */
+static const char *osb__proxy_hint(const osb_client *c)
+{
+    if (c->call.endpoint == NULL || c->config.use_server_proxy) return NULL;
+    return OSB__SAY("the sandbox's address may be out of reach: try use_server_proxy");
 }
 
 /* OSB_PENDING: waiting; OSB_OK: connected. */
@@ -4689,7 +4795,7 @@ static OSB__APART osb_status osb__connect(osb_client *c)
     }
     if (io < 0) {
         osb__port_error(c);
-        return osb__fail(c, OSB_E_CONNECT, NULL);
+        return osb__fail(c, OSB_E_CONNECT, osb__proxy_hint(c));
     }
     c->connecting = false;
     c->alive = true;
@@ -4733,7 +4839,7 @@ static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
         OSB_MEMMOVE(c->buffer + c->base, c->buffer + at, (size_t)n);
         OSB_MEMSET(c->buffer + c->base + n, 0, c->limit - c->base - (size_t)n);
         osb__begin_receiving(c);
-        c->received = true;
+        c->received += (uint32_t)n;
         c->in_end = c->base + (size_t)n;
         return OSB_OK;
     }
@@ -5025,7 +5131,7 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     *over = true;
     if (io <= 0) return osb__receive_end(c, io);
     c->in_end += (size_t)io;
-    c->received = true;
+    c->received += (uint32_t)io;
     if ((c->call.op->flags & OSB__STREAMS) != 0) c->deadline_ms = osb__now(c) + osb__timeout(c);
     status = osb__consume(c);
     if (c->ended && status == OSB_PENDING && c->drained++ == 8) return OSB_OK;
@@ -5094,7 +5200,7 @@ static bool osb__rewind(osb_client *c)
    new connection, since the reused one died before any byte of an answer came. */
 static bool osb__exchange_over(osb_client *c, osb_status status)
 {
-    bool silent = status == OSB_E_CLOSED && !c->received;
+    bool silent = status == OSB_E_CLOSED && c->received == 0;
     if (c->state == OSB__SENDING) osb__wipe_window(c);
     if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c)) {
         c->used_ms = osb__now(c);
@@ -5111,6 +5217,101 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
         c->error.maybe_applied = c->accepted && !c->answered;
     return false;
 }
+
+static void osb__sleep(osb_client *c, uint32_t ms)
+{
+    c->state = OSB__SLEEPING;
+    c->deadline_ms = osb__now(c) + ms;
+}
+
+#if !defined(OSB_NO_EXTRAS) || !defined(OSB_NO_ADMIN) || !defined(OSB_NO_SNAPSHOTS) ||             \
+    !defined(OSB_NO_BACKGROUND) || !defined(OSB_NO_FILES) || !defined(OSB_NO_VAULT) ||             \
+    !defined(OSB_NO_PTY)
+/* The exchange at hand once more, after a pause; what is allocated stays. */
+static osb_status osb__again(osb_client *c, uint32_t pause_ms,
+                             osb_status (*next)(osb_client *, osb_status))
+{
+    OSB_MEMSET(&c->error, 0, sizeof c->error);
+    c->error.operation = c->call.op->name;
+    c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
+    c->next = next;
+    c->again = true;
+    osb__sleep(c, pause_ms);
+    return OSB_PENDING;
+}
+
+#endif
+
+#ifndef OSB_NO_EXTRAS
+static void osb__log(const osb_client *c, osb_log_level level, osb_status status, uint32_t pause_ms)
+{
+    const osb_extras *extras = c->config.extras;
+    osb_log_entry entry;
+    osb__address a;
+    if (extras->on_log == NULL || level > extras->log_level) return;
+    OSB_MEMSET(&entry, 0, sizeof entry);
+    entry.level = level;
+    entry.operation = c->call.op->name != NULL ? c->call.op->name : "request to a sandbox's port";
+    entry.id = c->call.id;
+    if (osb__call_address(c, &a)) {
+        entry.target.data = a.host - (a.bracketed ? 1 : 0);
+        entry.target.size = (size_t)(a.authority_end - entry.target.data);
+    }
+    entry.status = status;
+    entry.http_status = c->answered ? c->http.status : 0;
+    entry.attempt = c->call.attempt;
+    entry.took_ms = osb__now(c) - c->used_ms;
+    entry.pause_ms = pause_ms;
+    entry.sent_bytes = c->sent;
+    entry.received_bytes = c->received;
+    extras->on_log(extras->user, &entry);
+}
+
+/* Whether sending the request again cannot do its work twice, and may help. */
+static bool osb__may_retry(osb_client *c, osb_status status)
+{
+    const osb_extras *extras = c->config.extras;
+    uint16_t http = c->answered ? c->http.status : 0;
+    bool unsent = status == OSB_E_CONNECT || (!c->accepted && http == 0);
+    if (c->call.attempt >= extras->retries || c->call.once || c->keep_error) return false;
+    if (http == 0 && status != OSB_E_CONNECT && status != OSB_E_CLOSED && status != OSB_E_TIMEOUT)
+        return false;
+    if (http != 0 && http != 429 && http != 502 && http != 503 && http != 504) return false;
+    return (unsent || http == 429 || osb__is_idempotent(c)) && osb__rewind(c);
+}
+
+/* How long to wait before the next attempt: some 75 % of the doubled pause, give or take. */
+static uint32_t osb__backoff(const osb_client *c)
+{
+    const osb_extras *extras = c->config.extras;
+    const osb_port *port = &c->config.port;
+    uint32_t most = osb__default(extras->backoff_most_ms, 30000), half;
+    uint32_t pause = osb__default(extras->backoff_ms, 500), chance = osb__now(c) * 2654435761u;
+    uint8_t i;
+    for (i = 0; i < c->call.attempt && pause < most; i++) pause *= 2;
+    if (pause > most) pause = most;
+    if (port->ops->random != NULL) (void)port->ops->random(port->ctx, &chance, sizeof chance);
+    half = pause / 2;
+    pause = half + chance % (half + 1);
+    if (c->error.retry_after_s > most / 1000u) return UINT32_MAX;
+    return pause < c->error.retry_after_s * 1000u ? c->error.retry_after_s * 1000u : pause;
+}
+
+/* An exchange has its status: tells the log, and whether it is to be done again after a pause. */
+static OSB__APART bool osb__retry(osb_client *c, osb_status status)
+{
+    uint32_t pause_ms;
+    if (c->config.extras == NULL) return false;
+    if (status < 0 && osb__may_retry(c, status) && (pause_ms = osb__backoff(c)) != UINT32_MAX) {
+        osb__log(c, OSB_LOG_DEBUG, status, pause_ms);
+        c->call.attempt++;
+        (void)osb__again(c, pause_ms, c->next);
+        return true;
+    }
+    osb__log(c, status < 0 ? OSB_LOG_ERROR : OSB_LOG_INFO, status, 0);
+    return false;
+}
+#endif
 
 /* The call, or this step of it, has its status: what comes next? */
 static OSB__APART osb_status osb__finish(osb_client *c, osb_status status)
@@ -5153,11 +5354,12 @@ static OSB__APART osb_status osb__start(osb_client *c)
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
     if (!c->keep_error) {
         c->error.target.data = a.host - (a.bracketed ? 1 : 0);
-        c->error.target.size = (size_t)(a.path - c->error.target.data);
+        c->error.target.size = (size_t)(a.authority_end - c->error.target.data);
     }
     status = osb__measure_request(c);
     if (status != OSB_OK) return status;
-    c->accepted = c->answered = c->received = c->whole = c->connecting = false;
+    c->accepted = c->answered = c->whole = c->connecting = false;
+    c->received = 0;
     c->state = OSB__CONNECTING;
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
     return OSB_OK;
@@ -5169,8 +5371,9 @@ static osb_status osb__timed_out(osb_client *c)
                                         OSB__SAY("while sending the request"),
                                         OSB__SAY("while waiting for the answer")};
     bool stream = c->answered && (c->call.op->flags & OSB__STREAMS) != 0;
-    return osb__fail(c, OSB_E_TIMEOUT,
-                     stream ? OSB__SAY("silence on the stream") : phase[c->state]);
+    const char *hint = c->state == OSB__CONNECTING ? osb__proxy_hint(c) : NULL;
+    if (hint == NULL) hint = stream ? OSB__SAY("silence on the stream") : phase[c->state];
+    return osb__fail(c, OSB_E_TIMEOUT, hint);
 }
 
 /* Moves the pending call on until it has to wait or is done. Bounded: sixteen pieces of work. */
@@ -5210,6 +5413,10 @@ static osb_status osb__step(osb_client *c)
         if (!over && status == OSB_OK) continue;
         if (c->state > OSB__STARTING && c->state != OSB__SLEEPING && osb__exchange_over(c, status))
             continue;
+#ifndef OSB_NO_EXTRAS
+        if (c->state > OSB__STARTING && c->state != OSB__SLEEPING && osb__retry(c, status))
+            continue;
+#endif
         status = osb__finish(c, status);
         if (status != OSB_PENDING) return status;
     }
@@ -5301,29 +5508,6 @@ static osb__call *osb__begin(osb_client *c, const osb__op *op)
     c->next = NULL;
     return osb__prepare(c, op);
 }
-
-static void osb__sleep(osb_client *c, uint32_t ms)
-{
-    c->state = OSB__SLEEPING;
-    c->deadline_ms = osb__now(c) + ms;
-}
-
-#if !defined(OSB_NO_ADMIN) || !defined(OSB_NO_SNAPSHOTS) || !defined(OSB_NO_BACKGROUND) ||         \
-    !defined(OSB_NO_FILES) || !defined(OSB_NO_VAULT)
-/* The exchange at hand once more, after a pause; what is allocated stays. */
-static osb_status osb__again(osb_client *c, uint32_t pause_ms,
-                             osb_status (*next)(osb_client *, osb_status))
-{
-    OSB_MEMSET(&c->error, 0, sizeof c->error);
-    c->error.operation = c->call.op->name;
-    c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
-    c->next = next;
-    c->again = true;
-    osb__sleep(c, pause_ms);
-    return OSB_PENDING;
-}
-
-#endif
 
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
                                            uint32_t struct_sizes)
@@ -5467,6 +5651,51 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
     if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
     for (; size > 0 && *out != '\0'; out++) /* a server's text may have several lines */
         if ((unsigned char)*out < ' ') *out = ' ';
+    return (size_t)w.at;
+}
+#endif
+
+#ifndef OSB_NO_EXTRAS
+OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
+{
+    const char *text = entry->operation;
+    osb__writer w;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)out;
+    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    for (; *text != '\0'; text++) {
+        const char *id = entry->id;
+        if (*text != '{' || id == NULL) {
+            osb__put(&w, text, 1);
+            continue;
+        }
+        osb__put_encoded(&w, id, "%");
+        while (*text != '}') text++;
+    }
+    osb__put(&w, " at ", 4);
+    osb__put(&w, entry->target.data, entry->target.size);
+    osb__put(&w, ": ", 2);
+    if (entry->http_status != 0) {
+        osb__put(&w, "HTTP ", 5);
+        osb__put_number(&w, entry->http_status);
+        osb__put(&w, ", ", 2);
+    }
+    if (entry->status != OSB_OK) {
+        osb__put_text(&w, osb_status_name(entry->status));
+        osb__put(&w, ", ", 2);
+    }
+    osb__put_number(&w, entry->took_ms);
+    osb__put_text(&w, " ms, ");
+    osb__put_number(&w, entry->sent_bytes);
+    osb__put_text(&w, " bytes sent, ");
+    osb__put_number(&w, entry->received_bytes);
+    osb__put_text(&w, " received");
+    if (entry->level == OSB_LOG_DEBUG) {
+        osb__put_text(&w, ", again in ");
+        osb__put_number(&w, entry->pause_ms);
+        osb__put_text(&w, " ms");
+    }
+    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
     return (size_t)w.at;
 }
 #endif
@@ -5706,7 +5935,8 @@ OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t 
     if (osb__parse_address(endpoint->address, endpoint->https, &a)) {
         const char *host = a.host - (a.bracketed ? 1 : 0);
         osb__put_text(&w, a.https ? "https://" : "http://");
-        osb__put(&w, host, (size_t)(a.path - host) + a.path_size);
+        osb__put(&w, host, (size_t)(a.authority_end - host));
+        osb__put(&w, a.path, a.path_size);
     }
     if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
     return (size_t)w.at;
@@ -5900,14 +6130,6 @@ OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
     if (call == NULL) return OSB_E_BUSY;
     call->id = id;
     return osb__drive(client);
-}
-
-/* The time by the lifecycle server's last Date, or else by the port; 0: unknown. */
-static uint32_t osb__unix_time(const osb_client *c)
-{
-    const osb_port *port = &c->config.port;
-    if (c->date_s != 0) return c->date_s + (osb__now(c) - c->date_at_ms) / 1000u;
-    return port->ops->unix_time != NULL ? port->ops->unix_time(port->ctx) : 0;
 }
 
 /* The time is known if it can be: renews. What the renewal needs stands in the call before it. */
@@ -6959,8 +7181,7 @@ OSB_DEF osb_status osb_code_context_delete_all(osb_sandbox *box, const char *lan
 static osb_status osb__code_run_next(osb_client *c, osb_status status)
 {
     const osb__code_body *body = (const osb__code_body *)c->call.body;
-    if (status == OSB_OK && ((osb_execution *)c->call.own)->error_name.data == NULL)
-        ((osb_execution *)c->call.own)->exit_code.set = true;
+
     if (status != OSB_E_CANCELLED || body->keep_running) return status;
     return osb__interrupt_run(c, &osb__op_code_interrupt);
 }
@@ -7785,6 +8006,16 @@ OSB_DEF osb_status osb_file_write(osb_sandbox *box, const char *path, const void
     return osb__start_upload(box->client, u, &u->one, 1);
 }
 
+/* Whether each of the caller's structs has its first member, a path. */
+static bool osb__all_named(const osb__op *op, const void *items, size_t count)
+{
+    const unsigned char *item = (const unsigned char *)items;
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (osb__pointer(item + i * op->body->half_size * 2u) == NULL) return false;
+    return true;
+}
+
 /* A call whose body is a bare array or map of the caller's structs. */
 static osb_status osb__send_items(osb_sandbox *box, const osb__op *op, const void *items,
                                   size_t count)
@@ -7792,6 +8023,7 @@ static osb_status osb__send_items(osb_sandbox *box, const osb__op *op, const voi
     osb__call *call = osb__begin_files(box, op);
     osb__items *body;
     if (call == NULL) return OSB_E_BUSY;
+    if (!osb__all_named(op, items, count)) return osb__refuse(box->client, OSB__SAY("no path"));
     body = (osb__items *)osb__alloc(box->client, sizeof *body);
     body->items = items;
     body->count = count;
@@ -7807,6 +8039,8 @@ OSB_DEF osb_status osb_file_replace(osb_sandbox *box, const osb_replacement *ite
     osb__replaced_list *list;
     osb__items *body;
     if (call == NULL) return OSB_E_BUSY;
+    if (!osb__all_named(&osb__op_file_replace, items, count))
+        return osb__refuse(box->client, OSB__SAY("no path"));
     body = (osb__items *)osb__alloc(box->client, sizeof *body);
     body->items = items;
     body->count = count;
@@ -7866,10 +8100,13 @@ static const osb__field osb__metrics_fields[] = {
     {"cpu_used_pct", NULL, OSB__AT(osb_metrics, cpu_used_pct_milli), OSB__MILLI, 0},
     {"mem_total_mib", NULL, OSB__AT(osb_metrics, mem_total_mib_milli), OSB__MILLI, 0},
     {"mem_used_mib", NULL, OSB__AT(osb_metrics, mem_used_mib_milli), OSB__MILLI, 0},
-    {"timestamp", NULL, OSB__AT(osb_metrics, timestamp_ms), OSB__I64, 0},
+    {"timestamp", NULL, OSB__AT(osb_metrics, timestamp_ms), OSB__I64 | OSB__REQUIRED, 0},
     {"error", NULL, OSB__AT(osb_metrics, error), OSB__CUT, 0},
     OSB__END};
-static const osb__field osb__metrics_root = {NULL, osb__metrics_fields, 0, OSB__OBJECT,
+static const osb__field osb__metrics_root = {NULL, osb__metrics_fields, 0,
+                                             OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_metrics)};
+/* A stream's line may be an error instead. */
+static const osb__field osb__metrics_line = {NULL, osb__metrics_fields, 0, OSB__OBJECT,
                                              OSB__HALF(osb_metrics)};
 
 typedef struct osb__metrics_watch {
@@ -7891,7 +8128,7 @@ static osb_status osb__metrics_out(osb_client *c, const osb__field *field, osb_s
 
 static const osb__op osb__op_metrics = {"GET /metrics", NULL, NULL, &osb__metrics_root, NULL, 0};
 static const osb__op osb__op_metrics_watch = {
-    "GET /metrics/watch", NULL, NULL, &osb__metrics_root, osb__metrics_out, OSB__EVENTS};
+    "GET /metrics/watch", NULL, NULL, &osb__metrics_line, osb__metrics_out, OSB__EVENTS};
 
 OSB_DEF osb_status osb_metrics_get(osb_sandbox *box, osb_metrics *metrics)
 {
@@ -8380,6 +8617,7 @@ static osb_status osb__socket_receive(osb_client *c)
     io = port->ops->recv(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
     if (io > 0) {
         c->in_end += (size_t)io;
+        c->received += (uint32_t)io;
         c->deadline_ms = osb__now(c) + osb__timeout(c);
         return OSB_OK;
     }
@@ -9076,10 +9314,10 @@ static const osb__field osb__binding_fields[] = {
     {"auth", osb__auth_fields, OSB__AT(osb_binding, auth), OSB__GROUP, 0},
     OSB__END};
 static const osb__field osb__vault_body_fields[] = {
-    {"credentials", osb__credential_fields, OSB__AT(osb_vault_content, credentials), OSB__STRUCTS,
-     OSB__HALF(osb_credential)},
-    {"bindings", osb__binding_fields, OSB__AT(osb_vault_content, bindings), OSB__STRUCTS,
-     OSB__HALF(osb_binding)},
+    {"credentials", osb__credential_fields, OSB__AT(osb_vault_content, credentials),
+     OSB__STRUCTS | OSB__REQUIRED, OSB__HALF(osb_credential)},
+    {"bindings", osb__binding_fields, OSB__AT(osb_vault_content, bindings),
+     OSB__STRUCTS | OSB__REQUIRED, OSB__HALF(osb_binding)},
     OSB__END};
 static const osb__field osb__credential_changes_fields[] = {
     {"add", osb__credential_fields, OSB__AT(osb_credential_changes, add), OSB__STRUCTS,
@@ -9353,6 +9591,7 @@ static osb_status osb__ready_step(osb_client *c)
         return OSB_OK;
     }
     c->call.timeout_ms = osb__ready_left(c);
+    c->call.once = true;
     c->next = osb__ready_next;
     return OSB_PENDING;
 }

@@ -75,6 +75,7 @@ CONFIGURATIONS = [
             "OSB_NO_BACKGROUND",
             "OSB_NO_CREATE_EXTRAS",
             "OSB_NO_ERROR_TEXT",
+            "OSB_NO_EXTRAS",
             "OSB_NO_METRICS",
             "OSB_NO_PTY",
             "OSB_NO_RAW_REQUEST",

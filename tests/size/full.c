@@ -125,6 +125,7 @@ static any_function volatile const calls[] = {
     CALL(osb_pty_attach),
     CALL(osb_pty_resize),
     CALL(osb_pty_signal),
+    CALL(osb_log_text),
 };
 
 void _start(void);
