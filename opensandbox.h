@@ -8405,9 +8405,9 @@ static OSB__APART osb_status osb__socket_send(osb_client *c)
         if (s->out_at == s->out_size) OSB_MEMSET(s->out, 0, sizeof s->out); /* perhaps a password */
         return OSB_OK;
     }
+    if (!osb__is_later(io)) return osb__socket_broken(c, io);
     osb__want_io(c, io);
-    if (io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE) return OSB_PENDING;
-    return osb__socket_broken(c, io);
+    return OSB_PENDING;
 }
 
 /* The server's last frame: its code and reason. */
@@ -8621,8 +8621,8 @@ static osb_status osb__socket_receive(osb_client *c)
         c->deadline_ms = osb__now(c) + osb__timeout(c);
         return OSB_OK;
     }
-    if (io != OSB_IO_WANT_READ && io != OSB_IO_WANT_WRITE) return osb__socket_broken(c, io);
-    c->want |= io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ;
+    if (!osb__is_later(io)) return osb__socket_broken(c, io);
+    osb__want_io(c, io);
     return OSB_PENDING;
 }
 

@@ -469,6 +469,8 @@ static osb_status call_endpoint_request(scene *s)
 
 #include "tests/replay/calls_egress.h"
 
+#include "tests/replay/calls_pty.h"
+
 typedef struct scene_call {
     const char *name;
     osb_status (*make)(scene *s);
@@ -547,6 +549,10 @@ static const scene_call scene_calls[] = {
     {"directory_create", call_directory_create},
     {"directory_list", call_directory_list},
     {"directory_delete", call_directory_delete},
+    {"pty_create", call_pty_create},
+    {"pty_get", call_pty_get},
+    {"pty_delete", call_pty_delete},
+    {"pty_attach", call_pty_attach},
     {"egress_connect", call_egress_connect},
     {"egress_health", call_egress_health},
     {"egress_get_policy", call_egress_get_policy},
