@@ -410,7 +410,8 @@ def unescape(text):
 
 
 def exchanges(path):
-    """Yields each exchange of a transcript, and whether it ended with 2xx in a call that ended well."""
+    """Yields each exchange of a transcript, and whether it ended with 2xx, or in a WebSocket, in a call
+    that ended well."""
     call, made = None, []
     for line in path.read_text().splitlines():
         if line.startswith("call "):
@@ -423,7 +424,7 @@ def exchanges(path):
             made[-1].texts[line[0]].append(unescape(re.sub("^.[#+]? ?", "", line)))
         elif line.startswith("= OSB_"):
             well = line == "= OSB_OK" or (line == "= OSB_E_CANCELLED" and call in ENDLESS)
-            yield from ((one, well and 200 <= one.status < 300) for one in made)
+            yield from ((one, well and (one.status == 101 or 200 <= one.status < 300)) for one in made)
 
 
 def shown(value, shape, path=""):
