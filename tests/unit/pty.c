@@ -1,0 +1,670 @@
+/* Terminals over WebSocket: the handshake, frames of every kind cut anywhere, what is sent, how it
+   ends, replays and reconnections. */
+#include "tests/support/unit.h"
+
+/* The scripted port's random bytes are 00 11 22 33 and so on: the key and the mask are known. */
+#define UPGRADED                                                                                   \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"            \
+    "Sec-WebSocket-Accept: mVL6JKtNRC4tluIaFAW2hhMffgE=\r\n\r\n"
+#define REQUEST(query)                                                                             \
+    "GET /pty/p1/ws" query " HTTP/1.1\r\nHost: execd.example:44772\r\nUser-Agent: t\r\n"           \
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"                   \
+    "Sec-WebSocket-Key: ABEiM0RVZneImaq7zN3u/w==\r\n\r\n"
+
+enum { TEXT = 0x81, BINARY = 0x82, CLOSE = 0x88, PING = 0x89, PONG = 0x8a };
+
+#define MOST 24
+
+/* A terminal, its script, and what came of it. */
+typedef struct terminal {
+    bench b;
+    osb_pty pty;
+    osb_pty_options options;
+    osb_pty_handlers handlers;
+    struct text wire[MOST]; /* the script's bytes */
+    unsigned used;
+    struct text output, errors;
+    const char *input; /* then OSB_IO_CLOSED */
+    int input_says;    /* instead, if it is not 0 */
+    unsigned connected;
+    bool stop_connected, stop_output;
+} terminal;
+
+static int on_connected(void *user)
+{
+    terminal *t = (terminal *)user;
+    t->connected++;
+    return t->stop_connected;
+}
+
+static int on_output(void *user, osb_stream stream, const void *data, size_t size)
+{
+    terminal *t = (terminal *)user;
+    assert_true(size > 0);
+    text_add(stream == OSB_STDERR ? &t->errors : &t->output, data, size);
+    return t->stop_output;
+}
+
+static int read_input(void *user, void *data, size_t size)
+{
+    terminal *t = (terminal *)user;
+    size_t n;
+    if (t->input_says != 0) return t->input_says;
+    if (t->input == NULL) return OSB_IO_WANT_READ;
+    n = strlen(t->input);
+    if (n == 0) return OSB_IO_CLOSED;
+    if (n > size) n = size;
+    memcpy(data, t->input, n);
+    t->input += n;
+    return (int)n;
+}
+
+static void says(terminal *t, script_kind kind, const void *data, size_t size)
+{
+    struct text *wire = &t->wire[t->used++];
+    assert_true(t->used <= MOST);
+    text_add(wire, data, size);
+    script_add(&t->b.port, kind, wire->data, wire->size, 1);
+}
+
+/* The server sends a frame. */
+static void sends(terminal *t, unsigned first, const void *data, size_t size)
+{
+    unsigned char head[10] = {0};
+    struct text frame = {0};
+    size_t n = 2;
+    head[0] = (unsigned char)first;
+    head[1] = (unsigned char)(size < 126 ? size : size < 65536 ? 126 : 127);
+    if (size >= 126) {
+        n = size < 65536 ? 4 : 10;
+        head[n - 1] = (unsigned char)size;
+        head[n - 2] = (unsigned char)(size >> 8);
+        if (n == 10) head[7] = (unsigned char)(size >> 16);
+    }
+    text_add(&frame, (const char *)head, n);
+    text_add(&frame, data, size);
+    says(t, SCRIPT_REPLY, frame.data, frame.size);
+    text_free(&frame);
+}
+
+static void sends_text(terminal *t, const char *json)
+{
+    sends(t, TEXT, json, strlen(json));
+}
+
+/* The client must send a frame, masked. */
+static void hears(terminal *t, unsigned first, const void *data, size_t size)
+{
+    unsigned char frame[140] = {0};
+    size_t i;
+    frame[0] = (unsigned char)first;
+    frame[1] = (unsigned char)(0x80u | size);
+    for (i = 0; i < 4; i++) frame[2 + i] = (unsigned char)(i * 0x11);
+    for (i = 0; i < size; i++)
+        frame[6 + i] = (unsigned char)(((const unsigned char *)data)[i] ^ (i % 4 * 0x11));
+    says(t, SCRIPT_EXPECT, frame, size + 6);
+}
+
+static void hears_text(terminal *t, const char *json)
+{
+    hears(t, TEXT, json, strlen(json));
+}
+
+static void hears_close(terminal *t)
+{
+    hears(t, CLOSE, "\x03\xe8", 2);
+}
+
+/* Ways to play a script: cuts, modes, "later" at each call. */
+#define WAYS 6u
+
+static void begin(terminal *t, unsigned way, const char *request)
+{
+    static const script_cut cuts[] = {CUT_WHOLE, CUT_BYTES, CUT_RANDOM};
+    memset(t, 0, sizeof *t);
+    if (way % 2 != 0) bench_begin_polling(&t->b, 2048);
+    else bench_begin(&t->b, 2048);
+    t->b.port.cut = cuts[way / 2 % 3];
+    t->b.port.later_always = way % 2 != 0;
+    strcpy(t->pty.id, "p1");
+    t->handlers.user = t;
+    t->handlers.on_connected = on_connected;
+    t->handlers.on_output = on_output;
+    t->handlers.read_input = read_input;
+    text_clear(&t->output);
+    text_clear(&t->errors);
+    bench_execd(&t->b);
+    script_expect(&t->b.port, request);
+    script_reply(&t->b.port, UPGRADED);
+}
+
+static void begin_connected(terminal *t, unsigned way)
+{
+    begin(t, way, REQUEST(""));
+    sends_text(t, "{\"type\":\"connected\",\"session_id\":\"p1\",\"mode\":\"pty\"}");
+}
+
+static osb_status attach(terminal *t)
+{
+    return bench_finish(&t->b, osb_pty_attach(&t->b.box, &t->pty, &t->options, &t->handlers));
+}
+
+static void end(terminal *t)
+{
+    size_t i;
+    bench_end(&t->b);
+    for (i = 0; i < MOST; i++) text_free(&t->wire[i]);
+    text_free(&t->output);
+    text_free(&t->errors);
+}
+
+/* ---- how it goes -------------------------------------------------------------------------------*/
+
+static void test_exit(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        sends(&t, BINARY, "\x01hello ", 7);
+        sends(&t, BINARY, "\x01", 1);
+        sends(&t, BINARY, "\x02oops", 5);
+        sends(&t, BINARY, "\x01world", 6);
+        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":3}");
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "hello world");
+        assert_string_equal(t.errors.data, "oops");
+        assert_true(t.pty.exit_code.set);
+        assert_int_equal(t.pty.exit_code.value, 3);
+        assert_int_equal(t.pty.offset, 15);
+        assert_int_equal(t.pty.close_code, 1000);
+        assert_int_equal(t.connected, 1);
+        assert_false(t.pty.connected);
+        end(&t);
+    }
+}
+
+/* Input in frames of a limited size; its end detaches, and the shell stays. */
+static void test_input(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        char line[300], first[121] = {0}, second[121] = {0}, third[64] = {0};
+        terminal t;
+        memset(line, 'i', sizeof line);
+        line[sizeof line - 1] = '\0';
+        memset(first + 1, 'i', 119);
+        memset(second + 1, 'i', 119);
+        memset(third + 1, 'i', 61);
+        begin_connected(&t, way);
+        t.input = line;
+        hears(&t, BINARY, first, 120);
+        hears(&t, BINARY, second, 120);
+        hears(&t, BINARY, third, 62);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_false(t.pty.exit_code.set);
+        end(&t);
+    }
+}
+
+static void test_resize_and_signal(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        osb_pty_resize(&t.pty, 80, 24);
+        osb_pty_signal(&t.pty, "SIGINT");
+        hears_text(&t, "{\"type\":\"resize\",\"cols\":80,\"rows\":24}");
+        hears_text(&t, "{\"type\":\"signal\",\"signal\":\"SIGINT\"}");
+        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+        sends(&t, CLOSE, "", 0);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_int_equal(t.pty.close_code, 1005);
+        end(&t);
+    }
+}
+
+static void test_no_such_signal(void **state)
+{
+    char name[200];
+    terminal t;
+    (void)state;
+    memset(name, 'S', sizeof name);
+    name[sizeof name - 1] = '\0';
+    begin_connected(&t, 0);
+    osb_pty_signal(&t.pty, name);
+    assert_int_equal(attach(&t), OSB_E_INVALID);
+    end(&t);
+}
+
+/* Pings are answered, also in the middle of a message. */
+static void test_pings(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        static char most[125];
+        terminal t;
+        memset(most, 'p', sizeof most);
+        begin_connected(&t, way);
+        sends(&t, PING, "abc", 3);
+        hears(&t, PONG, "abc", 3);
+        sends(&t, PONG, "unasked", 7);
+        sends(&t, 0x02,
+              "\x01"
+              "one",
+              4); /* a message in three frames */
+        sends(&t, PING, most, sizeof most);
+        hears(&t, PONG, most, sizeof most);
+        sends(&t, 0x00, "", 0);
+        sends(&t, 0x80, "two", 3);
+        sends(&t, 0x01, "{\"type\":", 8);
+        sends(&t, PING, "", 0);
+        hears(&t, PONG, "", 0);
+        sends(&t, 0x80, "\"exit\",\"exit_code\":0} ", 22);
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "onetwo");
+        end(&t);
+    }
+}
+
+/* Frames larger than the buffer, whose length takes two bytes or eight. */
+static void test_large_frames(void **state)
+{
+    static char data[70000];
+    unsigned way;
+    (void)state;
+    memset(data, 'd', sizeof data);
+    data[0] = 1;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        sends(&t, BINARY, data, 126);
+        sends(&t, BINARY, data, 3000);
+        sends(&t, BINARY, data, sizeof data);
+        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_int_equal(t.output.size, 125 + 2999 + sizeof data - 1);
+        assert_int_equal(t.pty.offset, t.output.size);
+        end(&t);
+    }
+}
+
+/* ---- how it ends -------------------------------------------------------------------------------*/
+
+static void test_closed(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    sends(&t, CLOSE, "\x0f\xa1taken over", 12);
+    assert_int_equal(attach(&t), OSB_E_STREAM);
+    assert_int_equal(t.pty.close_code, 4001);
+    assert_true(osb_str_equal(osb_last_error(&t.b.client)->message, "taken over"));
+    end(&t);
+    begin_connected(&t, 0);
+    sends(&t, CLOSE, "\x03\xe8", 2);
+    assert_int_equal(attach(&t), OSB_E_STREAM);
+    assert_int_equal(t.pty.close_code, 1000);
+    end(&t);
+}
+
+static void expect_end(const char *json, osb_status status)
+{
+    unsigned way;
+    for (way = 0; way < WAYS; way++) {
+        osb_status got;
+        terminal t;
+        begin_connected(&t, way);
+        sends_text(&t, json);
+        got = attach(&t);
+        if (got != status) print_error("%s: %s\n", json, osb_status_name(got));
+        assert_int_equal(got, status);
+        end(&t);
+    }
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    expect_end("{\"type\":\"error\",\"error\":\"e\",\"code\":\"C\"}", OSB_E_STREAM);
+    expect_end("{\"type\":", OSB_E_JSON);
+    expect_end("{\"type\":1}", OSB_E_JSON);
+    expect_end("", OSB_E_JSON);
+    expect_end("x", OSB_E_JSON);
+}
+
+static void test_unknown_message(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    sends_text(&t, "{\"type\":\"pong\"} and more");
+    sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+    sends(&t, CLOSE, "\x03\xe8", 2);
+    hears_close(&t);
+    assert_int_equal(attach(&t), OSB_OK);
+    end(&t);
+}
+
+/* What is no frame, or none that may come now. */
+static void test_bad_frames(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } bad[] = {
+        {"\xc2\x02\x01"
+         "a",
+         4}, /* reserved bits */
+        {"\x82\x82"
+         "mask\x01"
+         "a",
+         8}, /* masked */
+        {"\x83\x01"
+         "a",
+         3}, /* unknown opcodes */
+        {"\x8b\x01"
+         "a",
+         3},
+        {"\x80\x01"
+         "a",
+         3}, /* nothing to be continued */
+        {"\x02\x02\x01"
+         "a\x82\x02\x01"
+         "b",
+         8}, /* a message within a message */
+        {"\x09\x01"
+         "a",
+         3},                                /* a control frame in pieces */
+        {"\x89\x7e\x00\x7e", 4},            /* a control frame of 126 bytes */
+        {"\x82\x7f\x80\0\0\0\0\0\0\0", 10}, /* a length of 2^63 */
+        {"\x82\x02\x04"
+         "a",
+         4}, /* unknown kinds of output */
+        {"\x82\x02\x00"
+         "a",
+         4},
+    };
+    unsigned way;
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        for (way = 0; way < WAYS; way++) {
+            terminal t;
+            osb_status status;
+            begin_connected(&t, way);
+            says(&t, SCRIPT_REPLY, bad[i].bytes, bad[i].size);
+            status = attach(&t);
+            if (status != OSB_E_PROTOCOL) print_error("frame %lu\n", (unsigned long)i);
+            assert_int_equal(status, OSB_E_PROTOCOL);
+            end(&t);
+        }
+}
+
+static void test_handlers_stop(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    t.stop_connected = true;
+    assert_int_equal(attach(&t), OSB_E_CANCELLED);
+    end(&t);
+    begin_connected(&t, 0);
+    t.stop_output = true;
+    sends(&t, BINARY, "\x01hello", 6);
+    assert_int_equal(attach(&t), OSB_E_CANCELLED);
+    end(&t);
+    begin_connected(&t, 0);
+    t.input_says = OSB_IO_FAILED;
+    assert_int_equal(attach(&t), OSB_E_CANCELLED);
+    end(&t);
+    begin_connected(&t, 0);
+    t.input_says = 1000; /* more than there was room for */
+    assert_int_equal(attach(&t), OSB_E_CANCELLED);
+    end(&t);
+}
+
+/* Without handlers, or with none of them set. */
+static void test_no_handlers(void **state)
+{
+    int none;
+    (void)state;
+    for (none = 0; none < 2; none++) {
+        osb_pty_handlers empty = {0};
+        terminal t;
+        begin_connected(&t, 0);
+        sends(&t, BINARY, "\x01hello", 6);
+        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":7}");
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        hears_close(&t);
+        assert_int_equal(osb_pty_attach(&t.b.box, &t.pty, NULL, none ? NULL : &empty), OSB_OK);
+        assert_int_equal(t.pty.exit_code.value, 7);
+        assert_int_equal(t.pty.offset, 5);
+        end(&t);
+    }
+}
+
+/* ---- the handshake -----------------------------------------------------------------------------*/
+
+static osb_status shake(const char *answer, bool random)
+{
+    osb_port_ops ops;
+    osb_status status;
+    terminal t;
+    begin(&t, 0, REQUEST(""));
+    t.b.port.step_count = 1;
+    script_request(&t.b.port);
+    script_reply(&t.b.port, answer);
+    script_close(&t.b.port);
+    ops = *t.b.config.port.ops;
+    if (!random) ops.random = NULL;
+    t.b.config.port.ops = &ops;
+    bench_again(&t.b);
+    status = attach(&t);
+    end(&t);
+    return status;
+}
+
+static void test_handshake(void **state)
+{
+    (void)state;
+    assert_int_equal(shake("HTTP/1.1 101 S\r\n\r\n", true), OSB_E_PROTOCOL);
+    assert_int_equal(shake("HTTP/1.1 101 S\r\nSec-WebSocket-Accept: x\r\n\r\n", true),
+                     OSB_E_PROTOCOL);
+    assert_int_equal(shake("HTTP/1.1 101 S\r\nSec-WebSocket-Accept: "
+                           "mVL6JKtNRC4tluIaFAW2hhMffgA=\r\n\r\n",
+                           true),
+                     OSB_E_PROTOCOL);
+    assert_int_equal(shake(UPGRADED, false), OSB_E_PROTOCOL); /* another key was asked with */
+    assert_int_equal(shake("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true), OSB_E_PROTOCOL);
+    assert_int_equal(shake("HTTP/1.1 409 C\r\nContent-Length: 0\r\n\r\n", true), OSB_E_API);
+    assert_int_equal(shake("HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n", true), OSB_E_NOT_FOUND);
+    assert_int_equal(shake("HTTP/1.1 101 S\r\nSec-WebS", true), OSB_E_CLOSED);
+}
+
+static void test_options(void **state)
+{
+    terminal t;
+    (void)state;
+    begin(&t, 0, REQUEST("?pty=0&since=5&takeover=1"));
+    t.options.pipe = t.options.takeover = true;
+    t.pty.offset = 5;
+    sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+    sends(&t, CLOSE, "\x03\xe8", 2);
+    hears_close(&t);
+    assert_int_equal(attach(&t), OSB_OK);
+    end(&t);
+}
+
+static void test_small_buffer(void **state)
+{
+    terminal t;
+    size_t needed;
+    (void)state;
+    begin_connected(&t, 0);
+    t.b.client.limit = 300; /* as a long host would leave it */
+    assert_int_equal(osb_pty_attach(&t.b.box, &t.pty, NULL, NULL), OSB_E_BUFFER);
+    needed = osb_last_error(&t.b.client)->needed;
+    assert_true(needed > 2048);
+    t.b.port.at = t.b.port.step_count;
+    end(&t);
+}
+
+/* ---- replays and reconnections -----------------------------------------------------------------*/
+
+/* What comes again has its offset before it: what is known is not handed out twice, what is gone is
+   counted. */
+static void test_replay(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin(&t, way, REQUEST("?since=10"));
+        t.pty.offset = 10;
+        sends_text(&t, "{\"type\":\"connected\"}");
+        sends(&t, BINARY,
+              "\x03\0\0\0\0\0\0\0\x08"
+              "89ab",
+              13); /* two bytes are known */
+        sends(&t, BINARY,
+              "\x03\0\0\0\0\0\0\0\x00"
+              "0123",
+              13); /* all are */
+        sends(&t, BINARY,
+              "\x03\0\0\0\0\0\0\0\x0f"
+              "fg",
+              11); /* three are missing */
+        sends(&t, BINARY, "\x01h", 2);
+        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "abfgh");
+        assert_int_equal(t.pty.offset, 18);
+        assert_int_equal(t.pty.lost_bytes, 3);
+        end(&t);
+    }
+}
+
+static void test_reconnections(void **state)
+{
+    static const script_kind breaks[] = {SCRIPT_CLOSE, SCRIPT_RESET, SCRIPT_PAUSE};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        terminal t;
+        begin_connected(&t, 0);
+        t.options.reconnections = 2;
+        sends(&t, BINARY, "\x01hello", 6);
+        script_add(&t.b.port, breaks[i], "", 0, 80000);
+        if (breaks[i] == SCRIPT_PAUSE) script_reply(&t.b.port, "too late");
+        script_add(&t.b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+        bench_execd(&t.b);
+        script_expect(&t.b.port, REQUEST("?since=5&takeover=1"));
+        script_reply(&t.b.port, UPGRADED);
+        sends_text(&t, "{\"type\":\"connected\"}");
+        sends(&t, BINARY, "\x03\0\0\0\0\0\0\0\x05!", 10);
+        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "hello!");
+        assert_int_equal(t.connected, 2);
+        end(&t);
+    }
+}
+
+/* Not for ever; and a shell that has exited needs no connection any more. */
+static void test_broken(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    script_reset(&t.b.port);
+    assert_int_equal(attach(&t), OSB_E_TRUNCATED);
+    assert_int_equal(osb_last_error(&t.b.client)->port_code, 42);
+    end(&t);
+    begin_connected(&t, 0);
+    script_pause(&t.b.port, 80000);
+    assert_int_equal(attach(&t), OSB_E_TIMEOUT);
+    assert_in_range(t.b.port.now_ms, 76000, 76200);
+    end(&t);
+    begin_connected(&t, 0);
+    sends_text(&t, "{\"type\":\"exit\",\"exit_code\":2}");
+    script_close(&t.b.port);
+    assert_int_equal(attach(&t), OSB_OK);
+    assert_int_equal(t.pty.exit_code.value, 2);
+    end(&t);
+    begin_connected(&t, 0); /* it breaks while something is to be sent */
+    t.input = "x";
+    script_reset(&t.b.port);
+    assert_int_equal(attach(&t), OSB_E_TRUNCATED);
+    end(&t);
+    begin_connected(&t, 0); /* or while the answer to a close is */
+    sends(&t, CLOSE, "\x03\xe8", 2);
+    script_reset(&t.b.port);
+    assert_int_equal(attach(&t), OSB_E_STREAM);
+    end(&t);
+}
+
+/* ---- the other calls ---------------------------------------------------------------------------*/
+
+static void test_calls(void **state)
+{
+    osb_pty_state description;
+    osb_pty pty;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "{\"session_id\":\"p1\"}");
+    bench_answer(&b, "{\"session_id\":\"p1\",\"running\":true,\"output_offset\":7}");
+    bench_answer(&b, "");
+    assert_int_equal(osb_pty_create(&b.box, "/tmp", NULL, &pty), OSB_OK);
+    assert_string_equal(pty.id, "p1");
+    assert_non_null(strstr(b.port.log.data, "\r\n\r\n{\"cwd\":\"/tmp\"}"));
+    assert_int_equal(osb_pty_get(&b.box, pty.id, &description), OSB_OK);
+    assert_true(description.running);
+    assert_int_equal(description.output_bytes, 7);
+    assert_int_equal(osb_pty_delete(&b.box, pty.id), OSB_OK);
+    bench_end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exit),
+        cmocka_unit_test(test_input),
+        cmocka_unit_test(test_resize_and_signal),
+        cmocka_unit_test(test_no_such_signal),
+        cmocka_unit_test(test_pings),
+        cmocka_unit_test(test_large_frames),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_unknown_message),
+        cmocka_unit_test(test_bad_frames),
+        cmocka_unit_test(test_handlers_stop),
+        cmocka_unit_test(test_no_handlers),
+        cmocka_unit_test(test_handshake),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_small_buffer),
+        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_reconnections),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_calls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
