@@ -8399,7 +8399,7 @@ static OSB__APART osb_status osb__socket_send(osb_client *c)
         status = osb__socket_next_frame(c);
         if (status != OSB_OK || s->out_size == 0) return status;
     }
-    io = port->ops->send(port->ctx, s->out + s->out_at, (size_t)(s->out_size - s->out_at));
+    io = (port->ops->send)(port->ctx, s->out + s->out_at, (size_t)(s->out_size - s->out_at));
     if (io > 0) {
         s->out_at = (uint8_t)(s->out_at + io);
         if (s->out_at == s->out_size) OSB_MEMSET(s->out, 0, sizeof s->out); /* perhaps a password */
@@ -8614,7 +8614,7 @@ static osb_status osb__socket_receive(osb_client *c)
     const osb_port *port = &c->config.port;
     int io;
     if (!osb__make_room(c)) return osb__json_overflow(c);
-    io = port->ops->recv(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
+    io = (port->ops->recv)(port->ctx, c->buffer + c->in_end, c->limit - 1 - c->in_end);
     if (io > 0) {
         c->in_end += (size_t)io;
         c->received += (uint32_t)io;

@@ -471,7 +471,7 @@ static bool osb__mbedtls_find_alert(osb_mbedtls *tls)
 {
     size_t got = 0;
     while (got < sizeof tls->last) {
-        int io = tls->inner.ops->recv(tls->inner.ctx, tls->last + got, sizeof tls->last - got);
+        int io = (tls->inner.ops->recv)(tls->inner.ctx, tls->last + got, sizeof tls->last - got);
         if (io <= 0) return false;
         got += (size_t)io;
     }

@@ -43,14 +43,8 @@
       The platform's own headers are then yours to include, before this one:
          lwIP, with an OS  "lwip/sockets.h" "lwip/netdb.h" "lwip/sys.h"; LWIP_DNS and LWIP_SOCKET 1
                            #define OSB_POSIX_NOW_MS() sys_now()
-         ESP-IDF           <sys/socket.h> <netdb.h> <poll.h> <fcntl.h> <unistd.h> <netinet/tcp.h>
-                           <arpa/inet.h> "esp_timer.h" "esp_random.h"
-                           #define OSB_POSIX_NOW_MS() (uint32_t)(esp_timer_get_time() / 1000)
-                           #define OSB_POSIX_RANDOM(data, size) (esp_fill_random(data, size), 0)
-         Zephyr            the same POSIX headers, <zephyr/kernel.h> <zephyr/random/random.h>;
-                           CONFIG_NET_SOCKETS and CONFIG_POSIX_API
-                           #define OSB_POSIX_NOW_MS() k_uptime_get_32()
-                           #define OSB_POSIX_RANDOM(data, size) sys_csrand_get(data, size)
+      For ESP-IDF and for Zephyr (with CONFIG_POSIX_API) all of this is done below, unless
+      OSB_POSIX_SOCKETS is defined already.
 */
 #ifndef OSB_POSIX_H
 #define OSB_POSIX_H
@@ -68,6 +62,34 @@
 #ifndef OPENSANDBOX_H
 #include "opensandbox.h"
 #endif
+
+#ifndef OSB_POSIX_SOCKETS
+#if defined(ESP_PLATFORM)
+#define OSB_POSIX_SOCKETS
+#include <esp_log.h>
+#include <esp_random.h>
+#include <time.h>
+#define OSB_POSIX_NOW_MS() esp_log_timestamp()
+#define OSB_POSIX_RANDOM(data, size) (esp_fill_random(data, size), 0)
+#define OSB_POSIX_UNIX_TIME() (time(NULL) > 1600000000 ? time(NULL) : 0) /* or not set yet */
+#elif defined(__ZEPHYR__)
+#define OSB_POSIX_SOCKETS
+#include <zephyr/kernel.h>
+#include <zephyr/random/random.h>
+#define OSB_POSIX_NOW_MS() k_uptime_get_32()
+#define OSB_POSIX_RANDOM(data, size) sys_csrand_get(data, size)
+#endif
+#ifdef OSB_POSIX_SOCKETS
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#endif
+#endif
+
 #ifndef OSB_POSIX_SOCKETS
 #include <netdb.h>
 #include <netinet/in.h>

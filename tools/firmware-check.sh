@@ -23,9 +23,19 @@ for ipv6 in 0 1; do
 done
 echo 'the ports for lwIP compile: raw API, sockets, C and C++, IPv4 and IPv6'
 
-core=$lwip/src/core
-gcc -std=c99 -D_POSIX_C_SOURCE=200809L -g -O1 -fsanitize=address,undefined \
-    -fno-sanitize-recover=all $warnings $includes tests/firmware/test_lwip.c -c -o "$work/test.o"
-gcc -g -O1 -w -fsanitize=address $includes "$work/test.o" $core/*.c $core/ipv4/*.c "$lwip/src/netif/ethernet.c" \
-    -fsanitize=undefined -lcmocka -o "$work/test_lwip"
-tools/run-tests.py "$work/test_lwip"
+# Ours with all warnings, lwIP's own sources without; both with sanitizers.
+build_test() {
+    name=$1
+    shift
+    gcc -std=c99 -D_POSIX_C_SOURCE=200809L $sanitize $warnings $includes "$@" \
+        -c tests/firmware/"$name".c -o "$work/$name.o"
+    gcc $sanitize -w $includes "$@" "$work/$name.o" "$lwip"/src/core/*.c "$lwip"/src/core/ipv4/*.c \
+        "$lwip/src/netif/ethernet.c" $more -lcmocka -o "$work/$name"
+}
+
+sanitize='-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all'
+more=
+build_test test_lwip
+more="$(echo "$lwip"/src/api/*.c) $lwip/port/sys_arch.c -lpthread"
+build_test test_sockets -DSOCKETS
+tools/run-tests.py "$work/test_lwip" "$work/test_sockets"

@@ -12,6 +12,9 @@
 #define DEFAULT_TCP_RECVMBOX_SIZE 16
 #define DEFAULT_ACCEPTMBOX_SIZE 4
 #define LWIP_TCPIP_CORE_LOCKING 1
+/* Debian's lwIP leaves these to its configuration, for Linux's struct sockaddr; here it is lwIP's. */
+#define IP4ADDR_SOCKADDR_SET_LEN(address) (address)->sin_len = sizeof *(address)
+#define IPADDR_SOCKADDR_GET_LEN(address) (address)->sa.sa_len
 #else
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
