@@ -1055,7 +1055,6 @@ static int osb__mbedtls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint
         tls->self_signed = depth == 0 && crt->issuer_raw.len == crt->subject_raw.len &&
                            memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->subject_raw.len) == 0;
     if (until_s < tls->until_s) tls->until_s = until_s;
-    tls->flags |= *flags;
     return 0;
 }
 
@@ -1268,8 +1267,8 @@ static int osb__mbedtls_handshake(osb_mbedtls *tls)
     if (later != 0) return later;
     if (code != 0) {
         uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
-        if (flags != 0xffffffffu) tls->flags |= flags; /* the purpose is checked last */
-        osb__mbedtls_forget_session(tls);              /* perhaps the server does not like it */
+        if (flags != 0xffffffffu) tls->flags = flags;
+        osb__mbedtls_forget_session(tls); /* perhaps the server does not like it */
         return osb__mbedtls_failed(tls, code);
     }
     if (!osb__mbedtls_shaken(tls)) return OSB_IO_AGAIN;
