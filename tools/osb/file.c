@@ -90,15 +90,17 @@ static bool to_latin(text *t)
     return true;
 }
 
+/* Polls, so that a signal cannot come just before a read that does not end. */
 static int read_source(void *user, void *data, size_t size)
 {
-    int *fd = user;
+    struct pollfd source = {*(int *)user, POLLIN, 0};
     ssize_t n;
-    do {
+    while (poll(&source, 1, 100) <= 0) {
         attend_signals();
-        n = read(*fd, data, size > 65536 ? 65536 : size);
-    } while (n < 0 && errno == EINTR && !was_interrupted());
-    if (n < 0 && !was_interrupted()) complain("cannot read: %s", strerror(errno));
+        if (was_interrupted()) return -100;
+    }
+    n = read(source.fd, data, size > 65536 ? 65536 : size);
+    if (n < 0) complain("cannot read: %s", strerror(errno));
     return n < 0 ? -100 : (int)n;
 }
 

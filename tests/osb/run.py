@@ -1,0 +1,1052 @@
+#!/usr/bin/env python3
+"""Runs osb, the command line, end to end against the dev server, and looks at output and exit codes;
+what is interactive through a real terminal.
+
+    tools/with-devserver.sh tests/osb/run.py PROGRAM [TEST]...
+"""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = os.path.abspath(sys.argv[1])
+MB = 1 << 20
+
+
+class Result:
+    def __init__(self, done):
+        self.code = done.returncode
+        self.out = done.stdout.decode("utf-8", "replace")
+        self.err = done.stderr.decode("utf-8", "replace")
+        self.bytes = done.stdout
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Case(unittest.TestCase):
+    """A scratch directory, and a HOME without settings."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="osb-test-")
+        self.addCleanup(scratch.cleanup)
+        self.dir = Path(scratch.name)
+        self.env = dict(os.environ, HOME=str(self.dir / "home"))
+
+    def osb(self, *words, code=0, input=b"", env=None, **more):
+        """Runs it; `code` is the exit code that it must have."""
+        if isinstance(input, str):
+            input = input.encode()
+        where = dict({"input": input}, **more) if "stdin" not in more else more
+        done = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, timeout=100,
+                              env=dict(self.env, **(env or {})), cwd=self.dir, **where)
+        result = Result(done)
+        self.assertEqual(result.code, code, f"{words}\n{result.out}\n{result.err}")
+        if code == 0 and "--help" not in words:
+            self.assertNotIn("osb:", result.out)
+        return result
+
+    def fails(self, code, message, *words, **more):
+        """It must fail with one line on stderr, and nothing on stdout."""
+        result = self.osb(*words, code=code, **more)
+        self.assertRegex(result.err, message)
+        self.assertEqual(result.err.count("\n"), 1, result.err)
+        self.assertTrue(result.err.startswith("osb: "), result.err)
+        self.assertEqual(result.out, "")
+        return result
+
+    def file(self, name, content):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content)
+        return path
+
+
+class WithSandbox(Case):
+    """One sandbox for all tests of a class; each has a directory of its own in it."""
+
+    flags = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.box = cls.create(*cls.flags)
+
+    @classmethod
+    def create(cls, *flags):
+        done = subprocess.run([PROGRAM, "sandbox", "create", "python:3.12", "-o", "raw", *flags],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    @classmethod
+    def tearDownClass(cls):
+        subprocess.run([PROGRAM, "sandbox", "kill", cls.box], capture_output=True)
+
+    def setUp(self):
+        super().setUp()
+        self.remote = self.osb("command", "run", self.box, "--", "mktemp", "-d").out.strip()
+        self.addCleanup(lambda: self.osb("file", "rmdir", self.box, self.remote))
+
+    def inside(self, script):
+        return self.osb("command", "run", self.box, "--", "sh", "-c", script).out
+
+
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(self, words, env):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(PROGRAM, [PROGRAM, *map(str, words)], env)
+        self.seen = ""
+
+    def read_until(self, pattern, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, self.seen):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {pattern!r} in {self.seen!r}")
+            if select.select([self.fd], [], [], 0.2)[0]:
+                try:
+                    data = os.read(self.fd, 65536)
+                except OSError:
+                    data = b""
+                if not data:
+                    break
+                self.seen += data.decode("utf-8", "replace")
+        return re.search(pattern, self.seen)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self):
+        """Reads on until it has ended; its exit code."""
+        self.read_until(r"(?!)")
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+# ---- the command line itself ---------------------------------------------------------------------
+
+class Usage(Case):
+    def test_wrong_use_is_one_line_and_2(self):
+        for message, *words in (
+            ("there is no command 'nosuch'", "nosuch"),
+            ("there is no command 'sandbox nosuch'", "sandbox", "nosuch"),
+            ("there is no --nosuch", "--nosuch"),
+            ("sandbox get: there is no --image", "sandbox", "get", "x", "--image", "y"),
+            ("there is no -Z", "sandbox", "list", "-Z"),
+            ("sandbox get: ID is missing; see osb sandbox get --help", "sandbox", "get"),
+            ("file mv: TO is missing", "file", "mv", "a", "b"),
+            ("sandbox get: 'b' is too much", "sandbox", "get", "a", "b"),
+            ("--output wants FORMAT", "sandbox", "list", "--output"),
+            ("-o wants FORMAT", "sandbox", "list", "-o"),
+            ("-o xml is not among: table json yaml", "sandbox", "list", "-o", "xml"),
+            ("-o table is not among: raw", "file", "cat", "a", "b", "-o", "table"),
+            ("--watch takes no value", "sandbox", "metrics", "a", "--watch=1"),
+            ("--page x is not a number", "sandbox", "list", "--page", "x"),
+            ("pages and their sizes begin with 1", "sandbox", "list", "--page", "0"),
+            ("--env X is not NAME=VALUE", "run", "-e", "X", "image", "--", "true"),
+            ("--timeout 5x is not a time", "sandbox", "renew", "a", "-t", "5x"),
+            ("--timeout 1m1h is not a time", "sandbox", "renew", "a", "-t", "1m1h"),
+            ("--timeout 10s: a sandbox lives at least 60s", "sandbox", "create", "i", "-t", "10s"),
+            ("--protocol ftp is not http", "--protocol", "ftp", "sandbox", "list"),
+            ("run: the command is missing", "run", "image"),
+            ("run: the command is missing", "run", "image", "--"),
+            ("no image: give --image", "sandbox", "create"),
+            ("an image or --snapshot", "sandbox", "create", "i", "--snapshot", "s"),
+            ("--image-auth-username and --image-auth-password", "sandbox", "create", "i",
+             "--image-auth-username", "me"),
+            ("--credential-proxy needs", "sandbox", "create", "i", "--credential-proxy"),
+            ("--allow or --network-policy-file", "sandbox", "create", "i", "--allow", "h",
+             "--network-policy-file", "f"),
+            ("--platform linux is not OS/ARCH", "sandbox", "create", "i", "--platform", "linux"),
+            ("--state Asleep is not Pending", "sandbox", "list", "-s", "Asleep"),
+            ("--timeout is missing", "sandbox", "renew", "a"),
+            ("--port is missing", "sandbox", "endpoint", "a"),
+            ("--port is missing, or not from 1", "sandbox", "endpoint", "a", "-p", "70000"),
+            ("b is not KEY=VALUE", "sandbox", "metadata", "a", "b"),
+            ("-o json goes with --background", "command", "run", "a", "-o", "json", "--", "x"),
+            ("--gid goes with --uid", "command", "run", "a", "--gid", "1", "--", "x"),
+            ("--follow goes with -o raw", "command", "logs", "a", "b", "-f", "-o", "json"),
+            ("--mode 999 is not a mode", "file", "chmod", "a", "b", "--mode", "999"),
+            ("--mode is missing", "file", "chmod", "a", "b"),
+            ("--encoding utf-7 is neither", "file", "cat", "a", "b", "--encoding", "utf-7"),
+            ("--content or a file", "file", "write", "a", "b", "c", "-c", "d"),
+            ("--pattern is missing", "file", "search", "a", "b"),
+            ("--old is missing", "file", "replace", "a", "b"),
+            ("--new is missing", "file", "replace", "a", "b", "--old", "x"),
+            ("--rule is missing", "egress", "patch", "a"),
+            ("--rule permit=x is neither", "egress", "patch", "a", "--rule", "permit=x"),
+            ("--target is missing", "egress", "delete", "a"),
+            ("--file is missing", "egress", "replace", "a"),
+            ("--file is missing", "credential-vault", "create", "a"),
+            ("--scope is missing", "diagnostics", "logs", "a"),
+            ("--language is missing", "code", "context", "create", "a"),
+            ("either CONTEXT or --language", "code", "context", "delete", "a"),
+            ("--code or a file", "code", "run", "a", "f", "-c", "1"),
+            ("--workspace is missing", "isolated", "create", "a"),
+            ("--template-file is missing", "pool", "create", "a"),
+            ("ksh is not bash, zsh or fish", "completion", "ksh"),
+        ):
+            with self.subTest(words):
+                self.fails(2, re.escape(message), *words)
+
+    def test_flags_stand_anywhere_and_in_any_form(self):
+        for words in (["-o", "json", "sandbox", "list"], ["sandbox", "list", "-ojson"],
+                      ["sandbox", "-o", "json", "list"], ["sandbox", "list", "--output=json"],
+                      ["sandbox", "list", "-qo", "JSON"]):
+            with self.subTest(words):
+                if words[0] == "-o":
+                    self.fails(2, "there is no -o", *words)
+                elif words[1] == "-o":
+                    self.fails(2, "sandbox: there is no -o", *words)
+                else:
+                    self.assertIn("items", self.osb(*words).json)
+
+    def test_help_of_everything(self):
+        top = self.osb("--help").out
+        self.assertIn("osb run python:3.12", top)
+        self.assertEqual(self.osb(code=2).out, top)
+        for group in re.findall(r"see osb (\S+) --help", top):
+            self.assertIn("Commands:", self.osb(group, "--help").out)
+        page = self.osb("man").out
+        names = re.findall(r"^\.SS osb ([a-z\\ -]+)", page, re.M)
+        self.assertGreater(len(names), 75)
+        for name in names:
+            words = name.replace("\\", "").split(" -- ")[0].split()
+            self.assertIn("Usage: osb " + " ".join(words), self.osb(*words, "-h").out)
+
+    def test_manual_is_good_roff(self):
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"],
+                              input=self.osb("man").bytes, capture_output=True) \
+            if any(os.access(f"{d}/groff", os.X_OK) for d in os.get_exec_path()) else None
+        if done is None:
+            self.skipTest("no groff")
+        self.assertEqual(done.stderr, b"")
+
+    def test_version(self):
+        self.assertRegex(self.osb("--version").out, r"^osb \d+\.\d+\.\d+\n$")
+
+    def test_completion_words(self):
+        def offered(*words):
+            return [line.split("\t")[0] for line in
+                    self.osb("__complete", "--", *words).out.splitlines()]
+        self.assertIn("sandbox", offered(""))
+        self.assertEqual(offered("sandbox", "cr"), ["create"])
+        self.assertEqual(offered("command", "se"), ["session"])
+        self.assertIn("--image", offered("sandbox", "create", "--i"))
+        self.assertNotIn("--watch", offered("sandbox", "create", "--"))
+        self.assertEqual(offered("sandbox", "list", "-o", ""), ["table", "json", "yaml"])
+        self.assertEqual(offered("run", "i", "--", "l"), [])
+
+    def test_completion_in_the_shells(self):
+        path = f"{os.path.dirname(PROGRAM)}:{os.environ['PATH']}"
+        (self.dir / "osb").symlink_to(PROGRAM)
+        env = dict(self.env, PATH=f"{self.dir}:{path}")
+        script = self.osb("completion", "bash").out
+        ask = script + 'COMP_WORDS=(osb sandbox re); COMP_CWORD=2; _osb; echo "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, env=env)
+        self.assertEqual(done.stdout.split(), ["resume", "renew"], done.stderr)
+        for shell in ("zsh", "fish"):
+            self.assertIn("__complete", self.osb("completion", shell).out)
+
+
+# ---- settings ------------------------------------------------------------------------------------
+
+class Settings(Case):
+    def path(self):
+        return self.dir / "home/.opensandbox/config.toml"
+
+    def shown(self, *words, env=None):
+        clean = {name: "" for name in os.environ if name.startswith("OPEN_SANDBOX_")}
+        return self.osb("config", "show", "-o", "json", *words, env=dict(clean, **(env or {}))).json
+
+    def test_flag_before_environment_before_file_before_default(self):
+        self.assertIsNone(self.shown()["domain"])
+        self.osb("config", "init")
+        self.osb("config", "set", "connection.domain", "file.example.com")
+        self.assertEqual(self.shown()["domain"], "file.example.com")
+        env = {"OPEN_SANDBOX_DOMAIN": "env.example.com"}
+        self.assertEqual(self.shown(env=env)["domain"], "env.example.com")
+        self.assertEqual(self.shown("--domain", "flag", env=env)["domain"], "flag")
+
+    def test_each_setting_from_file_and_environment(self):
+        self.osb("config", "init")
+        for key, value, shown, want in (
+            ("connection.api_key", "secret-key", "api_key", "se******ey"),
+            ("connection.protocol", "https", "protocol", "https"),
+            ("connection.request_timeout", "7", "request_timeout", 7),
+            ("connection.use_server_proxy", "true", "use_server_proxy", True),
+            ("defaults.image", 'a"b\\c', "default_image", 'a"b\\c'),
+            ("defaults.timeout", "none", "default_timeout", "none"),
+        ):
+            self.osb("config", "set", key, value)
+            self.assertEqual(self.shown()[shown], want)
+        env = {"OPEN_SANDBOX_PROTOCOL": "http", "OPEN_SANDBOX_REQUEST_TIMEOUT": "9",
+               "OPEN_SANDBOX_USE_SERVER_PROXY": "off", "OPEN_SANDBOX_API_KEY": "abcd"}
+        shown = self.shown(env=env)
+        self.assertEqual((shown["protocol"], shown["request_timeout"], shown["use_server_proxy"],
+                          shown["api_key"]), ("http", 9, False, "****"))
+        self.assertTrue(self.shown("--use-server-proxy", env=env)["use_server_proxy"])
+
+    def test_the_file_is_private_and_keeps_what_is_in_it(self):
+        self.osb("config", "init")
+        self.assertEqual(self.path().stat().st_mode & 0o777, 0o600)
+        self.path().write_text("# mine\n[other]\nx = 1\n[connection]\n# domain = \"a\" # note\n")
+        self.osb("config", "set", "connection.domain", "b")
+        self.osb("config", "set", "output.color", "false")
+        self.assertEqual(self.path().read_text(), "# mine\n[other]\nx = 1\n[connection]\n"
+                         "domain = \"b\"\n\n[output]\ncolor = false\n")
+
+    def test_errors_name_file_and_line(self):
+        self.fails(125, "run osb config init first", "config", "set", "connection.domain", "x")
+        self.osb("config", "init")
+        self.fails(125, "--force overwrites", "config", "init")
+        self.osb("config", "init", "--force")
+        self.fails(2, "there is no connection.nosuch", "config", "set", "connection.nosuch", "x")
+        self.path().write_text("[connection]\ndomain = \"open\n")
+        self.fails(2, r"config.toml:2: the value is empty, or its quotes", "sandbox", "list")
+        self.path().write_text("what\n")
+        self.fails(2, r"config.toml:1: neither", "sandbox", "list")
+        self.fails(2, "there is no .*nosuch.toml", "--config", "nosuch.toml", "sandbox", "list")
+        self.path().unlink()
+        self.fails(2, "neither true nor false", "sandbox", "list",
+                   env={"OPEN_SANDBOX_USE_SERVER_PROXY": "maybe"})
+        self.fails(2, "not a number of seconds", "sandbox", "list",
+                   env={"OPEN_SANDBOX_REQUEST_TIMEOUT": "soon"})
+
+    def test_defaults_are_used(self):
+        self.osb("config", "init")
+        self.osb("config", "set", "defaults.image", "from-settings:1")
+        self.osb("config", "set", "defaults.timeout", "none")
+        made = self.osb("sandbox", "create", "-o", "json").json
+        self.assertEqual((made["image"], made["timeout"]), ("from-settings:1", "manual-cleanup"))
+        self.osb("sandbox", "kill", made["id"])
+
+
+# ---- failures ------------------------------------------------------------------------------------
+
+class Failures(Case):
+    def test_each_says_what_to_do(self):
+        self.fails(125, "not authorized.*check the API key", "sandbox", "list", "--api-key", "x")
+        self.fails(125, "not authorized.*set OPEN_SANDBOX_API_KEY", "sandbox", "list",
+                   env={"OPEN_SANDBOX_API_KEY": ""})
+        self.fails(125, "cannot connect.*check --domain", "sandbox", "list", "--domain",
+                   "127.0.0.1:1")
+        self.fails(125, "not found.*see osb sandbox list", "sandbox", "get", "nosuch")
+        self.fails(125, "not found.*see osb sandbox list", "file", "cat", "nosuch", "/x")
+        self.fails(125, r"\(?https", "--protocol", "https", "sandbox", "list")
+        self.fails(2, "too long for a sandbox's id", "file", "cat", "x" * 100, "/x")
+
+    def test_a_timeout_is_124(self):
+        box = self.osb("sandbox", "create", "i", "--skip-health-check", "--extension",
+                       "devserver.execd-delay-ms=2500", "-o", "raw").out.strip()
+        self.fails(124, "timed out.*--request-timeout", "file", "info", box, "/", "--request-timeout",
+                   "1")
+        self.osb("sandbox", "kill", box)
+
+    def test_not_ready_and_failed(self):
+        self.fails(124, "not ready in time.*--ready-timeout", "sandbox", "create", "i",
+                   "--extension", "devserver.never-ready=1", "--ready-timeout", "1s")
+        self.fails(125, "no more room", "sandbox", "create", "i",
+                   "--extension", "devserver.fail=no more room")
+
+    def test_lost_answer_says_so(self):
+        self.fails(125, "it may have been done nevertheless", "sandbox", "create", "i",
+                   "--extension", "devserver.create-answer=drop")
+
+    def test_broken_stdout(self):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([PROGRAM, "sandbox", "list"], stdout=write, stderr=subprocess.PIPE,
+                              env=self.env)
+        os.close(write)
+        self.assertEqual(done.returncode, 141)
+
+
+# ---- run -----------------------------------------------------------------------------------------
+
+class Run(Case):
+    def count(self):
+        return self.osb("sandbox", "list", "-m", "of=run-test", "-o", "json").json["pagination"][
+            "total_items"]
+
+    def test_output_exit_code_and_no_sandbox_left(self):
+        done = self.osb("run", "python:3.12", "-m", "of=run-test", "-e", "GREETING=hi there", "--",
+                        "sh", "-c", "echo $GREETING; echo no >&2; exit 7", code=7)
+        self.assertEqual((done.out, done.err), ("hi there\n", "no\n"))
+        self.assertEqual(self.count(), 0)
+
+    def test_words_reach_the_command_as_they_are(self):
+        words = ["a b", "", "$HOME", "it's", "-o", "--", "\"", "\\", "*", "\n"]
+        done = self.osb("run", "python:3.12", "--", "python3", "-c",
+                        "import sys; print(sys.argv[1:])", *words)
+        self.assertEqual(done.out, repr(words) + "\n")
+        self.assertEqual(self.osb("run", "i", "echo", "-n", "x").out, "x\n")
+
+    def test_exit_codes(self):
+        for code, message, *command in (
+            (127, "not found", "nosuch-command"),
+            (126, "ermission denied|annot execute|s a directory", "/tmp"),
+            (137, "ended by a signal: killed", "sh", "-c", "kill -9 $$"),
+        ):
+            done = self.osb("run", "i", "--", *command, code=code)
+            self.assertRegex(done.err, message)
+        self.osb("run", "i", "--", "sh", "-c", "exit 255", code=255)
+        begin = time.monotonic()
+        self.fails(124, "timed out after 1s", "run", "i", "-t", "1s", "--", "sleep", "30")
+        self.assertLess(time.monotonic() - begin, 20)
+
+    def test_keep(self):
+        done = self.osb("run", "i", "--keep", "-m", "of=run-test", "--", "true")
+        box = re.search(r"the sandbox is kept: (\S+)", done.err).group(1)
+        self.assertEqual(self.count(), 1)
+        self.osb("sandbox", "kill", box)
+        self.assertEqual(self.osb("run", "i", "--keep", "-q", "--", "true").err, "")
+
+    def test_allow_is_a_policy(self):
+        done = self.osb("run", "i", "--keep", "--allow", "a.example.com", "--allow", "b.example.com",
+                        "--", "true")
+        box = re.search(r"kept: (\S+)", done.err).group(1)
+        policy = self.osb("egress", "get", box, "-o", "json").json
+        self.assertEqual(policy["default_action"], "deny")
+        self.assertEqual([rule["target"] for rule in policy["egress"]],
+                         ["a.example.com", "b.example.com"])
+        self.osb("sandbox", "kill", box)
+
+    def test_workdir(self):
+        self.assertEqual(self.osb("run", "i", "-w", "/usr", "--", "pwd").out, "/usr\n")
+
+    def test_much_output_is_whole(self):
+        done = self.osb("run", "i", "--", "seq", "200000")
+        self.assertEqual(done.out, "".join(f"{n}\n" for n in range(1, 200001)))
+
+    def test_a_reader_that_leaves_ends_it(self):
+        command = f"'{PROGRAM}' run i -m of=run-test -- sh -c 'while :; do echo y; done' | head -1"
+        done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"],
+                              capture_output=True, text=True, env=self.env, timeout=60)
+        self.assertEqual(done.stdout, "y\n141\n", done.stderr)
+        self.assertEqual(self.count(), 0)
+
+    def test_ctrl_c_interrupts_the_command(self):
+        t = Terminal(["run", "i", "-m", "of=run-test", "--", "sh", "-c",
+                      "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.1; done"],
+                     self.env)
+        t.read_until("ready")
+        t.type("\x03")
+        t.read_until("caught")
+        self.assertEqual(t.end(), 5)
+        self.assertIn("once more to leave", t.seen)
+        self.assertEqual(self.count(), 0)
+
+    def test_ctrl_c_of_a_plain_command_is_130(self):
+        t = Terminal(["run", "i", "--", "sh", "-c", "echo ready; sleep 60"], self.env)
+        t.read_until("ready")
+        t.type("\x03")
+        self.assertEqual(t.end(), 130)
+
+    def test_ctrl_c_twice_leaves(self):
+        t = Terminal(["run", "i", "-m", "of=run-test", "--", "sh", "-c",
+                      "trap '' TERM INT; echo ready; while :; do sleep 0.1; done"], self.env)
+        t.read_until("ready")
+        t.type("\x03")
+        time.sleep(0.5)
+        t.type("\x03")
+        self.assertEqual(t.end(), 130)
+        self.assertEqual(self.count(), 0)
+
+    def test_ctrl_c_while_it_is_created(self):
+        t = Terminal(["run", "i", "-m", "of=run-test", "--extension", "devserver.never-ready=1",
+                      "--", "true"], self.env)
+        time.sleep(1.5)
+        t.type("\x03")
+        self.assertEqual(t.end(), 130)
+        self.assertEqual(self.count(), 0)
+
+    def test_sigterm_cleans_up(self):
+        p = subprocess.Popen([PROGRAM, "run", "i", "-m", "of=run-test", "--", "sh", "-c",
+                              "echo ready; sleep 60"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=self.env)
+        p.stdout.readline()
+        p.send_signal(signal.SIGTERM)
+        p.communicate(timeout=60)
+        self.assertEqual(p.returncode, 143)
+        self.assertEqual(self.count(), 0)
+
+
+# ---- sandboxes -----------------------------------------------------------------------------------
+
+class Sandboxes(WithSandbox):
+    flags = ("-m", "team=blue", "-e", "X=1", "--resource", "cpu=2", "--entrypoint", "sleep",
+             "--entrypoint", "inf", "-t", "20m")
+
+    def test_get_has_the_official_shape(self):
+        info = self.osb("sandbox", "get", self.box, "-o", "json").json
+        self.assertEqual(list(info), ["id", "status", "entrypoint", "expires_at", "created_at",
+                                      "image", "snapshot_id", "platform", "metadata"])
+        self.assertEqual(list(info["status"]), ["state", "reason", "message", "last_transition_at"])
+        self.assertEqual((info["id"], info["status"]["state"], info["image"]["image"],
+                          info["entrypoint"], info["metadata"]),
+                         (self.box, "Running", "python:3.12", ["sleep", "inf"], {"team": "blue"}))
+        table = self.osb("sandbox", "get", self.box).out
+        self.assertRegex(table, r"(?m)^status.state +Running$")
+        self.assertRegex(table, r"(?m)^metadata.team +blue$")
+        yaml = self.osb("sandbox", "get", self.box, "-o", "yaml").out
+        self.assertIn("status:\n  state: Running\n", yaml)
+        self.assertIn("metadata:\n  team: blue\n", yaml)
+
+    def test_list_and_filters(self):
+        table = self.osb("sandbox", "list", "-m", "team=blue", "-s", "running").out.splitlines()
+        self.assertRegex(table[0], r"^ID +STATUS +IMAGE +CREATED AT +EXPIRES AT$")
+        self.assertRegex(table[1], rf"^{self.box} +Running +python:3.12 +\S+ +\S+$")
+        found = self.osb("sandbox", "list", "-m", "team=blue", "-o", "json").json
+        self.assertEqual([item["id"] for item in found["items"]], [self.box])
+        self.assertEqual(found["pagination"]["total_items"], 1)
+        none = self.osb("sandbox", "list", "-m", "team=none", "-o", "json").json
+        self.assertEqual(none["items"], [])
+        self.assertEqual(self.osb("sandbox", "list", "-s", "paused", "-m", "team=blue",
+                                  "-o", "json").json["items"], [])
+
+    def test_pages(self):
+        boxes = [self.create("-m", "of=pages") for _ in range(3)]
+        first = self.osb("sandbox", "list", "-m", "of=pages", "--page-size", "2")
+        self.assertEqual(len(first.out.splitlines()), 3)
+        self.assertIn("this was page 1 of 2: --page 2, or --all", first.err)
+        every = self.osb("sandbox", "list", "-m", "of=pages", "--page-size", "2", "--all", "-o",
+                         "json").json
+        self.assertEqual({item["id"] for item in every["items"]}, set(boxes))
+        killed = self.osb("sandbox", "kill", *boxes)
+        self.assertEqual(killed.out.count("terminated"), 3)
+
+    def test_kill_goes_on_after_a_failure(self):
+        box = self.create()
+        done = self.osb("sandbox", "kill", "nosuch", box, "-o", "json", code=125)
+        self.assertEqual(done.json, [{"sandbox_id": box, "status": "terminated"}])
+        self.assertIn("not found", done.err)
+
+    def test_create_shape(self):
+        made = self.osb("sandbox", "create", "-i", "python:3.12", "-o", "json").json
+        self.assertEqual((made["image"], made["status"], made["timeout"]),
+                         ("python:3.12", "created", "sdk-default"))
+        self.osb("sandbox", "kill", made["id"])
+
+    def test_pause_and_resume(self):
+        box = self.create("--extension", "devserver.transition-ms=300")
+        done = self.osb("sandbox", "pause", box, "--wait", "-o", "json").json
+        self.assertEqual(done, {"status": "ok", "message": f"Sandbox paused: {box}"})
+        self.assertIn("Paused", self.osb("sandbox", "get", box).out)
+        self.assertEqual(self.osb("sandbox", "resume", box).out, f"Sandbox resumed: {box}\n")
+        self.assertIn("Running", self.osb("sandbox", "get", box).out)
+        self.osb("sandbox", "kill", box)
+
+    def test_renew_endpoint_health(self):
+        renewed = self.osb("sandbox", "renew", self.box, "-t", "1h30m", "-o", "json").json
+        self.assertEqual(renewed["sandbox_id"], self.box)
+        self.assertRegex(renewed["expires_at"], r"^\d{4}-")
+        endpoint = self.osb("sandbox", "endpoint", self.box, "-p", "8000", "-o", "json").json
+        self.assertEqual(list(endpoint), ["endpoint", "headers"])
+        url = self.osb("sandbox", "endpoint", self.box, "-p", "8000", "-o", "raw").out
+        self.assertEqual(url, f"http://{endpoint['endpoint']}\n")
+        self.assertEqual(self.osb("sandbox", "health", self.box, "-o", "json").json,
+                         {"sandbox_id": self.box, "healthy": True})
+        self.assertEqual(self.osb("server", "health", "-o", "json").json["healthy"], True)
+        self.assertIn('"healthy": false', self.osb("server", "health", "-o", "json", "--domain",
+                                                   "127.0.0.1:1", code=1).out)
+
+    def test_unhealthy_is_1(self):
+        box = self.create("--skip-health-check", "--extension", "devserver.execd-answer=503")
+        done = self.osb("sandbox", "health", box, "-o", "json", code=1)
+        self.assertEqual(done.json["healthy"], False)
+        self.assertIn("HTTP 503", done.err)
+        self.osb("sandbox", "kill", box)
+
+    def test_metrics(self):
+        metrics = self.osb("sandbox", "metrics", self.box, "-o", "json").json
+        self.assertEqual(list(metrics), ["cpu_count", "cpu_used_percentage", "memory_total_in_mib",
+                                         "memory_used_in_mib", "timestamp"])
+        p = subprocess.Popen([PROGRAM, "sandbox", "metrics", self.box, "--watch"],
+                             stdout=subprocess.PIPE, env=self.env)
+        line = p.stdout.readline().decode()
+        self.assertRegex(line, r"^\[20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\] cpu=[\d.]+% cores=[\d.]+ "
+                               r"mem=[\d.]+/[\d.]+MiB$")
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(timeout=30), 0)
+        p.stdout.close()
+
+    def test_metadata(self):
+        box = self.create("-m", "a=1", "-m", "b=2")
+        self.assertEqual(self.osb("sandbox", "metadata", box, "-o", "json").json,
+                         {"a": "1", "b": "2"})
+        changed = self.osb("sandbox", "metadata", box, "c=3", "a=x", "--unset", "b", "-o", "json")
+        self.assertEqual(changed.json, {"a": "x", "c": "3"})
+        self.osb("sandbox", "kill", box)
+
+    def test_volumes_and_policy_files(self):
+        policy = self.file("p.yaml", "# who may be reached\ndefaultAction: deny\negress:\n"
+                           "- {action: allow, target: pypi.org}\n- action: deny\n"
+                           "  target: \"*.example.com\"\n")
+        volumes = self.file("v.json", json.dumps([{"name": "data", "host": {"path": "/tmp"},
+                                                   "mountPath": "/data", "readOnly": True}]))
+        box = self.create("--network-policy-file", str(policy), "--volumes-file", str(volumes))
+        got = self.osb("egress", "get", box, "-o", "json").json
+        self.assertEqual(got["egress"], [{"action": "allow", "target": "pypi.org"},
+                                         {"action": "deny", "target": "*.example.com"}])
+        self.osb("sandbox", "kill", box)
+
+    def test_bad_files_name_the_line(self):
+        for name, content, message in (
+            ("p", "{\"defaultAction\": \"maybe\"}", r"p:1: defaultAction is neither"),
+            ("p", "defaultAction: deny\nergess: []\n", r"p:2: a policy has no 'ergess', but: "),
+            ("p", "egress:\n- action: allow\n", r"p:2: a rule without a target"),
+            ("p", "egress: x\n", r"p:1: egress is not a list"),
+            ("p", "a: b: c\n", r"p:1: two names on one line"),
+            ("p", "{\"a\": 1", r"p:1: expected , or }"),
+            ("p", "{\"a\": \"b}", r"p:1: a quote is not closed"),
+            ("p", "a: &x 1\n", r"p:1: anchors"),
+            ("p", "a: 1\na: 2\n", r"p:2: 'a' stands here twice"),
+            ("p", "a:\n\t- b\n", r"p:2: a tab"),
+            ("p", "[" * 100, r"p:1: nested too deep"),
+            ("p", "a\0b", r"p: holds a NUL"),
+        ):
+            with self.subTest(content):
+                path = self.file(name, content)
+                self.fails(2, message, "sandbox", "create", "i", "--network-policy-file", path)
+        path = self.file("v", "- name: x\n  mountPath: /x\n")
+        self.fails(2, "not exactly one of host", "sandbox", "create", "i", "--volumes-file", path)
+        self.fails(2, "cannot read nosuch", "sandbox", "create", "i", "--volumes-file", "nosuch")
+
+
+class Snapshots(WithSandbox):
+    def test_all(self):
+        made = self.osb("snapshot", "create", self.box, "--name", "first", "--wait", "-o",
+                        "json").json
+        self.assertEqual((made["name"], made["sandbox_id"], made["status"]["state"]),
+                         ("first", self.box, "Ready"))
+        listed = self.osb("snapshot", "list", "--sandbox", self.box, "-s", "ready", "-o", "json")
+        self.assertEqual([item["id"] for item in listed.json["items"]], [made["id"]])
+        self.assertIn("first", self.osb("snapshot", "get", made["id"]).out)
+        box = self.osb("sandbox", "create", "--snapshot", made["id"], "-o", "raw").out.strip()
+        self.assertEqual(self.osb("sandbox", "get", box, "-o", "json").json["snapshot_id"],
+                         made["id"])
+        self.osb("sandbox", "kill", box)
+        self.assertIn("deleted", self.osb("snapshot", "delete", made["id"]).out)
+        self.fails(125, "not found", "snapshot", "get", made["id"])
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+class Commands(WithSandbox):
+    def test_foreground(self):
+        done = self.osb("command", "run", self.box, "-w", "/usr", "-e", "A=b c", "--", "sh", "-c",
+                        "pwd; echo $A; exit 9", code=9)
+        self.assertEqual(done.out, "/usr\nb c\n")
+
+    def test_background_status_logs(self):
+        started = self.osb("command", "run", self.box, "-d", "-o", "json", "--", "sh", "-c",
+                           "echo one; sleep 1; echo two; exit 6").json
+        self.assertEqual((started["sandbox_id"], started["mode"]), (self.box, "background"))
+        run = started["execution_id"]
+        followed = self.osb("command", "logs", self.box, run, "--follow", code=6)
+        self.assertEqual(followed.out, "one\ntwo\n")
+        status = self.osb("command", "status", self.box, run, "--wait", "-o", "json").json
+        self.assertEqual((status["running"], status["exit_code"]), (False, 6))
+        logs = self.osb("command", "logs", self.box, run, "-o", "json").json
+        self.assertEqual((logs["content"], logs["cursor"]), ("one\ntwo\n", 8))
+        self.assertEqual(self.osb("command", "logs", self.box, run, "--cursor", "4").out, "two\n")
+
+    def test_interrupt(self):
+        run = self.osb("command", "run", self.box, "-d", "-o", "json", "--", "sleep", "60").json[
+            "execution_id"]
+        self.osb("command", "status", self.box, run)
+        self.assertEqual(self.osb("command", "interrupt", self.box, run).out,
+                         f"Interrupted: {run}\n")
+        self.assertFalse(self.osb("command", "status", self.box, run, "--wait", "-o",
+                                  "json").json["running"])
+
+    def test_sessions(self):
+        session = self.osb("command", "session", "create", self.box, "-w", "/usr", "-o",
+                           "json").json["session_id"]
+        run = ("command", "session", "run", self.box, session)
+        self.osb(*run, "--", "export COLOR=red; cd /tmp")
+        self.assertEqual(self.osb(*run, "--", "echo $COLOR; pwd").out, "red\n/tmp\n")
+        self.assertEqual(self.osb(*run, "--", "echo", "$COLOR").out, "$COLOR\n")
+        self.osb(*run, "--", "exit 3", code=3)
+        self.fails(124, "timed out", *run, "-t", "1s", "--", "sleep 20")
+        self.assertEqual(self.osb("command", "session", "delete", self.box, session).out,
+                         f"Deleted session: {session}\n")
+
+    def test_isolated(self):
+        self.assertTrue(self.osb("isolated", "info", self.box, "-o", "json").json["available"])
+        session = self.osb("isolated", "create", self.box, "--workspace", self.remote, "--bind",
+                           "/usr:/usr:ro", "-o", "raw").out.strip()
+        self.assertEqual(self.osb("isolated", "run", self.box, session, "-e", "A=1", "--",
+                                  "echo $A; exit 4", code=4).out, "1\n")
+        self.assertIn(session, self.osb("isolated", "list", self.box).out)
+        self.assertEqual(self.osb("isolated", "get", self.box, session, "-o",
+                                  "json").json["workspace"], self.remote)
+        self.osb("isolated", "delete", self.box, session)
+
+
+class Code(WithSandbox):
+    def test_run(self):
+        self.assertEqual(self.osb("code", "run", self.box, "-c", "print('hi'); 6 * 7").out,
+                         "hi\n42\n")
+        self.assertEqual(self.osb("code", "run", self.box, input="print(1)").out, "1\n")
+        self.assertEqual(self.osb("code", "run", self.box, self.file("a.py", "print(2)")).out,
+                         "2\n")
+
+    def test_failure(self):
+        done = self.osb("code", "run", self.box, "-c", "1/0", code=1)
+        self.assertEqual(done.out, "")
+        self.assertIn("Traceback", done.err)
+        self.assertIn("osb: ZeroDivisionError: division by zero", done.err)
+        told = self.osb("code", "run", self.box, "-c", "print(1); 1/0", "-o", "json", code=1).json
+        self.assertEqual((told["stdout"], told["error"]["name"]), ("1\n", "ZeroDivisionError"))
+        self.assertTrue(told["error"]["traceback"])
+
+    def test_contexts(self):
+        made = self.osb("code", "context", "create", self.box, "-l", "python", "-o", "json").json
+        run = ("code", "run", self.box, "--context", made["id"], "-c")
+        self.osb(*run, "x = 5")
+        self.assertEqual(self.osb(*run, "x + 1").out, "6\n")
+        self.assertIn(made["id"], self.osb("code", "context", "list", self.box).out)
+        self.assertEqual(self.osb("code", "context", "get", self.box, made["id"], "-o",
+                                  "json").json["language"], "python")
+        self.osb("code", "context", "delete", self.box, made["id"])
+        self.fails(125, "not found", "code", "context", "get", self.box, made["id"])
+        self.osb("code", "context", "delete", self.box, "-l", "python")
+
+    def test_ctrl_c_interrupts_the_code(self):
+        t = Terminal(["code", "run", self.box, "-c",
+                      "import time\nprint('ready', flush=True)\ntime.sleep(60)"], self.env)
+        t.read_until("ready")
+        t.type("\x03")
+        self.assertEqual(t.end(), 130)
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+class Files(WithSandbox):
+    def test_write_and_cat(self):
+        path = f"{self.remote}/a/b.txt"
+        done = self.osb("file", "write", self.box, path, "-c", "grüße\n", "--mode", "0640")
+        self.assertEqual(done.out, f"Written: {path}\n")
+        self.assertEqual(self.osb("file", "cat", self.box, path).out, "grüße\n")
+        self.assertEqual(self.osb("file", "info", self.box, path, "-o", "json").json[0]["mode"],
+                         640)
+        blob = os.urandom(3 * MB)
+        self.osb("file", "write", self.box, path, "-", input=blob)
+        self.assertEqual(self.osb("file", "cat", self.box, path).bytes, blob)
+        self.osb("file", "write", self.box, path, self.file("c", "from a file"))
+        self.assertEqual(self.osb("file", "cat", self.box, path).out, "from a file")
+        self.osb("file", "write", self.box, path, input=b"")
+        self.assertEqual(self.osb("file", "cat", self.box, path).bytes, b"")
+
+    def test_a_slow_pipe(self):
+        path = f"{self.remote}/slow"
+        with subprocess.Popen(["sh", "-c", "echo 1; sleep 1; echo 2"],
+                              stdout=subprocess.PIPE) as source:
+            self.osb("file", "write", self.box, path, "-", stdin=source.stdout)
+        self.assertEqual(self.osb("file", "cat", self.box, path).out, "1\n2\n")
+
+    def test_latin(self):
+        path = f"{self.remote}/l"
+        self.osb("file", "write", self.box, path, "-c", "aé€", "--encoding", "latin-1", code=125)
+        self.osb("file", "write", self.box, path, "-c", "aéb", "--encoding", "latin-1")
+        self.assertEqual(self.osb("file", "cat", self.box, path).bytes, b"a\xe9b")
+        self.assertEqual(self.osb("file", "cat", self.box, path, "--encoding", "latin-1").out,
+                         "aéb")
+
+    def test_tree(self):
+        r = self.remote
+        self.osb("file", "mkdir", self.box, f"{r}/d/e", f"{r}/f", "--mode", "700")
+        self.osb("file", "write", self.box, f"{r}/d/x.py", "-c", "one two one")
+        done = self.osb("file", "replace", self.box, f"{r}/d/x.py", "--old", "one", "--new", "1")
+        self.assertIn("(2 times)", done.out)
+        self.osb("file", "chmod", self.box, f"{r}/d/x.py", "--mode", "600")
+        listed = self.osb("file", "ls", self.box, f"{r}/d", "-o", "json").json
+        self.assertEqual({(os.path.basename(e["path"]), e["entry_type"]) for e in listed},
+                         {("e", "directory"), ("x.py", "file")})
+        self.assertEqual(len(self.osb("file", "ls", self.box, r, "-r", "-o", "json").json), 4)
+        found = self.osb("file", "search", self.box, r, "-p", "*.py", "-o", "json").json
+        self.assertEqual([(e["path"], e["size"], e["mode"]) for e in found],
+                         [(f"{r}/d/x.py", 7, 600)])
+        self.assertIn("no files found", self.osb("file", "search", self.box, r, "-p", "*.c").err)
+        self.osb("file", "mv", self.box, f"{r}/d/x.py", f"{r}/y.py")
+        self.assertIn("deleted", self.osb("file", "rm", self.box, f"{r}/y.py").out)
+        self.fails(125, "not found", "file", "info", self.box, f"{r}/y.py")
+        self.assertIn("removed", self.osb("file", "rmdir", self.box, f"{r}/d").out)
+
+    def test_upload_and_download(self):
+        local = self.file("in", os.urandom(100000))
+        local.chmod(0o750)
+        done = self.osb("file", "upload", self.box, local, f"{self.remote}/out")
+        self.assertEqual(done.out, f"Uploaded: {local} -> {self.remote}/out\n")
+        self.assertEqual(done.err, "")
+        self.osb("file", "download", self.box, f"{self.remote}/out", "sub/back")
+        back = self.dir / "sub/back"
+        self.assertEqual(back.read_bytes(), local.read_bytes())
+        self.assertEqual(back.stat().st_mode & 0o777, 0o750)
+        self.osb("file", "download", self.box, f"{self.remote}/out", f"{self.dir}/sub/")
+        self.assertTrue((self.dir / "sub/out").exists())
+        self.assertEqual(self.osb("file", "download", self.box, f"{self.remote}/out", "-").bytes,
+                         local.read_bytes())
+        self.osb("file", "upload", self.box, local, f"{self.remote}/dir/")
+        self.osb("file", "info", self.box, f"{self.remote}/dir/in")
+
+    def test_transfer_failures(self):
+        self.fails(125, "cannot read nosuch", "file", "upload", self.box, "nosuch", "/x")
+        self.fails(2, "is a directory: say --recursive", "file", "upload", self.box, self.dir, "/x")
+        self.fails(2, "is a directory: say --recursive", "file", "download", self.box, self.remote,
+                   "x")
+        self.fails(125, "not found", "file", "download", self.box, f"{self.remote}/no", "x")
+        self.osb("file", "write", self.box, f"{self.remote}/a", "-c", "x")
+        self.fails(125, "cannot (write|make)", "file", "download", self.box, f"{self.remote}/a",
+                   "/proc/no/x")
+
+    def test_large_upload_goes_on_where_it_ended(self):
+        local = self.file("big", os.urandom(20 * MB + 12345))
+        p = subprocess.Popen([PROGRAM, "file", "upload", self.box, local, f"{self.remote}/big"],
+                             stderr=subprocess.PIPE, env=self.env)
+        for _ in range(600):
+            time.sleep(0.05)
+            if "8388608" in self.inside(f"stat -c %s {self.remote}/*.part 2>/dev/null || true"):
+                break
+        p.kill()
+        p.communicate()
+        done = self.osb("file", "upload", self.box, local, f"{self.remote}/big")
+        self.assertRegex(done.err, r"going on from byte (8388608|16777216)\n")
+        self.assertEqual(self.inside(f"ls {self.remote}").split(), ["big"])
+        self.osb("file", "download", self.box, f"{self.remote}/big", "back")
+        self.assertEqual((self.dir / "back").read_bytes(), local.read_bytes())
+
+    def test_large_upload_is_verified(self):
+        local = self.file("big", os.urandom(9 * MB))
+        stamp = int(local.stat().st_mtime)
+        part = f"{self.remote}/big.{9 * MB}-{stamp}.part"
+        self.osb("file", "write", self.box, part, "-c", "not what is there")
+        self.fails(125, "going on|has changed", "file", "upload", self.box, local,
+                   f"{self.remote}/big", "-q")
+        self.osb("file", "upload", self.box, local, f"{self.remote}/big")
+        self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/big").bytes,
+                         local.read_bytes())
+
+    def test_directories(self):
+        tree = {"a.txt": b"a", "empty": b"", "sub/b.bin": os.urandom(5000), "sub/deep/c": b"c",
+                "sub/with space": b"d", "big": os.urandom(9 * MB)}
+        tree.update({f"many/{n}": str(n).encode() for n in range(70)})
+        for name, content in tree.items():
+            self.file(f"tree/{name}", content)
+        (self.dir / "tree/hollow").mkdir()
+        (self.dir / "tree/a.txt").chmod(0o600)
+        (self.dir / "tree/link").symlink_to("a.txt")
+        self.osb("file", "upload", self.box, "tree", f"{self.remote}/t", "-r")
+        self.assertEqual(self.inside(f"stat -c %a {self.remote}/t/a.txt"), "600\n")
+        self.osb("file", "download", self.box, f"{self.remote}/t", "back", "-r")
+        back = {str(p.relative_to(self.dir / "back")): p.read_bytes()
+                for p in (self.dir / "back").rglob("*") if p.is_file()}
+        self.assertEqual(back, dict(tree, link=b"a"))
+        self.assertTrue((self.dir / "back/hollow").is_dir())
+
+    def test_tar_through_a_pipe(self):
+        self.file("t/x", b"1" * 1000)
+        command = (f"tar c -C t . | '{PROGRAM}' file write {self.box} {self.remote}/w.tar - && "
+                   f"'{PROGRAM}' file cat {self.box} {self.remote}/w.tar | tar t")
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True,
+                              env=self.env, cwd=self.dir)
+        self.assertIn("./x", done.stdout, done.stderr)
+
+    def test_progress_on_a_terminal(self):
+        local = self.file("big", os.urandom(9 * MB))
+        for words in (["file", "upload", self.box, local, f"{self.remote}/p"],
+                      ["file", "download", self.box, f"{self.remote}/p", self.dir / "p"]):
+            t = Terminal(words, self.env)
+            self.assertEqual(t.end(), 0)
+            self.assertRegex(t.seen, r"100%  9.4 MB  \d+(\.\d)? [kMG]?B/s  \d+:\d\d left")
+        t = Terminal(["file", "upload", self.box, local, f"{self.remote}/q", "--quiet"], self.env)
+        self.assertEqual(t.end(), 0)
+        self.assertNotIn("%", t.seen)
+
+    def test_ctrl_c_on_an_upload(self):
+        t = Terminal(["file", "write", self.box, f"{self.remote}/x"], self.env)
+        t.read_until("reading what you type; Ctrl-D ends it")
+        t.type("\x03")
+        self.assertEqual(t.end(), 130)
+
+    def test_write_from_a_terminal(self):
+        t = Terminal(["file", "write", self.box, f"{self.remote}/x"], self.env)
+        t.read_until("Ctrl-D ends it")
+        t.type("typed\n\x04")
+        self.assertEqual(t.end(), 0)
+        self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/x").out, "typed\n")
+
+
+class CutDownloads(WithSandbox):
+    """The server closes each download after a while."""
+
+    flags = ("--extension", "devserver.download-cut=1000000")
+
+    def setUp(self):
+        super().setUp()
+        self.content = os.urandom(2500000)
+        self.osb("file", "write", self.box, f"{self.remote}/f", "-", input=self.content)
+
+    def test_download_goes_on_in_one_run(self):
+        self.osb("file", "download", self.box, f"{self.remote}/f", "f")
+        self.assertEqual((self.dir / "f").read_bytes(), self.content)
+        self.assertEqual([p.name for p in self.dir.iterdir() if p.name.endswith(".part")], [])
+
+    def test_cat_is_whole(self):
+        self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/f").bytes, self.content)
+
+    def test_download_goes_on_in_the_next_run(self):
+        self.osb("file", "download", self.box, f"{self.remote}/f", "f")
+        part = self.dir / "f.part"
+        (self.dir / "f").rename(part)
+        when = part.stat().st_mtime
+        part.write_bytes(self.content[:700000])
+        os.utime(part, (when, when))
+        done = self.osb("file", "download", self.box, f"{self.remote}/f", "f")
+        self.assertIn("going on from byte 700000", done.err)
+        self.assertEqual((self.dir / "f").read_bytes(), self.content)
+        self.file("f.part", b"of something else")
+        (self.dir / "f").unlink()
+        self.assertNotIn("going on", self.osb("file", "download", self.box, f"{self.remote}/f",
+                                              "f").err)
+        self.assertEqual((self.dir / "f").read_bytes(), self.content)
+
+
+# ---- egress, vault, diagnostics, pools -----------------------------------------------------------
+
+class Egress(WithSandbox):
+    flags = ("--allow", "api.example.com", "--credential-proxy", "--extension",
+             "devserver.private-vault=1")
+
+    def rules(self):
+        return [(rule["action"], rule["target"]) for rule in
+                self.osb("egress", "get", self.box, "-o", "json").json["egress"]]
+
+    def test_policy(self):
+        done = self.osb("egress", "patch", self.box, "--rule", "allow=pypi.org", "--rule",
+                        "deny=*.x.example.com", "-o", "json").json
+        self.assertEqual(done["patched_rules"][0], {"action": "allow", "target": "pypi.org"})
+        self.assertIn(("deny", "*.x.example.com"), self.rules())
+        self.osb("egress", "delete", self.box, "--target", "pypi.org", "--target",
+                 "*.x.example.com")
+        self.assertEqual(self.rules(), [("allow", "api.example.com")])
+        other = self.file("p.json", '{"defaultAction": "deny", "egress": [{"action": "allow", '
+                                    '"target": "api.example.com"}, {"action": "allow", '
+                                    '"target": "b.example.com"}]}')
+        self.osb("egress", "replace", self.box, "--file", other)
+        self.assertEqual(len(self.rules()), 2)
+        self.osb("egress", "delete", self.box, "--target", "b.example.com")
+        self.assertTrue(self.osb("egress", "health", self.box, "-o", "json").json["healthy"])
+
+    def test_reset(self):
+        box = self.create("--allow", "x.example.com")
+        self.osb("egress", "reset", box)
+        self.assertEqual(self.osb("egress", "get", box, "-o", "json").json["egress"], [])
+        self.osb("sandbox", "kill", box)
+
+    def test_vault(self):
+        vault = ("credentials:\n  - name: key\n    source: {type: inline, value: very-secret}\n"
+                 "bindings:\n  - name: api\n    match:\n      hosts: [api.example.com]\n"
+                 "      methods: [GET]\n    auth:\n      type: apiKey\n      name: X-Key\n"
+                 "      credential: key\n")
+        done = self.osb("credential-vault", "create", self.box, "--file", "-", "-o", "json",
+                        input=vault)
+        self.assertNotIn("very-secret", done.out)
+        self.assertEqual(done.json["credentials"][0]["source_type"], "inline")
+        self.assertEqual(done.json["bindings"][0]["match"]["hosts"], ["api.example.com"])
+        self.fails(125, "HTTP 409", "credential-vault", "create", self.box, "--file", "-",
+                   input=vault)
+        change = {"expectedRevision": done.json["revision"], "credentials": {
+            "replace": [{"name": "key", "source": {"type": "inline", "value": "other"}}]}}
+        patched = self.osb("credential-vault", "patch", self.box, "--file",
+                           self.file("c.json", json.dumps(change)), "-o", "json").json
+        self.assertGreater(patched["revision"], done.json["revision"])
+        self.fails(125, "HTTP 409", "credential-vault", "patch", self.box, "--file",
+                   self.dir / "c.json")
+        self.assertIn("key", self.osb("credential-vault", "credential", "list", self.box).out)
+        self.assertEqual(self.osb("credential-vault", "credential", "get", self.box, "key", "-o",
+                                  "json").json["name"], "key")
+        self.assertIn("api.example.com",
+                      self.osb("credential-vault", "binding", "list", self.box).out)
+        binding = self.osb("credential-vault", "binding", "get", self.box, "api", "-o", "json").json
+        self.assertEqual((binding["auth"], binding["match"]["methods"]),
+                         ({"type": "apiKey", "name": "X-Key"}, ["GET"]))
+        self.assertEqual(self.osb("credential-vault", "get", self.box, "-o",
+                                  "json").json["revision"], patched["revision"])
+        self.assertIn("deleted", self.osb("credential-vault", "delete", self.box).out)
+
+    def test_bad_vault_files(self):
+        for content, message in (
+            ("bindings: []", "no credentials"), ("credentials: []", "no bindings"),
+            ("credentials: [{name: a}]\nbindings: []", "no text in source.value of the credential a"),
+            ("credentials: []\nbindings: [{name: b}]", "no match in the binding b"),
+            ("credentials: []\nbindings: [{name: b, match: {hosts: []}}]", "no hosts"),
+            ("credentials: []\nbindings: [{name: b, match: {ports: [99999]}}]", "not a port"),
+            ("credentials: []\nbindings: []\nsecrets: 1", ":3: a vault has no 'secrets'"),
+        ):
+            with self.subTest(content):
+                self.fails(2, message, "credential-vault", "create", self.box, "--file", "-",
+                           input=content)
+        self.fails(2, "neither credentials nor bindings", "credential-vault", "patch", self.box,
+                   "--file", "-", input="expectedRevision: 1")
+
+
+class Diagnostics(WithSandbox):
+    flags = ("--extension", "devserver.diagnostics=inline")
+
+    def test_all(self):
+        told = self.osb("diagnostics", "logs", self.box, "-s", "container", "-o", "json").json
+        self.assertEqual((told["sandbox_id"], told["kind"], told["scope"], told["delivery"]),
+                         (self.box, "logs", "container", "inline"))
+        self.assertEqual(self.osb("diagnostics", "logs", self.box, "-s", "container").out,
+                         told["content"])
+        self.assertTrue(self.osb("diagnostics", "events", self.box, "-s", "lifecycle").out)
+        for report in ("logs", "events"):
+            done = self.osb("devops", report, self.box)
+            self.assertIn("deprecated", done.err)
+        for report in ("inspect", "summary"):
+            self.assertTrue(self.osb("devops", report, self.box).out)
+
+    def test_not_implemented(self):
+        box = self.create()
+        self.fails(125, "HTTP 501", "diagnostics", "logs", box, "-s", "container")
+        self.osb("sandbox", "kill", box)
+
+
+class Pools(Case):
+    def test_all(self):
+        template = self.file("t.yaml", "spec:\n  containers:\n  - name: a\n    image: python:3.12\n")
+        sizes = ("--buffer-max", "3", "--buffer-min", "1", "--pool-max", "5", "--pool-min", "0")
+        self.fails(2, "--buffer-max is missing", "pool", "create", "p", "--template-file", template)
+        made = self.osb("pool", "create", "warm", "--template-file", template, *sizes, "-o",
+                        "json").json
+        self.assertEqual((made["name"], made["capacity"]["pool_max"]), ("warm", 5))
+        self.assertIn("warm", self.osb("pool", "list").out)
+        self.osb("pool", "update", "warm", "--buffer-max", "4", *sizes[2:])
+        self.assertEqual(self.osb("pool", "get", "warm", "-o", "json").json["capacity"][
+            "buffer_max"], 4)
+        self.assertIn("deleted", self.osb("pool", "delete", "warm").out)
+
+
+if __name__ == "__main__":
+    del sys.argv[1]
+    unittest.main(verbosity=1)
