@@ -212,6 +212,10 @@ $(OSB_PARTS)/source/.fetched: tools/firmware-sources.sh | deps-osb
 	@tools/firmware-sources.sh $(@D) mbedtls
 	@touch $@
 
+.PHONY: osb-test
+osb-test: osb ## run build/osb-notls end to end against a local server
+	@tools/with-devserver.sh python3 tests/osb/run.py build/osb-notls
+
 fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzzer or afl
 	@tools/fuzz.py --engine $(ENGINE) --seconds $(SECONDS)
 
