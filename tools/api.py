@@ -330,7 +330,7 @@ class Header:
     def operations_in_comments(self):
         """What the comments of the public part name; those for files stand for both."""
         public = HEADER.read_text().partition("#ifdef OPENSANDBOX_IMPLEMENTATION")[0]
-        names = {anonymous(re.sub(r"/\d+$", "/{}", f"{method} {path}"))
+        names = {anonymous(f"{method} {path}")
                  for method, path in IN_COMMENT.findall(re.sub(r"\n\s+", " ", public))}
         twice = {name.replace(" ", f" {ISOLATED}", 1) for name in names}
         return names | (twice & self.operations.keys())
@@ -361,7 +361,9 @@ def find_gaps(operations, errors, events, header):
             events = merge(events, operation.answer["text/event-stream"])
     known = {anonymous(operation.name) for operation in operations}
     yield from (f"{name}: only in the header" for name in header.operations if name not in known)
-    yield from (f"{name}: only in a comment" for name in header.comments if name not in known)
+    patterns = [re.escape(name).replace(r"\{\}", r"[^/]+") for name in known]  # examples have an id
+    yield from (f"{name}: only in a comment" for name in header.comments
+                if not any(re.fullmatch(pattern, name) for pattern in patterns))
     yield from compare("errors", Types(flat_shape(errors)), header.errors)
     yield from compare("events", Types(flat_shape(events)), header.events)
 
