@@ -3281,8 +3281,7 @@ static osb_status osb__json_begin_item(osb_client *c, const osb__field *field)
     OSB_MEMSET(item, 0, (size_t)field->half_size * 2u);
     if ((field->kind & OSB__KIND) != OSB__DICT) return OSB_OK;
     if (j->dropped > 0)
-        return osb__too_big(c, "osb_config.memory", field->name != NULL ? field->name : "a key",
-                            c->config.memory_size + j->dropped);
+        return osb__too_big(c, "osb_config.memory", "a key", c->config.memory_size + j->dropped);
     if (!osb__json_unit_key(c, osb__unit_size(c), &key)) return osb__malformed(c);
     key.size =
         osb__unescape(c->buffer + (size_t)((const unsigned char *)key.data - c->buffer), key.size);

@@ -21,6 +21,8 @@ typedef struct outputs {
     osb_isolation isolation;
     osb_isolated_session isolated;
     osb_isolated_info isolated_info;
+    osb_pty pty;
+    osb_pty_state pty_state;
     osb_egress egress;
     osb_policy_status policy;
     osb_credential_info credential;
@@ -139,6 +141,14 @@ static void busy_files(osb_sandbox *box, outputs *o)
     BUSY(osb_directory_delete(box, paths, 1));
 }
 
+static void busy_pty(osb_sandbox *box, outputs *o)
+{
+    BUSY(osb_pty_create(box, NULL, NULL, &o->pty));
+    BUSY(osb_pty_get(box, "x", &o->pty_state));
+    BUSY(osb_pty_delete(box, "x"));
+    BUSY(osb_pty_attach(box, &o->pty, NULL, NULL));
+}
+
 static void busy_isolated(osb_sandbox *box, outputs *o)
 {
     static const osb_isolated_command command = {"a", NULL, 0, 0};
@@ -193,6 +203,7 @@ static void all_busy(bench *b)
     busy_sandbox(&box, &given);
     busy_execd(&box, &given);
     busy_files(&box, &given);
+    busy_pty(&box, &given);
     busy_isolated(&box, &given);
     busy_egress(&box, &given);
     assert_memory_equal(&untouched, &given, sizeof given);

@@ -267,6 +267,21 @@ static void test_bad_sources(void **state)
     expect_broken(files, 2, OSB_E_INVALID);
 }
 
+/* A buffer that a long host leaves no room in for an upload. */
+static void test_no_room(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    b.client.limit = 600;
+    assert_int_equal(osb_file_write(&b.box, "/a", "b", 1), OSB_E_BUFFER);
+    assert_true(osb_last_error(&b.client)->needed > 2048);
+    b.client.limit = 2048;
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_file_write(&b.box, "/a", "b", 1), OSB_OK);
+    bench_end(&b);
+}
+
 static void test_refused_uploads(void **state)
 {
     source s = {10, 0, 100, false, false, false, 0, 0};
@@ -448,6 +463,7 @@ static void test_not_resumed(void **state)
     assert_int_equal(read_with(&b, &options, "abcde"), OSB_E_CLOSED);
     bench_end(&b);
 
+    options.resumptions = 2;
     bench_begin(&b, 1024);
     bench_execd_answers(&b, TEN "abc");
     script_close(&b.port);
@@ -650,16 +666,16 @@ static void test_empty_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),         cmocka_unit_test(test_long_path),
-        cmocka_unit_test(test_large_file),    cmocka_unit_test(test_poor_boundary),
-        cmocka_unit_test(test_boundary),      cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_bad_sources),   cmocka_unit_test(test_refused_uploads),
-        cmocka_unit_test(test_repeated),      cmocka_unit_test(test_unsent),
-        cmocka_unit_test(test_verify),        cmocka_unit_test(test_resumed),
-        cmocka_unit_test(test_not_resumed),   cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_refused_reads), cmocka_unit_test(test_read_all),
-        cmocka_unit_test(test_info),          cmocka_unit_test(test_long_keys),
-        cmocka_unit_test(test_empty_bodies),
+        cmocka_unit_test(test_write),       cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_large_file),  cmocka_unit_test(test_poor_boundary),
+        cmocka_unit_test(test_boundary),    cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_bad_sources), cmocka_unit_test(test_refused_uploads),
+        cmocka_unit_test(test_no_room),     cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_unsent),      cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_resumed),     cmocka_unit_test(test_not_resumed),
+        cmocka_unit_test(test_ranges),      cmocka_unit_test(test_refused_reads),
+        cmocka_unit_test(test_read_all),    cmocka_unit_test(test_info),
+        cmocka_unit_test(test_long_keys),   cmocka_unit_test(test_empty_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
