@@ -5,15 +5,18 @@ what is interactive through a real terminal.
     tools/with-devserver.sh tests/osb/run.py PROGRAM [TEST]...
 """
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -366,6 +369,11 @@ class Failures(Case):
         self.fails(125, "no more room", "sandbox", "create", "i",
                    "--extension", "devserver.fail=no more room")
 
+    def test_verbose_shows_each_request(self):
+        done = self.osb("-v", "sandbox", "list")
+        self.assertRegex(done.err, r"^osb: GET /sandboxes at \S+: HTTP 200, \d+ ms")
+        self.assertNotIn(os.environ["OPEN_SANDBOX_API_KEY"], done.err)
+
     def test_lost_answer_says_so(self):
         self.fails(125, "it may have been done nevertheless", "sandbox", "create", "i",
                    "--extension", "devserver.create-answer=drop")
@@ -700,6 +708,88 @@ class Commands(WithSandbox):
         self.assertEqual(self.osb("isolated", "get", self.box, session, "-o",
                                   "json").json["workspace"], self.remote)
         self.osb("isolated", "delete", self.box, session)
+
+
+class Terminals(WithSandbox):
+    def test_shell(self):
+        t = Terminal(["shell", self.box], self.env)
+        t.type("echo $((6 * 7)); tty\n")
+        t.read_until(r"42\r\n/dev/pts/")
+        t.type("sleep 60\n")
+        time.sleep(0.5)
+        t.type("\x03")  # goes to the sandbox, not to osb
+        t.type("exit 3\n")
+        self.assertEqual(t.end(), 3)
+
+    def test_size_and_its_change(self):
+        t = Terminal(["shell", self.box], self.env)
+        fcntl.ioctl(t.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
+        t.read_until(r"[$#] ")
+        t.type("stty size\n")
+        t.read_until(r"33 101")
+        fcntl.ioctl(t.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 90, 0, 0))
+        time.sleep(0.5)
+        t.type("stty size\nexit\n")
+        t.read_until("44 90")
+        self.assertEqual(t.end(), 0)
+
+    def test_leave_and_come_back(self):
+        t = Terminal(["shell", self.box], self.env)
+        t.type("X=kept; echo ~.; echo re''ady\n")
+        t.read_until("ready")
+        t.type("\n~.")
+        self.assertEqual(t.end(), 0)
+        attach = re.search(r"to come back: osb (pty attach \S+ (\S+))\r\n", t.seen)
+        state = self.osb("pty", "get", self.box, attach.group(2), "-o", "json").json
+        self.assertTrue(state["running"])
+        t = Terminal(attach.group(1).split(), self.env)
+        t.type("echo it is $X\n")
+        t.read_until("it is kept")
+        u = Terminal([*attach.group(1).split(), "--takeover"], self.env)
+        self.assertEqual(t.end(), 125)
+        self.assertIn("somebody else has taken", t.seen)
+        u.type("exit 4\n")
+        self.assertEqual(u.end(), 4)
+
+    def test_the_terminal_is_as_before(self):
+        master, slave = pty.openpty()
+        before = termios.tcgetattr(slave)
+        p = subprocess.Popen([PROGRAM, "shell", self.box], stdin=slave, stdout=slave, stderr=slave,
+                             env=self.env, start_new_session=True)
+        os.write(master, b"echo re''ady\n")
+        seen = b""
+        while b"ready" not in seen:
+            seen += os.read(master, 4096)
+        self.assertNotEqual(termios.tcgetattr(slave), before)
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(timeout=60), 143)
+        self.assertEqual(termios.tcgetattr(slave), before)
+        os.close(master)
+        os.close(slave)
+
+    def test_pipes(self):
+        done = self.osb("shell", self.box, input="echo out; echo err >&2; (exit 5)\n", code=5)
+        self.assertEqual((done.out, done.err), ("out\n", "err\n"))
+        done = self.osb("shell", self.box, "cat", input="typed\n")
+        self.assertIn("typed", done.out)
+
+    def test_run_on_a_terminal(self):
+        t = Terminal(["run", "python:3.12", "--tty", "--", "sh", "-c",
+                      "test -t 0 && echo on a terminal; read x; echo got $x; exit 6"], self.env)
+        t.read_until("on a terminal")
+        t.type("this\n")
+        t.read_until("got this")
+        self.assertEqual(t.end(), 6)
+
+    def test_pty_commands(self):
+        made = self.osb("pty", "create", self.box, "-w", "/usr", "-o", "raw").out.strip()
+        self.osb("pty", "attach", self.box, made, input="")  # its end leaves
+        t = Terminal(["pty", "attach", self.box, made], self.env)
+        t.type("pwd; exit 2\n")
+        t.read_until("/usr")
+        self.assertEqual(t.end(), 2)
+        self.osb("pty", "delete", self.box, made)
+        self.fails(125, "not found", "pty", "get", self.box, made)
 
 
 class Code(WithSandbox):

@@ -27,14 +27,43 @@ static unsigned char first_memory[65536], second_memory[4096];
 osb_client *const client = &first.client;
 bool output_broken;
 
+static bool watching;
+
+void watch_input(bool on)
+{
+    watching = on;
+}
+
+/* As the port's own wait, but stdin ends it too: what is typed must not wait. */
+static void wait_with_input(unsigned want, uint32_t timeout_ms)
+{
+    struct pollfd fds[2];
+    fds[0].fd = osb_posix_fd(&first.tcp);
+    fds[0].events =
+        (short)((want & OSB_WANT_READ ? POLLIN : 0) | (want & OSB_WANT_WRITE ? POLLOUT : 0));
+    fds[1].fd = STDIN_FILENO;
+    fds[1].events = POLLIN;
+    poll(fds, 2, (int)timeout_ms);
+}
+
 static void wait_attentively(void *ctx, unsigned want, uint32_t timeout_ms)
 {
-    first.port.ops->wait(ctx, want, timeout_ms);
+    if (watching) wait_with_input(want, timeout_ms);
+    else first.port.ops->wait(ctx, want, timeout_ms);
     attend_signals();
+}
+
+static void on_log(void *user, const osb_log_entry *entry)
+{
+    char line[512];
+    (void)user;
+    osb_log_text(entry, line, sizeof line);
+    complain("%s", line);
 }
 
 static osb_status open_link(struct link *l)
 {
+    static const osb_extras verbose = {.log_level = OSB_LOG_DEBUG, .on_log = on_log};
     osb_config c = {0};
     l->port = osb_posix_port(&l->tcp);
 #ifdef OSB_TOOL_TLS
@@ -56,6 +85,7 @@ static osb_status open_link(struct link *l)
     c.https = same(config.protocol, "https");
     c.use_server_proxy = config.use_server_proxy;
     c.request_timeout_ms = config.request_timeout_s * 1000;
+    if (config.verbose) c.extras = &verbose;
     c.user_agent = "osb/" OSB_VERSION " opensandbox.h";
     return osb_client_init(&l->client, &c);
 }

@@ -9,6 +9,7 @@
    value.c     documents: built, shown as table, JSON or YAML
    read.c      documents: read from JSON, YAML
    spec.c      documents that describe a policy, volumes, a vault
+   pty.c       terminals
    sandbox.c, snapshot.c, diagnostics.c, pool.c, command.c, code.c, isolated.c, file.c, transfer.c,
    egress.c, vault.c                       the commands, a service each
    library.c   the implementation of opensandbox.h and its ports */
@@ -220,6 +221,8 @@ node *parse_document(const char *path, char *content);
     X(BIND, 0, "bind", "FROM[:TO][:ro]", LIST, "a directory to show inside")                       \
     X(SHARE_NET, 0, "share-net", NULL, SWITCH, "use the sandbox's network")                        \
     X(IDLE_TIMEOUT, 0, "idle-timeout", "TIME", DURATION, "end it after so long without a run")     \
+    X(TTY, 0, "tty", NULL, SWITCH, "on this terminal, as osb shell does")                          \
+    X(TAKEOVER, 0, "takeover", NULL, SWITCH, "take the terminal from whoever is attached")         \
     X(FORCE, 0, "force", NULL, SWITCH, "overwrite")
 
 /* How a flag is read. PAIRS and LIST may be given many times. */
@@ -317,6 +320,9 @@ int interrupted_code(void);
 void hide_interrupts(void); /* for cleaning up: forget what came so far */
 extern bool output_broken;  /* writing to stdout failed */
 
+/* While it is on, waiting for the server ends when there is something to read on stdin. */
+void watch_input(bool on);
+
 /* Handlers that write to stdout. */
 int write_data(void *user, const void *data, size_t size);
 
@@ -334,6 +340,7 @@ bool read_rule(const char *rule, osb_network_rule *to);
 node *put_sandbox(node *parent, const osb_sandbox_info *info, node *metadata, node *entrypoint);
 bool fill_create_options(const args *a, osb_create_options *options);
 int run_in_sandbox(osb_sandbox *box, const osb_command *command);
+int run_on_terminal(osb_sandbox *box, const osb_command *command, bool *detached);
 /* Output and outcome of an execution: handlers for the call, and its exit code afterwards. */
 typedef struct outcome {
     osb_sandbox *box;
@@ -375,8 +382,9 @@ int download_directory(osb_sandbox *box, const char *local, const char *remote);
     X(binding_get) X(diagnostics_logs) X(diagnostics_events) X(devops_logs) X(devops_inspect)      \
     X(devops_events) X(devops_summary) X(pool_create) X(pool_list) X(pool_get) X(pool_update)      \
     X(pool_delete) X(isolated_create) X(isolated_list) X(isolated_get) X(isolated_run)             \
-    X(isolated_diff) X(isolated_commit) X(isolated_delete) X(isolated_info) X(config_init)         \
-    X(config_show) X(config_set) X(server_health) X(completion) X(complete) X(manual)
+    X(isolated_diff) X(isolated_commit) X(isolated_delete) X(isolated_info) X(shell) X(pty_create) \
+    X(pty_get) X(pty_attach) X(pty_delete) X(config_init) X(config_show) X(config_set)             \
+    X(server_health) X(completion) X(complete) X(manual)
 /* clang-format on */
 #define COMMAND_DECLARATION(name) int do_##name(const args *a);
 COMMANDS(COMMAND_DECLARATION)

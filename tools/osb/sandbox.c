@@ -239,15 +239,17 @@ int do_run(const args *a)
     osb_command command = {0};
     osb_sandbox box = {0};
     osb_status status;
+    bool detached = false;
     int code;
     fill_run(a, &options, &command);
     if (!fill_create_options(a, &options)) return EXIT_USAGE;
     status = connect_server();
     if (status == OSB_OK) status = osb_sandbox_create(client, &options, &box);
     if (status != OSB_OK) return failed(status);
-    code = run_in_sandbox(&box, &command);
+    code =
+        has(a, F_TTY) ? run_on_terminal(&box, &command, &detached) : run_in_sandbox(&box, &command);
     hide_interrupts();
-    if (has(a, F_KEEP)) {
+    if (has(a, F_KEEP) || detached) {
         remark("the sandbox is kept: %s", box.id);
         return code;
     }

@@ -12,6 +12,7 @@ const group groups[] = {
     {"snapshot", "snapshots of sandboxes"},
     {"command", "commands in a sandbox"},
     {"command session", "shells that keep their directory and variables"},
+    {"pty", "terminals that stay when one leaves"},
     {"code", "code in a sandbox, with a code interpreter's image"},
     {"code context", "where code runs: its variables last from one run to the next"},
     {"file", "files and directories in a sandbox"},
@@ -36,7 +37,7 @@ const size_t group_count = COUNT(groups);
 /* clang-format off */
 const command_row commands[] = {
     {"run", "IMAGE CMD...", "r", "create a sandbox, run a command in it, kill it",
-     do_run, {F_KEEP, F_WORKDIR, F_TIME_LIMIT, CREATE_FLAGS}},
+     do_run, {F_KEEP, F_TTY, F_WORKDIR, F_TIME_LIMIT, CREATE_FLAGS}},
 
     {"sandbox create", "[IMAGE]", "tjyr", "create a sandbox; -o raw prints its id only",
      do_sandbox_create, {F_IMAGE, F_SNAPSHOT, F_TTL, F_SKIP_HEALTH, CREATE_FLAGS}},
@@ -77,6 +78,15 @@ const command_row commands[] = {
     {"command session run", "ID SESSION CMD...", "r", "run a command in a session",
      do_session_run, {F_WORKDIR, F_TIME_LIMIT}},
     {"command session delete", "ID SESSION", "tjy", "end a session", do_session_delete, {0}},
+
+    {"shell", "ID [COMMAND]", "r", "a terminal in the sandbox; Enter ~ . leaves it running",
+     do_shell, {F_WORKDIR}},
+    {"pty create", "ID [COMMAND]", "tjyr", "make a terminal; -o raw prints its id only",
+     do_pty_create, {F_WORKDIR}},
+    {"pty attach", "ID PTY", "r", "use a terminal; Enter ~ . leaves it running",
+     do_pty_attach, {F_TAKEOVER}},
+    {"pty get", "ID PTY", "tjy", "describe a terminal", do_pty_get, {0}},
+    {"pty delete", "ID PTY", "tjy", "end a terminal and what runs in it", do_pty_delete, {0}},
 
     {"code run", "ID [FILE]", "rj", "run code; exit code 1: it failed",
      do_code_run, {F_LANGUAGE, F_CONTEXT, F_CODE}},
