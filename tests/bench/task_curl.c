@@ -261,6 +261,7 @@ static void upload(const task *t)
     snprintf(url, sizeof url, "%s/files/upload", base);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);
+    curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* as ours; curl itself has 64 KB */
     must(curl_easy_perform(curl) == CURLE_OK, "curl_easy_perform");
     curl_mime_free(form);
     close_curl();
