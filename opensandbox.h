@@ -315,6 +315,7 @@ typedef struct osb_client osb_client;
 typedef struct osb_sandbox osb_sandbox;
 
 #ifndef OSB_NO_EXTRAS
+/* How grave a message to osb_config.log is. */
 typedef enum osb_log_level {
     OSB_LOG_ERROR = 1, /* requests that failed */
     OSB_LOG_INFO,      /* each request */
