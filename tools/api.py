@@ -44,12 +44,15 @@ FITS = {"any": {"string", "integer", "number", "boolean", "scalar", "object", "a
 # In a query everything is text, and a map is a query within the query.
 FITS_QUERY = FITS | {"string": {"string", "integer", "map"}, "number": {"integer"}}
 
+# What several operations have: their errors, the events of a stream, the messages of a terminal.
+SHARED = ("errors", "events", "messages")
 MULTIPART = "multipart/form-data"
 
 # Where the operations for files stand once more.
 ISOLATED = "/v1/isolated/session/{}"
 
 OP = re.compile(r"static const osb__op (\w+) = (\{[^}]*(?:\{[^}]*\}[^}]*)*\});")
+TABLE = re.compile(r"^static const osb__field (\w+)\[\]", re.M)
 KINDS = re.compile(r"enum \{([^}]*?)OSB__KIND = ", re.S)
 
 
@@ -91,16 +94,17 @@ class Operation:
 
 def read_facts():
     files = {path.stem: json.loads(path.read_text()) for path in sorted(FACTS.glob("*.json"))}
-    operations, errors, events = {}, {}, {}
+    operations, shared = {}, {name: {} for name in SHARED}
     for stem, facts in files.items():
-        errors, events = merge(errors, facts.get("errors")), merge(events, facts.get("events"))
+        for name in SHARED:
+            shared[name] = merge(shared[name], facts.get(name))
         for name, node in facts["operations"].items():
             operation = operations.setdefault(anonymous(name), Operation(name))
             operation.service = node.get("service", stem)
             operation.base = node.get("base", files[operation.service].get("base", ""))
             for part in ("parameters", "body", "answer", "headers", "statuses"):
                 setattr(operation, part, merge(getattr(operation, part), node.get(part)))
-    return list(operations.values()), errors, events
+    return list(operations.values()), shared
 
 
 def read_tables():
@@ -115,7 +119,9 @@ def read_tables():
         "static const named_op ops[] = {\n"
         + "".join(f'    {{"{name}", {value}}},\n' for name, value in ops)
         + "};\nstatic const named_kind kinds[] = {\n"
-        + "".join(f'    {{"{kind}", OSB__{kind}}},\n' for kind in kinds) + "};\n")
+        + "".join(f'    {{"{kind}", OSB__{kind}}},\n' for kind in kinds)
+        + "};\nstatic const named_table tables[] = {\n"
+        + "".join(f'    {{"{name}", {name}}},\n' for name in TABLE.findall(text)) + "};\n")
     program = BUILD / "dump"
     subprocess.run(["gcc", "-std=c99", "-I.", f"-I{BUILD}", "tests/api/dump.c", "-o", program],
                    cwd=ROOT, check=True)
@@ -309,6 +315,24 @@ def compare_tests(operation):
         yield f"{operation.name} status {status}: in no transcript"
 
 
+def fields_in(node):
+    """Yields each member's identity in a part of the dump."""
+    if isinstance(node, list):
+        for element in node:
+            yield from fields_in(element)
+    elif isinstance(node, dict):
+        yield node.get("id")
+        for member in node.values():
+            yield from fields_in(member)
+
+
+def unused_tables(dump):
+    """Tables that nothing here has looked at."""
+    tables = dump.pop("tables")
+    seen = set(fields_in(dump))
+    return [name for name, field in tables.items() if field not in seen]
+
+
 class Header:
     """The header's operations by name, and what all of them share."""
 
@@ -323,7 +347,9 @@ class Header:
         self.errors = Types(flat_field(dump["errors"]))
         self.events = Types(flat_field(dump["events"]))
         self.all_events = frozenset().union(*self.events.fields.values())
+        self.messages = Types(flat_field(dump["messages"]))
         self.comments = self.operations_in_comments()
+        self.unused = unused_tables(dump)
         self.known = frozenset()  # members of answers that some operation is known to have
         self.source = HEADER.read_text().lower()
 
@@ -346,8 +372,9 @@ class Header:
         return self.operations.get(anonymous(operation.name))
 
 
-def find_gaps(operations, errors, events, header):
+def find_gaps(operations, shared, header):
     """Yields what differs between the documents and the header."""
+    errors, events, messages = (shared[name] for name in SHARED)
     header.note(operations)
     for operation in operations:
         if header.tables_of(operation) is not None:
@@ -366,6 +393,8 @@ def find_gaps(operations, errors, events, header):
                 if not any(re.fullmatch(pattern, name) for pattern in patterns))
     yield from compare("errors", Types(flat_shape(errors)), header.errors)
     yield from compare("events", Types(flat_shape(events)), header.events)
+    yield from compare("messages", Types(flat_shape(messages)), header.messages)
+    yield from (f"{name}: a table of no operation" for name in header.unused)
 
 
 REQUEST = re.compile(r"> ((?:GET|PUT|POST|PATCH|DELETE) \S+) HTTP/1\.1$")
@@ -583,10 +612,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    operations, errors, events = read_facts()
+    operations, shared = read_facts()
     read_transcripts(operations)
     header, left_out = Header(read_tables()), Exclusions()
-    gaps = list(find_gaps(operations, errors, events, header))
+    gaps = list(find_gaps(operations, shared, header))
     write_table(operations, header, left_out)
     print_table(HEADS, rows(operations, header, left_out))
     sys.exit(check(gaps, left_out))

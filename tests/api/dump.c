@@ -16,6 +16,11 @@ typedef struct named_kind {
     unsigned kind;
 } named_kind;
 
+typedef struct named_table {
+    const char *symbol;
+    const osb__field *table;
+} named_table;
+
 #include "api_tables.h"
 
 static const char *kind_name(unsigned kind)
@@ -80,7 +85,13 @@ int main(void)
     print_field(&osb__error_root);
     printf(",\n\"events\":");
     print_field(&osb__event_root);
-    printf(",\n\"multipart\":");
+    printf(",\n\"messages\":");
+    print_field(&osb__pty_message_root);
+    printf(",\n\"tables\":{");
+    for (i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        printf("%s\"%s\":\"%p\"", i > 0 ? "," : "", tables[i].symbol,
+               (const void *)tables[i].table);
+    printf("},\n\"multipart\":");
     print_table(osb__upload_fields);
     printf(",\n\"operations\":[");
     for (i = 0; i < sizeof ops / sizeof ops[0]; i++) {

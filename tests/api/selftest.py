@@ -33,6 +33,12 @@ CASES = (
     ("an event's member too many", "opensandbox.h", '{"evalue", NULL', '{"value", NULL',
      ("POST /command answer error.evalue: not in the header",
       "events error.value: only in the header")),
+    ("a terminal's message that is called otherwise", "opensandbox.h", '{"exit_code", NULL, OSB__AT(osb__pty',
+     '{"exitCode", NULL, OSB__AT(osb__pty', ("messages exit_code: not in the header",
+                                            "messages exitCode: only in the header")),
+    ("a table that nothing uses", "opensandbox.h", "static const osb__field osb__failure_fields[]",
+     'static const osb__field osb__odd_fields[] = {{"x", NULL, 0, OSB__VIEW, 0}, OSB__END};\n'
+     "static const osb__field osb__failure_fields[]", ("osb__odd_fields: a table of no operation",)),
     ("a property that is new", "tests/api/execd.json", '"exit_code": "integer"',
      '"exit_code": "integer", "signal": "string"',
      ("GET /command/status/{id} answer signal: not in the header",)),
