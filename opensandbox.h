@@ -113,7 +113,7 @@
                                resource requests of osb_create_options
    OSB_NO_BACKGROUND           leave out command status, logs and interrupt
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
-      OSB_NO_EXTRAS               leave out retries, the log hook and rewritten addresses
+   OSB_NO_EXTRAS               leave out retries, the log hook and rewritten addresses
    OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
    OSB_NO_SNAPSHOTS, OSB_NO_DIAGNOSTICS, OSB_NO_POOLS, OSB_NO_SESSIONS, OSB_NO_CODE,
    OSB_NO_FILES, OSB_NO_METRICS, OSB_NO_PTY, OSB_NO_ISOLATED, OSB_NO_EGRESS, OSB_NO_VAULT
@@ -315,7 +315,7 @@ typedef struct osb_client osb_client;
 typedef struct osb_sandbox osb_sandbox;
 
 #ifndef OSB_NO_EXTRAS
-/* How grave a message to osb_config.log is. */
+/* How much the log is told; see osb_extras. */
 typedef enum osb_log_level {
     OSB_LOG_ERROR = 1, /* requests that failed */
     OSB_LOG_INFO,      /* each request */
