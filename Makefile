@@ -264,8 +264,13 @@ HEADER := build/dist/opensandbox.h
 install: $(HEADER) ## install the header, ports, pkg-config and CMake files (PREFIX, DESTDIR)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' HEADER='$(HEADER)' tools/packaging/install.sh
 
-.PHONY: uninstall
+.PHONY: install-osb uninstall
+install-osb: osb
+	install -D -m 755 build/osb '$(DESTDIR)$(PREFIX)/bin/osb'
+	install -D -m 644 build/osb.1 '$(DESTDIR)$(PREFIX)/share/man/man1/osb.1'
+
 uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/osb' '$(DESTDIR)$(PREFIX)/share/man/man1/osb.1'
 	rm -rf '$(DESTDIR)$(PREFIX)/include/opensandbox' '$(DESTDIR)$(PREFIX)/share/cmake/opensandbox'
 	rm -f '$(DESTDIR)$(PREFIX)/share/pkgconfig/opensandbox.pc'
 
