@@ -111,7 +111,8 @@
                                of them: what only a manager of sandboxes needs
    OSB_NO_CREATE_EXTRAS        leave out volumes, network policy, platform, image login and
                                resource requests of osb_create_options
-   OSB_NO_BACKGROUND           leave out command status, logs and interrupt
+      OSB_NO_BACKGROUND           leave out command status, logs and interrupt
+   OSB_NO_DURABLE              leave out osb_command_run_durable, _follow and _recover
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
    OSB_NO_EXTRAS               leave out retries, the log hook and rewritten addresses
    OSB_NO_ERROR_TEXT           leave out osb_error_text and the status texts
@@ -997,6 +998,8 @@ typedef struct osb_execution {
     uint64_t execution_time_ms;
     int64_t started_ms; /* server's clock: of the init event, and of the last one */
     int64_t last_ms;
+    uint64_t stdout_bytes; /* output so far, as on_output has it */
+    uint64_t stderr_bytes;
 } osb_execution;
 
 /* A shell command. */
@@ -1061,6 +1064,40 @@ OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size);
    GET {execd}/command/status/{id} */
 OSB_DEF osb_status osb_command_wait(osb_sandbox *box, const char *id,
                                     const osb_wait_options *options, osb_command_state *state);
+#endif
+
+#if !defined(OSB_NO_BACKGROUND) && !defined(OSB_NO_DURABLE)
+/* How the three calls below go on when the network fails. */
+typedef struct osb_durable_options {
+    uint32_t interval_ms; /* between two looks at the log; default 500 */
+    uint32_t retries;     /* failures in a row that are borne; default 10 */
+    uint32_t pause_ms;    /* after a failure; default 1000 */
+} osb_durable_options;
+
+/* Runs a command to its end whatever happens to the connection: it starts in the background, and
+   its log is read from where the last read ended, byte for byte. on_init, on_output, the captures
+   (all output is stdout) and on_complete are called as by osb_command_run. After an error
+   execution holds what osb_command_follow goes on from, also in another process. options and
+   handlers may be NULL. POST {execd}/command, GET {execd}/command/{id}/logs,
+   GET {execd}/command/status/{id} */
+OSB_DEF osb_status osb_command_run_durable(osb_sandbox *box, const osb_command *command,
+                                           const osb_durable_options *options,
+                                           const osb_handlers *handlers, osb_execution *execution);
+
+/* Follows a background command's log to its end: execution->id is the command's, and
+   execution->stdout_bytes how much of its log is known already. Leaving early does not end the
+   command. GET {execd}/command/{id}/logs, GET {execd}/command/status/{id} */
+OSB_DEF osb_status osb_command_follow(osb_sandbox *box, const osb_durable_options *options,
+                                      const osb_handlers *handlers, osb_execution *execution);
+
+#ifndef OSB_NO_FILES
+/* After osb_command_run was cut off: waits until the command has ended, and hands out the rest of
+   its output, which execd keeps in files. execution is the one of that run. Exact as far as lines
+   ended with LF and were UTF-8: what was lost in events cannot be counted.
+   GET {execd}/command/status/{id}, GET {execd}/files/download */
+OSB_DEF osb_status osb_command_recover(osb_sandbox *box, const osb_durable_options *options,
+                                       const osb_handlers *handlers, osb_execution *execution);
+#endif
 #endif
 
 #ifndef OSB_NO_SESSIONS
@@ -4370,6 +4407,8 @@ static bool osb__event_output(osb_client *c, const osb_event *event)
         *end = '\n';
         size++;
     }
+    if (err) ((osb_execution *)c->call.own)->stderr_bytes += size;
+    else ((osb_execution *)c->call.own)->stdout_bytes += size;
     osb__capture(err ? handlers->capture_stderr : handlers->capture_stdout, event->text.data, size);
     if (handlers->on_output != NULL)
         stop = handlers->on_output(handlers->user, err ? OSB_STDERR : OSB_STDOUT, event->text.data,
@@ -5467,7 +5506,7 @@ static osb__call *osb__prepare(osb_client *c, const osb__op *op)
     return &c->call;
 }
 
-#ifndef OSB_NO_FILES
+#if !defined(OSB_NO_FILES) || (!defined(OSB_NO_BACKGROUND) && !defined(OSB_NO_DURABLE))
 /* A further step of a call, which keeps what is allocated. */
 static osb__call *osb__then(osb_client *c, const osb__op *op)
 {
@@ -5486,7 +5525,8 @@ static osb_status osb__refuse(osb_client *c, const char *message)
     return osb__fail(c, OSB_E_INVALID, message);
 }
 
-#if !defined(OSB_NO_FILES) || !defined(OSB_NO_PTY)
+#if !defined(OSB_NO_FILES) || !defined(OSB_NO_PTY) ||                                              \
+    (!defined(OSB_NO_BACKGROUND) && !defined(OSB_NO_DURABLE))
 /* Whether a call that allocates much fits into the buffer; if not, it is refused. */
 static bool osb__has_room(osb_client *c, size_t size)
 {
@@ -8092,6 +8132,285 @@ OSB_DEF osb_status osb_directory_delete(osb_sandbox *box, const char *const *pat
 {
     return osb__delete_paths(box, &osb__op_directory_delete, paths, count);
 }
+#endif
+
+#if !defined(OSB_NO_BACKGROUND) && !defined(OSB_NO_DURABLE)
+enum { /* what a durable run does next */
+       OSB__D_START,
+       OSB__D_LOG,
+       OSB__D_STATUS,
+       OSB__D_STDOUT,
+       OSB__D_STDERR,
+       OSB__D_DONE
+};
+
+/* A durable run, in the working buffer. */
+typedef struct osb__durable {
+    osb_client *client;
+    const osb_endpoint *endpoint;
+    const osb_command *command; /* NULL: it is followed, or recovered */
+    const osb_handlers *handlers;
+    osb_execution *run;
+    osb_durable_options options;
+    uint32_t failures, started_ms;
+    uint8_t step;
+    bool known, recover, in_tmp; /* execd knew the command once; files are in /tmp */
+    osb_command_state state;
+    osb__cursor_query cursor;
+    uint64_t next_cursor;
+#ifndef OSB_NO_FILES
+    osb__read_query read;
+    char path[OSB_ID_SIZE + 16];
+#endif
+} osb__durable;
+
+static osb_status osb__durable_next(osb_client *c, osb_status status);
+
+/* Output of the command, raw. */
+static int osb__durable_data(void *user, const void *data, size_t size)
+{
+    osb__durable *d = (osb__durable *)user;
+    bool err = d->step == OSB__D_STDERR;
+    const osb_handlers *h = d->handlers;
+#ifndef OSB_NO_FILES
+    if (d->recover && d->read.from != 0 && d->client->http.status != 206) {
+        (void)osb__fail(d->client, OSB_E_PROTOCOL, OSB__SAY("the server ignored the range"));
+        return 1;
+    }
+#endif
+    if (err) d->run->stderr_bytes += size;
+    else d->run->stdout_bytes += size;
+    d->failures = 0;
+    if (h == NULL) return 0;
+    osb__capture(err ? h->capture_stderr : h->capture_stdout, (const char *)data, size);
+    if (h->on_output == NULL) return 0;
+    return h->on_output(h->user, err ? OSB_STDERR : OSB_STDOUT, (const char *)data, size);
+}
+
+/* An event that the library makes up: the handlers are the call's. */
+static osb_status osb__durable_event(osb__durable *d, osb_event_type type, osb_str text)
+{
+    osb_event event;
+    OSB_MEMSET(&event, 0, sizeof event);
+    event.type = type;
+    event.text = text;
+    event.execution_time_ms = osb__now(d->client) - d->started_ms;
+    d->client->call.handlers = d->handlers;
+    return osb__event_out(d->client, &event);
+}
+
+#ifndef OSB_NO_FILES
+/* Where execd keeps a command's output: $TMPDIR/ID.stdout, or if there is no such variable in /tmp. */
+static void osb__durable_file(osb__durable *d, osb__call *call)
+{
+    bool err = d->step == OSB__D_STDERR;
+    osb__writer w;
+    OSB_MEMSET(&w, 0, sizeof w);
+    w.out = (unsigned char *)d->path;
+    w.room = sizeof d->path - 1;
+    osb__put_text(&w, d->in_tmp ? "/tmp/" : "$TMPDIR/");
+    osb__put_text(&w, d->run->id);
+    osb__put_text(&w, err ? ".stderr" : ".stdout");
+    d->path[w.at] = '\0';
+    d->read.path = d->path;
+    d->read.from = err ? d->run->stderr_bytes : d->run->stdout_bytes;
+    call->query = &d->read;
+}
+#endif
+
+/* Begins the exchange that comes next, after a pause. */
+static osb_status osb__durable_step(osb_client *c, osb__durable *d, uint32_t pause_ms)
+{
+    static const osb__op *const ops[] = {&osb__op_run, &osb__op_logs, &osb__op_command_status,
+#ifndef OSB_NO_FILES
+                                         &osb__op_file_read, &osb__op_file_read
+#endif
+    };
+    osb__call *call = osb__then(c, ops[d->step]);
+    call->endpoint = d->endpoint;
+    call->own = d;
+    call->user = d;
+    call->once = true;
+    if (d->step == OSB__D_LOG) {
+        d->cursor.cursor = d->next_cursor = d->run->stdout_bytes;
+        call->id = d->run->id;
+        call->query = &d->cursor;
+        call->answer = &d->next_cursor;
+        call->on_data = osb__durable_data;
+    } else if (d->step == OSB__D_STATUS) {
+        OSB_MEMSET(&d->state, 0, sizeof d->state);
+        call->id = d->run->id;
+        call->answer = &d->state;
+    } else {
+#ifndef OSB_NO_FILES
+        osb__durable_file(d, call);
+        call->on_data = osb__durable_data;
+#endif
+    }
+    c->next = osb__durable_next;
+    c->again = true;
+    osb__sleep(c, pause_ms);
+    return OSB_PENDING;
+}
+
+/* Whether a failure may be one of the network, or of a command that execd does not know yet. */
+static bool osb__durable_transient(const osb_client *c, const osb__durable *d, osb_status status)
+{
+    uint16_t http = c->answered ? c->http.status : 0;
+    if (status == OSB_E_CONNECT || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT) return true;
+    if (status == OSB_E_NOT_FOUND || (status == OSB_E_API && http == 400)) return !d->known;
+    return status == OSB_E_API && (http == 429 || http == 502 || http == 503 || http == 504);
+}
+
+/* The command has ended: what became of it? */
+static void osb__durable_outcome(osb__durable *d)
+{
+    osb_execution *run = d->run;
+    const osb_command *command = d->command;
+    uint32_t ran_ms = osb__now(d->client) - d->started_ms;
+    run->exit_code = d->state.exit_code;
+    run->ended = true;
+    run->error_value = d->state.error;
+    d->client->base = d->client->kept; /* it stays */
+    if (command != NULL && command->timeout_ms > 0 && run->exit_code.set &&
+        run->exit_code.value == -1 && ran_ms >= command->timeout_ms)
+        run->timed_out = true;
+}
+
+/* An exchange went well: what comes next? */
+static osb_status osb__durable_go_on(osb_client *c, osb__durable *d)
+{
+    switch (d->step) {
+    case OSB__D_LOG:
+        d->known = true;
+        d->step = d->run->ended ? OSB__D_DONE : OSB__D_STATUS;
+        break;
+    case OSB__D_STATUS:
+        d->known = true;
+        if (!d->state.running) osb__durable_outcome(d);
+        if (d->recover && d->state.running) return osb__durable_step(c, d, d->options.interval_ms);
+        d->step = d->recover ? OSB__D_STDOUT : OSB__D_LOG;
+        if (d->state.running) return osb__durable_step(c, d, d->options.interval_ms);
+        break;
+    case OSB__D_STDOUT:
+        d->step = OSB__D_STDERR;
+        break;
+    default:
+        d->step = OSB__D_DONE;
+        break;
+    }
+    if (d->step != OSB__D_DONE) return osb__durable_step(c, d, 0);
+    return osb__durable_event(d, OSB_EVENT_COMPLETE, osb__view(NULL));
+}
+
+static osb_status osb__durable_next(osb_client *c, osb_status status)
+{
+    osb__durable *d = (osb__durable *)c->call.own;
+    bool file = d->step == OSB__D_STDOUT || d->step == OSB__D_STDERR;
+    if (file && c->answered && c->http.status == 416) status = OSB_OK; /* there is no more */
+    if (file && status < 0 && c->answered && c->http.status >= 400 && !d->in_tmp) {
+        d->in_tmp = true;
+        return osb__durable_step(c, d, 0);
+    }
+    if (status == OSB_OK) return osb__durable_go_on(c, d);
+    if (osb__durable_transient(c, d, status) && d->failures < d->options.retries) {
+        d->failures++;
+        return osb__durable_step(c, d, d->known ? d->options.pause_ms : 100);
+    }
+    if (status != OSB_E_CANCELLED || d->command == NULL || d->command->keep_running) return status;
+    c->call.own = d->run;
+    return osb__interrupt_run(c, &osb__op_interrupt);
+}
+
+/* The command has started, in the background. */
+static osb_status osb__durable_started(osb_client *c, osb_status status)
+{
+    osb_execution *run = (osb_execution *)c->call.own;
+    osb__durable *d = (osb__durable *)c->call.user;
+    bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT;
+    if (status != OSB_OK && (!broken || run->id[0] == '\0')) return status;
+    run->ended = false;
+    d->step = OSB__D_LOG;
+    status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
+    return status != OSB_OK ? status : osb__durable_step(c, d, 0);
+}
+
+static osb_status osb__begin_durable(osb_sandbox *box, const osb__op *op,
+                                     const osb_durable_options *options,
+                                     const osb_handlers *handlers, osb_execution *execution,
+                                     osb__durable **durable)
+{
+    osb_client *c = box->client;
+    osb__durable *d;
+    if (osb__begin_execd(box, op) == NULL) return OSB_E_BUSY;
+    if (!osb__has_room(c, sizeof *d + sizeof(osb_command) + sizeof(osb_event))) return OSB_E_BUFFER;
+    d = (osb__durable *)osb__alloc(c, sizeof *d);
+    if (options != NULL) d->options = *options;
+    d->options.interval_ms = osb__default(d->options.interval_ms, 500);
+    d->options.retries = osb__default(d->options.retries, 10);
+    d->options.pause_ms = osb__default(d->options.pause_ms, 1000);
+    d->client = c;
+    d->endpoint = &box->execd;
+    d->handlers = handlers;
+    d->run = execution;
+    d->started_ms = osb__now(c);
+    *durable = d;
+    return OSB_OK;
+}
+
+OSB_DEF osb_status osb_command_run_durable(osb_sandbox *box, const osb_command *command,
+                                           const osb_durable_options *options,
+                                           const osb_handlers *handlers, osb_execution *execution)
+{
+    osb_client *c = box->client;
+    osb__durable *d = NULL;
+    osb_command *background;
+    osb_status status = osb__begin_durable(box, &osb__op_run, options, handlers, execution, &d);
+    if (status != OSB_OK) return status;
+    if ((command->command == NULL) == (command->argv == NULL))
+        return osb__refuse(c, OSB__SAY("osb_command needs one of command and argv"));
+    OSB_MEMSET(execution, 0, sizeof *execution);
+    d->command = command;
+    background = (osb_command *)osb__alloc(c, sizeof *background);
+    *background = *command;
+    background->background = true;
+    c->call.body = background;
+    c->call.own = execution;
+    c->call.user = d;
+    c->call.answer = osb__alloc(c, sizeof(osb_event));
+    c->next = osb__durable_started;
+    return osb__drive(c);
+}
+
+/* Takes up a command that runs, or ran, somewhere. */
+static osb_status osb__take_up(osb_sandbox *box, const osb_durable_options *options,
+                               const osb_handlers *handlers, osb_execution *execution, bool recover)
+{
+    osb__durable *d = NULL;
+    osb_status status =
+        osb__begin_durable(box, &osb__op_command_status, options, handlers, execution, &d);
+    if (status != OSB_OK) return status;
+    if (!osb__is_segment(execution->id)) return osb__refuse(box->client, OSB__SAY("no id"));
+    d->recover = recover;
+    d->step = recover ? OSB__D_STATUS : OSB__D_LOG;
+    execution->ended = false;
+    (void)osb__durable_step(box->client, d, 0);
+    return osb__drive(box->client);
+}
+
+OSB_DEF osb_status osb_command_follow(osb_sandbox *box, const osb_durable_options *options,
+                                      const osb_handlers *handlers, osb_execution *execution)
+{
+    return osb__take_up(box, options, handlers, execution, false);
+}
+
+#ifndef OSB_NO_FILES
+OSB_DEF osb_status osb_command_recover(osb_sandbox *box, const osb_durable_options *options,
+                                       const osb_handlers *handlers, osb_execution *execution)
+{
+    return osb__take_up(box, options, handlers, execution, true);
+}
+#endif
 #endif
 
 #ifndef OSB_NO_METRICS

@@ -75,6 +75,7 @@ CONFIGURATIONS = [
             "OSB_NO_BACKGROUND",
             "OSB_NO_CREATE_EXTRAS",
             "OSB_NO_ERROR_TEXT",
+            "OSB_NO_DURABLE",
             "OSB_NO_EXTRAS",
             "OSB_NO_METRICS",
             "OSB_NO_PTY",
@@ -112,7 +113,7 @@ OUTSIDE_CALLS = re.compile(
 )
 
 # The source that an upload is to the layers below it; what it calls by the same names is outside.
-UPLOAD_CALLERS = {"osb__upload_data", "osb__upload_rewind", "osb__upload_read", "osb__read_data"}
+UPLOAD_CALLERS = {"osb__durable_data", "osb__upload_data", "osb__upload_rewind", "osb__upload_read", "osb__read_data"}
 
 ALLOWED_CALLS = re.compile(
     r"mem(cpy|move|set|cmp)"

@@ -126,6 +126,9 @@ static any_function volatile const calls[] = {
     CALL(osb_pty_resize),
     CALL(osb_pty_signal),
     CALL(osb_log_text),
+    CALL(osb_command_run_durable),
+    CALL(osb_command_follow),
+    CALL(osb_command_recover),
 };
 
 void _start(void);
