@@ -213,8 +213,9 @@ $(OSB_PARTS)/source/.fetched: tools/firmware-sources.sh | deps-osb
 	@touch $@
 
 .PHONY: osb-test
-osb-test: osb ## run build/osb-notls end to end against a local server
+osb-test: osb deps-test build/tls/.made ## run build/osb end to end against local servers, with and without TLS
 	@tools/with-devserver.sh python3 tests/osb/run.py build/osb-notls
+	@tools/with-devserver.sh --tls $(CURDIR)/build/tls python3 tests/osb/run.py build/osb Tls Run Terminals Files
 
 fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzzer or afl
 	@tools/fuzz.py --engine $(ENGINE) --seconds $(SECONDS)

@@ -353,7 +353,9 @@ class Failures(Case):
                    "127.0.0.1:1")
         self.fails(125, "not found.*see osb sandbox list", "sandbox", "get", "nosuch")
         self.fails(125, "not found.*see osb sandbox list", "file", "cat", "nosuch", "/x")
-        self.fails(125, r"\(?https", "--protocol", "https", "sandbox", "list")
+        if PROGRAM.endswith("notls"):
+            self.fails(125, "needs a port with TLS; this osb was built without TLS", "--domain",
+                       "https://localhost:1", "sandbox", "list")
         self.fails(2, "too long for a sandbox's id", "file", "cat", "x" * 100, "/x")
 
     def test_a_timeout_is_124(self):
@@ -385,6 +387,22 @@ class Failures(Case):
                               env=self.env)
         os.close(write)
         self.assertEqual(done.returncode, 141)
+
+
+@unittest.skipUnless("SSL_CERT_FILE" in os.environ, "for a server with TLS")
+class Tls(Case):
+    def test_trust(self):
+        ca = os.environ["SSL_CERT_FILE"]
+        nothing = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}
+        self.osb("server", "health", "--ca-file", ca, env=nothing)
+        self.osb("server", "health", env={"SSL_CERT_DIR": str(Path(ca).parent), "SSL_CERT_FILE": ""})
+        other = Path(ca).parent / "other-ca.pem"
+        self.fails(125, "cannot connect.*unknown authority", "sandbox", "list", "--ca-file", other)
+        self.fails(2, "cannot read nosuch.pem: No such file", "sandbox", "list", "--ca-file",
+                   "nosuch.pem")
+
+    def test_plain_http_to_a_tls_port(self):
+        self.fails(125, "closed|HTTP|not valid", "sandbox", "list", "--protocol", "http")
 
 
 # ---- run -----------------------------------------------------------------------------------------

@@ -173,6 +173,10 @@ static bool choose_all(const args *a, const node *file)
     config.image = choose(a, F_IMAGE, NULL, file, "defaults.image");
     config.ttl = choose(a, F_TTL, NULL, file, "defaults.timeout");
     config.ca_file = flag_text(a, F_CA_FILE);
+    if (config.ca_file != NULL && access(config.ca_file, R_OK) != 0) {
+        complain("cannot read %s: %s", config.ca_file, strerror(errno));
+        return false;
+    }
     if (config.protocol == NULL) config.protocol = "http";
     if (!same(config.protocol, "http") && !same(config.protocol, "https")) {
         complain("the protocol is %s: neither http nor https", config.protocol);
