@@ -1,6 +1,6 @@
 /* mbedTLS 2.28 for a client of TLS 1.2 with ECDHE-ECDSA on P-256, AES-128-GCM and SHA-256, in an
-   arena instead of a heap. For servers with RSA certificates define FIRMWARE_RSA: 10 KB of flash,
-   and 2 to 4 KB more of arena. */
+   arena instead of a heap. For servers with RSA certificates define FIRMWARE_RSA: 9 KB of flash
+   and 3 KB of arena more. */
 #ifndef MBEDTLS_CONFIG_H
 #define MBEDTLS_CONFIG_H
 

@@ -34,7 +34,7 @@ def bar(y, parts, scale):
     for part, colour in COLOURS.items():
         width = parts.get(part, 0) * scale
         yield f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>'
-        if width > 30:
+        if width > 20:
             yield text(x + width / 2, y + BAR / 2 + 4, kilobytes(parts[part]), "middle",
                        ' fill="#fff"')
         x += width
@@ -96,9 +96,9 @@ def tables(results):
     polls = [result for result in results if "poll_instructions" in result["measured"]]
     share = results[0]["ram"]["library"] + results[0]["measured"]["stack_peak_bytes"]
     return "\n".join([
-        table(["RAM, bytes", "in all", "library", "lwIP, driver", "TLS", "stack", "rest"],
+        table(["RAM, bytes", "in all", "library", "lwIP", "TLS", "stack", "rest"],
               map(ram_row, results)),
-        table(["flash, bytes", "in all", "library", "lwIP, driver", "TLS", "C library", "rest"],
+        table(["flash, bytes", "in all", "library", "lwIP", "TLS", "C library", "rest"],
               map(flash_row, results)),
         table(["TLS handshake", "instructions", "longest step", "ms at 31 MIPS"],
               handshake_rows(results)),
