@@ -217,6 +217,15 @@ osb-test: osb deps-test build/tls/.made ## run build/osb end to end against loca
 	@tools/with-devserver.sh python3 tests/osb/run.py build/osb-notls
 	@tools/with-devserver.sh --tls $(CURDIR)/build/tls python3 tests/osb/run.py build/osb Tls Run Terminals Files
 
+$(OSB_PARTS)/measure: tests/osb/measure.c | deps-osb
+	@mkdir -p $(@D)
+	@musl-gcc -std=c99 -O2 $(WARNINGS) -static -s $< -o $@
+
+.PHONY: osb-compare
+osb-compare: osb $(OSB_PARTS)/measure deps-interop ## measure create + run + kill: osb beside the JavaScript SDK
+	@tests/interop/run.sh --install
+	@tools/with-devserver.sh tests/osb/compare.py
+
 fuzz: deps-fuzz ## fuzz the parsers and the client, SECONDS each, ENGINE libfuzzer or afl
 	@tools/fuzz.py --engine $(ENGINE) --seconds $(SECONDS)
 
