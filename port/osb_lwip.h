@@ -284,17 +284,9 @@ static int osb__lwip_begin_connect(osb_lwip *tcp, uint16_t port)
     return osb__lwip_failed(tcp, code, osb__lwip_error_text(code));
 }
 
-static int osb__lwip_connect(void *ctx, const char *host, uint16_t port, bool tls)
+/* The step that comes next, if it can be done by now. */
+static int osb__lwip_go_on(osb_lwip *tcp, uint16_t port)
 {
-    osb_lwip *tcp = (osb_lwip *)ctx;
-    int io = 0;
-    (void)tls; /* never asked for: osb_port_ops.tls is false */
-    if (tcp->step == OSB__LWIP_IDLE) {
-        tcp->code = ERR_OK;
-        tcp->text = NULL;
-        io = osb__lwip_resolve(tcp, host);
-    }
-    if (io != 0) return io;
     switch (tcp->step) {
     case OSB__LWIP_RESOLVING:
         return OSB_IO_WANT_READ;
@@ -307,6 +299,21 @@ static int osb__lwip_connect(void *ctx, const char *host, uint16_t port, bool tl
     default:
         return OSB_IO_FAILED;
     }
+}
+
+static int osb__lwip_connect(void *ctx, const char *host, uint16_t port, bool tls)
+{
+    osb_lwip *tcp = (osb_lwip *)ctx;
+    int io = 0;
+    (void)tls; /* never asked for: osb_port_ops.tls is false */
+    if (tcp->step == OSB__LWIP_IDLE) {
+        tcp->code = ERR_OK;
+        tcp->text = NULL;
+        io = osb__lwip_resolve(tcp, host);
+    }
+    if (io == 0) io = osb__lwip_go_on(tcp, port);
+    if (io == OSB_IO_FAILED) tcp->step = OSB__LWIP_IDLE; /* the next one begins anew */
+    return io;
 }
 
 /* ---- send, receive, wait ---------------------------------------------------------------------*/

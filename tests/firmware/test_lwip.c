@@ -270,8 +270,7 @@ static void a_closed_port_is_refused(void **state)
     assert_int_equal(connect_to("127.0.0.1", SERVER_PORT + 1), OSB_IO_FAILED);
     assert_string_equal(error_text(&code), "connection refused");
     assert_int_equal(code, ERR_RST);
-    (port.ops->close)(port.ctx);
-    assert_int_equal(connect_to("127.0.0.1", SERVER_PORT), 0); /* usable again */
+    assert_int_equal(connect_to("127.0.0.1", SERVER_PORT), 0); /* usable again, without a close */
     assert_null(error_text(&code));
 }
 
