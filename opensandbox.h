@@ -5905,11 +5905,11 @@ static const osb_create_options *osb__create_defaults(osb_client *c,
     *o = *given;
     for (i = 0; i < o->extension_count; i++)
         if (osb_str_equal(osb__view(o->extensions[i].name), "poolRef")) pool = true;
-    if (o->image != NULL && o->entrypoint == NULL) {
+    if (o->image != NULL && o->entrypoint_count == 0) {
         o->entrypoint = entrypoint;
         o->entrypoint_count = 3;
     }
-    if (o->resource == NULL && !pool) {
+    if (o->resource_count == 0 && !pool) {
         o->resource = resource;
         o->resource_count = 2;
     }
@@ -9966,8 +9966,8 @@ static bool osb__is_hopeless(const osb_client *c, osb_status status)
     case OSB_E_BUFFER:
     case OSB_E_JSON:
         return true;
-    case OSB_E_NOT_FOUND:
-        return c->box->step == OSB__S_STATE;
+    case OSB_E_NOT_FOUND: /* an endpoint may still come into being, if the sandbox is known */
+        return c->box->step == OSB__S_STATE || c->box->ready->skip_health_check;
     default:
         return false;
     }
