@@ -12,6 +12,7 @@ stands before it on the same line. A struct's member may go without one if the s
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -404,7 +405,45 @@ def is_port(name):
     return (ROOT / "port" / f"{name}.h").exists() or re.fullmatch(r"osb_[a-z0-9]+", name)
 
 
+SAMPLE = """\
+/* sample.h - a header with one error of each kind */
+/* What it is. It is made by osb_sample_missing. */
+typedef struct osb_sample {
+    int size; /* in bytes */
+} osb_sample;
+
+void osb_sample_bare(osb_sample *sample);
+
+/* Says what it does. */
+void osb_sample_said(osb_sample *sample);
+"""
+
+
+def failures_of(path, known):
+    """([what is wrong], how many declarations there are)."""
+    items = Reader(path).read().items
+    wrong = []
+    for item in items:
+        if unexplained(item, items):
+            owner = f"{item.owner}." if item.owner else ""
+            wrong.append(f"{path}:{item.line}: {item.kind} {owner}{item.name} has no comment")
+    for line, name in dead_names(path, known):
+        wrong.append(f"{path}:{line}: the comment names {name}, which does not exist")
+    return wrong, len(items)
+
+
+def checks_itself():
+    with tempfile.NamedTemporaryFile("w", suffix=".h") as file:
+        file.write(SAMPLE)
+        file.flush()
+        path = Path(file.name)
+        wrong, _ = failures_of(path, declared_names([path]))
+    if len(wrong) != 2:
+        sys.exit("reference.py does not find the errors of its sample, but:\n" + "\n".join(wrong))
+
+
 def check(paths):
+    checks_itself()
     everything = [HEADER, *sorted(ROOT.glob("port/*.h"))]
     known = declared_names(everything)
     # Macros that only a comment describes, and what the files define or test.
@@ -412,19 +451,12 @@ def check(paths):
         text = path.read_text("utf-8")
         known.update(re.findall(rf"(?:define|ifdef|ifndef|defined)[ (]+({NAME})", text))
         known.update(re.findall(rf"\b({NAME})\(", text))
-    failures = 0
-    count = 0
+    failures = count = 0
     for path in paths:
-        items = Reader(path).read().items
-        count += len(items)
-        for item in items:
-            if unexplained(item, items):
-                owner = f"{item.owner}." if item.owner else ""
-                print(f"{path}:{item.line}: {item.kind} {owner}{item.name} has no comment")
-                failures += 1
-        for line, name in dead_names(path, known):
-            print(f"{path}:{line}: the comment names {name}, which does not exist")
-            failures += 1
+        wrong, declarations = failures_of(path, known)
+        print("".join(f"{line}\n" for line in wrong), end="")
+        failures += len(wrong)
+        count += declarations
     print(f"comments: {count} public declarations, {failures} failures")
     return 1 if failures else 0
 
