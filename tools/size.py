@@ -41,11 +41,6 @@ class Configuration:
     buffer_bytes: int
     defines: list = field(default_factory=list)
 
-    @property
-    def program(self):
-        """Parts are linked without a program of their own: any will do for the objects."""
-        return "minimal.c" if self.name == "parts" else f"{self.name}.c"
-
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
@@ -160,7 +155,7 @@ def build(target, configuration, header):
 
     library = ["-DOPENSANDBOX_IMPLEMENTATION", "-fcallgraph-info=su", "-x", "c", header]
     objects = [
-        compile_object("main", PROGRAMS / configuration.program),
+        compile_object("main", PROGRAMS / f"{configuration.name}.c"),
         compile_object("opensandbox", *library),
         compile_object("libc", *LIBC_FLAGS, PROGRAMS / "libc.c"),
     ]
@@ -335,9 +330,21 @@ def link_all(target, directory, names):
     return totals(library_sections(directory))["text"]
 
 
+def build_library(target, header, defines=()):
+    """Only the library, and what it needs to be linked."""
+    directory = BUILD / target.name / "parts"
+    directory.mkdir(parents=True, exist_ok=True)
+    flags = freestanding_flags(target, header) + [f"-D{name}" for name in defines]
+    library = ["-DOPENSANDBOX_IMPLEMENTATION", "-x", "c", str(header)]
+    compiler = [target.tools + "gcc", *flags, "-c", "-o"]
+    run(*compiler, str(directory / "opensandbox.o"), *library)
+    run(*compiler, str(directory / "libc.o"), *LIBC_FLAGS, str(PROGRAMS / "libc.c"))
+    return directory
+
+
 def by_call(target, header):
     """{chapter of the public part: text that goes when its calls are not made}."""
-    directory = build(target, Configuration("parts", 0), header)
+    directory = build_library(target, header)
     groups = functions_of(header, True)
     public = public_functions(target, directory)
     groups = {title: [name for name in names if name in public] for title, names in groups.items()}
@@ -350,14 +357,11 @@ def by_call(target, header):
 
 def by_macro(target, header):
     """{OSB_NO_...: text that goes when it is defined}, all other calls being made."""
-    text = header.read_text("utf-8")
-    macros = sorted(
-        set(re.findall(r"\b(OSB_NO_\w+)\b", "".join(re.findall(r"^#\s*if.*$", text, re.M))))
-    )
+    tests = "".join(re.findall(r"^#\s*if.*$", header.read_text("utf-8"), re.MULTILINE))
+    macros = sorted(set(re.findall(r"\b(OSB_NO_\w+)\b", tests)))
     sizes = {}
     for macro in [None, *macros]:
-        configuration = Configuration("parts", 0, [macro] if macro else [])
-        directory = build(target, configuration, header)
+        directory = build_library(target, header, [macro] if macro else [])
         sizes[macro] = link_all(target, directory, sorted(public_functions(target, directory)))
     return {macro: sizes[None] - sizes[macro] for macro in macros}
 
