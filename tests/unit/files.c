@@ -522,6 +522,8 @@ static void test_refused_reads(void **state)
 {
     static const osb_read_options bad[] = {
         {1, 0, 1, 0, 0}, {0, 1, 1, 0, 0}, {1, 0, 0, 1, 0}, {0, 1, 0, 1, 0}};
+    static const osb_replacement nameless = {NULL, "a", "b"};
+    static const osb_permission no_path = {NULL, NULL, NULL, 0};
     char data[4];
     size_t i, length;
     uint64_t size;
@@ -536,6 +538,8 @@ static void test_refused_reads(void **state)
     assert_int_equal(osb_file_get_info(&b.box, NULL, &info), OSB_E_INVALID);
     assert_int_equal(osb_file_delete(&b.box, NULL, 0), OSB_E_INVALID);
     assert_int_equal(osb_directory_delete(&b.box, NULL, 0), OSB_E_INVALID);
+    assert_int_equal(osb_file_replace(&b.box, &nameless, 1, NULL, NULL), OSB_E_INVALID);
+    assert_int_equal(osb_directory_create(&b.box, &no_path, 1), OSB_E_INVALID);
     assert_int_equal(b.port.calls, 0);
     bench_end(&b);
 }
