@@ -25,9 +25,27 @@
 
    WHAT IT IS
       OpenSandbox runs untrusted code in remote sandboxes. A lifecycle server creates them; inside
-      each one execd runs commands. This file is a client for both, with its own HTTP/1.1: it asks
-      a *port* (a table of a few functions that you give it) for connect, send, receive and time,
-      and needs nothing else from the machine. No heap, no static state, no stdio, no float.
+      each one execd runs commands and code and moves files; an egress sidecar holds its network
+      policy and a credential vault. This file is a client for all of them, with its own HTTP/1.1:
+      it asks a *port* (a table of a few functions that you give it) for connect, send, receive and
+      time, and needs nothing else from the machine. No heap, no static state, no stdio, no float.
+
+   WHERE TO FIND IT, in the order of this file
+      osb_client_, osb_poll, osb_want     the client, blocking or polled
+      osb_lifecycle_, osb_snapshot_,      sandboxes by id, for a manager of many; snapshots; pools;
+      osb_pool_, osb_diagnostics_         what the server knows of a sandbox that went wrong
+      osb_sandbox_, osb_endpoint_         one sandbox to work with: create, connect, kill; its ports
+      osb_command_, osb_session_          shell commands: live, in the background, durable; bash
+                                          sessions
+      osb_code_, osb_rows_feed            the code interpreter; SQL results row by row
+      osb_file_, osb_directory_           files of any size
+      osb_pty_                            terminals, over WebSocket
+      osb_metrics_, osb_isolated_         what it uses; sessions isolated from each other
+      osb_egress_, osb_vault_             what the sandbox may reach, and with which credentials
+
+      Calls that hand out many things (lists, entries of a map, output, files' bytes) take a
+      function for them, called as they stream by. What it is given lasts until it returns;
+      non-zero from it ends the call with OSB_E_CANCELLED.
 
    THE TWO STRUCTS AND THE ONE BUFFER
       osb_client is one connection and one call at a time. Everything that it needs besides itself
@@ -68,6 +86,11 @@
       A request on a reused connection that dies before any answer is sent again, once, but only
       if that cannot run anything twice. Otherwise the error says `maybe_applied`.
 
+      Nothing else is repeated, unless osb_config.extras asks for retries: these never repeat what
+      may have had its effect either. osb_command_run_durable and osb_pty_attach go on over broken
+      connections without losing or repeating a byte of output; osb_file_read can
+      (osb_read_options.resumptions); osb_sandbox_find finds a sandbox whose create was cut off.
+
    SECURITY
       The API key goes only to the lifecycle server's origin, an endpoint's headers only to that
       endpoint. Redirects are refused. CR, LF and NUL cannot get into a request line or header.
@@ -88,9 +111,10 @@
       the stream. Deadlines are at most 2^31-1 ms. Years 1970 to 2105 in renew. Text is handed out
       as the server sent it; lone surrogates in JSON become U+FFFD. An event whose text is larger
       than the buffer must name its type before its text (execd does). JSON may be nested 32 deep;
-      of members that nobody asks for only the structure is checked. Retry-After is understood in
-      seconds, not as a date. A request is written anew for each window, so that one of megabytes
-      wants a buffer of more than 1 KB, or osb_request.read_body.
+      of members that nobody asks for only the structure is checked. A request is written anew for
+      each window, so that one of megabytes wants a buffer of more than 1 KB, or a body from a
+      source. Without osb_port_ops.random the boundary of an upload and the keys of a WebSocket are
+      made from the clock: give your port one if others may choose what you upload.
 */
 #ifndef OPENSANDBOX_H
 #define OPENSANDBOX_H
