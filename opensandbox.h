@@ -1308,7 +1308,8 @@ OSB_DEF osb_status osb_file_write(osb_sandbox *box, const char *path, const void
                                   size_t size);
 
 /* Writes files, in one request. verify: asks for each one's size afterwards; another one than was
-   sent gives OSB_E_VERIFY. Not atomic: after an error some may have been written.
+      sent gives OSB_E_VERIFY. Not atomic: after an error some may have been written. Since writing
+   twice is writing once, a stale connection does not matter if the sources can rewind.
    POST {execd}/files/upload */
 OSB_DEF osb_status osb_file_upload(osb_sandbox *box, const osb_upload *files, size_t count,
                                    bool verify);
@@ -6267,8 +6268,10 @@ static osb_status osb__pages_next(osb_client *c, osb_status status)
     osb__page *page = (osb__page *)c->call.answer;
     osb__paging *paging = (osb__paging *)c->call.own;
     if (status != OSB_OK || !page->has_next_page) return status;
+    if (paging->page == 0) paging->page = 1;
+    if (page->total_pages != 0 && paging->page >= page->total_pages) return status;
     page->has_next_page = false;
-    paging->page = (paging->page == 0 ? 1 : paging->page) + 1;
+    paging->page++;
     return osb__again(c, 0, osb__pages_next);
 }
 #endif
