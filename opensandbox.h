@@ -8359,6 +8359,8 @@ static osb_status osb__durable_started(osb_client *c, osb_status status)
     run->ended = false;
     d->step = OSB__D_LOG;
     status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
+    if (status == OSB_E_CANCELLED && !d->command->keep_running)
+        return osb__interrupt_run(c, &osb__op_interrupt);
     return status != OSB_OK ? status : osb__durable_step(c, d, 0);
 }
 
