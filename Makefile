@@ -213,7 +213,7 @@ $(OSB_PARTS)/source/.fetched: tools/firmware-sources.sh | deps-osb
 	@touch $@
 
 .PHONY: osb-test
-osb-test: osb deps-test build/tls/.made ## run build/osb end to end against local servers, with and without TLS
+osb-test: osb deps-test deps-osb-test build/tls/.made ## run build/osb end to end against local servers, with and without TLS
 	@tools/with-devserver.sh python3 tests/osb/run.py build/osb-notls
 	@tools/with-devserver.sh --tls $(CURDIR)/build/tls python3 tests/osb/run.py build/osb Tls Run Terminals Files
 

@@ -68,6 +68,9 @@ firmware dpkg-dev               dpkg-source                  sources of lwIP and
 firmware openssl                openssl                      certificate of the local server
 osb     musl-tools              musl-gcc                     C library for static programs
 osb     dpkg-dev                dpkg-source                  source of mbedTLS
+osb-test zsh                    zsh                          tries completion in it
+osb-test fish                   fish                         tries completion in it
+osb-test groff                  /usr/share/groff/*/tmac/an.tmac  checks the manual page
 tls     libmbedtls-dev          /usr/include/mbedtls/ssl.h   TLS port
 TABLE
 }

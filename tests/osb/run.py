@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -112,10 +113,10 @@ class WithSandbox(Case):
 class Terminal:
     """A program on a terminal of its own."""
 
-    def __init__(self, words, env):
+    def __init__(self, words, env, program=PROGRAM):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(PROGRAM, [PROGRAM, *map(str, words)], env)
+            os.execve(program, [program, *map(str, words)], env)
         self.seen = ""
 
     def read_until(self, pattern, seconds=60):
@@ -234,12 +235,10 @@ class Usage(Case):
             words = name.replace("\\", "").split(" -- ")[0].split()
             self.assertIn("Usage: osb " + " ".join(words), self.osb(*words, "-h").out)
 
+    @unittest.skipUnless(shutil.which("groff"), "no groff")
     def test_manual_is_good_roff(self):
         done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"],
-                              input=self.osb("man").bytes, capture_output=True) \
-            if any(os.access(f"{d}/groff", os.X_OK) for d in os.get_exec_path()) else None
-        if done is None:
-            self.skipTest("no groff")
+                              input=self.osb("man").bytes, capture_output=True)
         self.assertEqual(done.stderr, b"")
 
     def test_version(self):
@@ -257,17 +256,39 @@ class Usage(Case):
         self.assertEqual(offered("sandbox", "list", "-o", ""), ["table", "json", "yaml"])
         self.assertEqual(offered("run", "i", "--", "l"), [])
 
-    def test_completion_in_the_shells(self):
-        path = f"{os.path.dirname(PROGRAM)}:{os.environ['PATH']}"
+    def completed(self, shell, ask):
+        """What a shell that has the script completes."""
         (self.dir / "osb").symlink_to(PROGRAM)
-        env = dict(self.env, PATH=f"{self.dir}:{path}")
-        script = self.osb("completion", "bash").out
-        ask = script + 'COMP_WORDS=(osb sandbox re); COMP_CWORD=2; _osb; echo "${COMPREPLY[@]}"'
-        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, env=env)
-        self.assertEqual(done.stdout.split(), ["resume", "renew"], done.stderr)
-        for shell in ("zsh", "fish"):
-            self.assertIn("__complete", self.osb("completion", shell).out)
+        env = dict(self.env, PATH=f"{self.dir}:{os.environ['PATH']}")
+        script = self.osb("completion", shell).out
+        done = subprocess.run([shell, "-c", script + ask], capture_output=True, text=True, env=env)
+        return done.stdout.split(), done.stderr
 
+    def test_completion_bash(self):
+        ask = 'COMP_WORDS=(osb sandbox re); COMP_CWORD=2; _osb; echo "${COMPREPLY[@]}"'
+        self.assertEqual(self.completed("bash", ask), (["resume", "renew"], ""))
+
+    @unittest.skipUnless(shutil.which("fish"), "no fish")
+    def test_completion_fish(self):
+        words, errors = self.completed("fish", "complete -C 'osb command session d'")
+        self.assertEqual((words[0], errors), ("delete", ""))
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh")
+    def test_completion_zsh(self):
+        (self.dir / "osb").symlink_to(PROGRAM)
+        self.file("z/_osb", self.osb("completion", "zsh").out)
+        self.file("home/.zshrc", f"fpath=({self.dir}/z $fpath)\nautoload -Uz compinit\n"
+                                 "compinit -u\nPS1='$ '\n")
+        env = dict(self.env, PATH=f"{self.dir}:{os.environ['PATH']}", TERM="dumb", ZDOTDIR=str(
+            self.dir / "home"))
+        t = Terminal(["-i"], env, program=shutil.which("zsh"))
+        t.read_until(r"\$ ")
+        t.type("osb credential-v\t")
+        t.read_until("osb credential-vault")
+        t.type("bi\t")
+        t.read_until("binding")
+        t.type("\x15exit\n")
+        t.end()
 
 # ---- settings ------------------------------------------------------------------------------------
 
@@ -389,7 +410,7 @@ class Failures(Case):
         self.assertEqual(done.returncode, 141)
 
 
-@unittest.skipUnless("SSL_CERT_FILE" in os.environ, "for a server with TLS")
+@unittest.skipUnless(os.environ.get("OPEN_SANDBOX_PROTOCOL") == "https", "for a server with TLS")
 class Tls(Case):
     def test_trust(self):
         ca = os.environ["SSL_CERT_FILE"]

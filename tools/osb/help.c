@@ -84,26 +84,30 @@ static int print_command_help(const command_row *c)
     return EXIT_FINE;
 }
 
+/* The rest of a name that goes on after a path; NULL: it does not. */
+static const char *rest_of(const char *name, const char *path)
+{
+    size_t size = strlen(path);
+    if (!begins(name, path) || (size > 0 && name[size] != ' ')) return NULL;
+    return name + size + (size > 0);
+}
+
 /* What stands right below a path: its commands and groups. */
 static void print_below(const char *path)
 {
-    size_t i, size = strlen(path);
+    size_t i;
     print("Commands:\n");
     for (i = 0; i < command_count; i++) {
-        const command_row *c = &commands[i];
-        const char *below = c->name + size + (size > 0);
-        if (c->help == NULL || !begins(c->name, path) || (size > 0 && c->name[size] != ' '))
-            continue;
-        if (strchr(below, ' ') != NULL) continue;
+        const char *below = rest_of(commands[i].name, path);
+        if (below == NULL || commands[i].help == NULL || strchr(below, ' ') != NULL) continue;
         print("  ");
         print_padded(below, 20);
-        print(c->help);
+        print(commands[i].help);
         print("\n");
     }
     for (i = 0; i < group_count; i++) {
-        const char *below = groups[i].name + size + (size > 0);
-        if (!begins(groups[i].name, path) || (size > 0 && groups[i].name[size] != ' ')) continue;
-        if (strchr(below, ' ') != NULL) continue;
+        const char *below = rest_of(groups[i].name, path);
+        if (below == NULL || strchr(below, ' ') != NULL) continue;
         print("  ");
         print_padded(below, 20);
         print(groups[i].help);
@@ -227,7 +231,7 @@ int do_completion(const args *a)
                 "sed 's/:/\\\\:/g; s/\\t/:/')\"})\n"
                 "    if (( $#found )); then _describe osb found; else _files; fi\n"
                 "}\n"
-                "compdef _osb osb\n"},
+                "if [ \"$funcstack[1]\" = _osb ]; then _osb \"$@\"; else compdef _osb osb; fi\n"},
         {"fish", "function __osb_complete\n"
                  "    set -l words (commandline -opc) (commandline -ct)\n"
                  "    osb __complete -- $words[2..-1] 2>/dev/null\n"
@@ -260,17 +264,17 @@ static void offer(const char *before, const char *word, const char *help, const 
 static void offer_names(const char *path, const char *begin)
 {
     const char *last = "";
-    size_t i, g, size = strlen(path);
+    size_t i, g;
     for (i = 0; i < command_count; i++) {
-        const command_row *c = &commands[i];
-        const char *below = c->name + size + (size > 0), *word, *help = c->help;
-        if (help == NULL || !begins(c->name, path) || (size > 0 && c->name[size] != ' ')) continue;
+        const char *below = rest_of(commands[i].name, path), *word, *help = commands[i].help;
+        if (below == NULL || help == NULL) continue;
         word = keep_text(below, strcspn(below, " "));
         if (same(word, last)) continue;
         last = word;
-        for (g = 0; g < group_count; g++)
-            if (begins(groups[g].name, path) && same(groups[g].name + size + (size > 0), word))
-                help = groups[g].help;
+        for (g = 0; g < group_count; g++) {
+            const char *name = rest_of(groups[g].name, path);
+            if (name != NULL && same(name, word)) help = groups[g].help;
+        }
         offer("", word, help, begin);
     }
 }
