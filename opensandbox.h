@@ -3596,7 +3596,7 @@ static osb_status osb__json_feed(osb_client *c, size_t end)
 enum {
     OSB__EVENTS = 1,       /* a stream of events */
     OSB__DATA = 2,         /* bytes for on_data */
-    OSB__ERROR_ENDS = 4,   /* the stream ends with its error event */
+    OSB__LAST_ENDS = 4,    /* nothing follows a last event: the stream's end is not waited for */
     OSB__LINES = 8,        /* each output event is a line without its end */
     OSB__UNVERSIONED = 16, /* lifecycle, but not below /v1 */
     OSB__SOURCE = 32,      /* the body comes from an osb_request */
@@ -4571,7 +4571,7 @@ static osb_status osb__event_summary(osb_client *c, const osb_event *event)
         run->error_name = event->key.data != NULL ? event->key : osb__view("");
         run->error_value = event->text;
         c->base = c->kept; /* later events must not overwrite it */
-        if (!c->pieced && event->text.data != NULL && (c->call.op->flags & OSB__ERROR_ENDS) != 0 &&
+        if (!c->pieced && event->text.data != NULL && (c->call.op->flags & OSB__LAST_ENDS) != 0 &&
             osb__integer(event->text.data, event->text.size, &code) && code >= INT32_MIN &&
             code <= INT32_MAX) {
             run->exit_code.set = true;
@@ -4591,8 +4591,7 @@ static osb_status osb__event_summary(osb_client *c, const osb_event *event)
 static OSB__APART osb_status osb__on_event_end(osb_client *c)
 {
     osb_event *event = (osb_event *)c->json.base;
-    bool last = event->type == OSB_EVENT_COMPLETE ||
-                (event->type == OSB_EVENT_ERROR && (c->call.op->flags & OSB__ERROR_ENDS) != 0);
+    bool last = event->type == OSB_EVENT_COMPLETE || event->type == OSB_EVENT_ERROR;
     osb_status status;
     if (c->call.op->answer != NULL)
         return osb__hand_out(c, c->call.op->answer, osb__view(NULL), osb__view(NULL));
@@ -4607,7 +4606,8 @@ static OSB__APART osb_status osb__on_event_end(osb_client *c)
         return osb__bad_json(c, OSB__SAY("malformed event"));
     status = osb__event_summary(c, event);
     if (status == OSB_OK && event->type != OSB_EVENT_RESULT) status = osb__event_out(c, event);
-    if (last) c->ended = ((osb_execution *)c->call.own)->ended = true;
+    if (last) ((osb_execution *)c->call.own)->ended = true;
+    c->ended = last && (c->call.op->flags & OSB__LAST_ENDS) != 0;
     return status;
 }
 
@@ -5073,8 +5073,11 @@ static osb_status osb__body_end(osb_client *c)
 {
     osb_status status = osb__status_of(c->http.status);
     c->whole = true;
-    if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS)
+    if (c->http.status < 300 && c->consumer == OSB__TO_EVENTS) {
+        if (c->call.op->answer == NULL && ((const osb_execution *)c->call.own)->ended)
+            return OSB_OK;
         return osb__fail(c, OSB_E_TRUNCATED, NULL);
+    }
     if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE) {
         if (c->json.state != OSB__J_VALUE || c->json.depth > 0)
             return osb__bad_json(c, OSB__SAY("the JSON ends in its middle"));
@@ -6817,7 +6820,7 @@ static const osb__op osb__op_run = {"POST /command",
                                     osb__command_fields,
                                     NULL,
                                     NULL,
-                                    OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+                                    OSB__EVENTS | OSB__LAST_ENDS | OSB__LINES};
 static const osb__op osb__op_interrupt = {
     "DELETE /command", osb__id_query_fields, NULL, NULL, NULL, 0};
 
@@ -7063,7 +7066,7 @@ static const osb__op osb__op_session_run = {"POST /session/{id}/run",
                                             osb__session_command_fields,
                                             NULL,
                                             NULL,
-                                            OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+                                            OSB__EVENTS | OSB__LAST_ENDS | OSB__LINES};
 static const osb__op osb__op_session_delete = {"DELETE /session/{id}", NULL, NULL, NULL, NULL, 0};
 
 OSB_DEF osb_status osb_session_create(osb_sandbox *box, const char *cwd, osb_session *session)
@@ -7178,7 +7181,7 @@ static const osb__op osb__op_code = {"POST /code", NULL, osb__code_body_fields,
 /* Code of no language is run as a command, and its stream is one of a command. */
 static const osb__op osb__op_code_command = {
     "POST /code", NULL, osb__code_body_fields,
-    NULL,         NULL, OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+    NULL,         NULL, OSB__EVENTS | OSB__LAST_ENDS | OSB__LINES};
 static const osb__op osb__op_code_interrupt = {
     "DELETE /code", osb__id_query_fields, NULL, NULL, NULL, 0};
 
@@ -7244,11 +7247,13 @@ OSB_DEF osb_status osb_code_context_delete_all(osb_sandbox *box, const char *lan
     return osb__drive(box->client);
 }
 
-/* Code goes on without its client, as commands do. */
+/* A kernel's output and results may come behind the event that says it is complete, even seconds
+   later: only the stream's own end is one. Code goes on without its client, as commands do. */
 static osb_status osb__code_run_next(osb_client *c, osb_status status)
 {
     const osb__code_body *body = (const osb__code_body *)c->call.body;
-
+    if (body->language == NULL) status = osb__run_ended(c, status);
+    else if (status != OSB_OK) ((osb_execution *)c->call.own)->ended = false;
     if (status != OSB_E_CANCELLED || body->keep_running) return status;
     return osb__interrupt_run(c, &osb__op_code_interrupt);
 }
@@ -9303,8 +9308,8 @@ static const osb__op osb__op_isolated_get = {
 static const osb__op osb__op_isolated_delete = {
     "DELETE /v1/isolated/session/{id}", NULL, NULL, NULL, NULL, 0};
 static const osb__op osb__op_isolated_run = {
-    "POST /v1/isolated/session/{id}/run",      NULL, osb__isolated_command_fields, NULL, NULL,
-    OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+    "POST /v1/isolated/session/{id}/run",     NULL, osb__isolated_command_fields, NULL, NULL,
+    OSB__EVENTS | OSB__LAST_ENDS | OSB__LINES};
 static const osb__op osb__op_isolated_diff = {
     "GET /v1/isolated/session/{id}/diff", NULL, NULL, NULL, NULL, OSB__DATA};
 static const osb__op osb__op_isolated_commit = {

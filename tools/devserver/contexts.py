@@ -136,16 +136,15 @@ class Contexts:
         stream.init(context.id)
         if not context.busy.acquire(blocking=False):
             return _failed(stream, "session is busy")
-        started = time.monotonic()
+        events = _Events(stream)
         try:
-            context.kernel.run(code, lambda event: _report(stream, event), stream.tick)
+            context.kernel.run(code, events.report, stream.tick)
         except (KernelDied, OSError):
             self._close(context.id)
             return _failed(stream, "the kernel died")
         finally:
             context.busy.release()
-        elapsed = int((time.monotonic() - started) * 1000)
-        stream.event("execution_complete", execution_time=elapsed)
+        events.complete()
         return stream.end()
 
     def _choose(self, context_id, language):
@@ -189,18 +188,35 @@ class Contexts:
         return context is not None
 
 
-def _report(stream, event):
-    if "stream" in event:
-        stream.event(event["stream"], text=event["text"])
-    elif "result" in event:
-        results = dict(event["result"])
-        if "text/plain" in results:
-            results["text"] = results.pop("text/plain")
-        stream.event("execution_count", execution_count=event["count"])
-        stream.event("result", results=dict(sorted(results.items())))
-    else:
-        stream.event("status", text="error")
-        stream.event("error", error=event["error"])
+class _Events:
+    """What a kernel reports, as events. As upstream's, `execution_complete` does not come last: it
+    overtakes the result or the error, so that only the stream's end is the end."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._started = time.monotonic()
+        self._completed = False
+
+    def report(self, event):
+        if "stream" in event:
+            self._stream.event(event["stream"], text=event["text"])
+            return
+        self.complete()
+        if "result" in event:
+            results = dict(event["result"])
+            if "text/plain" in results:
+                results["text"] = results.pop("text/plain")
+            self._stream.event("execution_count", execution_count=event["count"])
+            self._stream.event("result", results=dict(sorted(results.items())))
+        else:
+            self._stream.event("status", text="error")
+            self._stream.event("error", error=event["error"])
+
+    def complete(self):
+        if not self._completed:
+            elapsed = int((time.monotonic() - self._started) * 1000)
+            self._stream.event("execution_complete", execution_time=elapsed)
+        self._completed = True
 
 
 def _failed(stream, reason):
