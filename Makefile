@@ -184,6 +184,7 @@ OSB_LINK = @musl-gcc -static -no-pie -s -Wl,--gc-sections,-z,noseparate-code,-z,
 osb: deps-osb $(OSB_PARTS)/source/.fetched build/dist/opensandbox.h ## build build/osb, the command line, static; and osb-notls
 	@$(MAKE) --no-print-directory -j$(JOBS) build/osb build/osb-notls build/osb.1
 	@stat -c '%n: %s bytes' build/osb build/osb-notls
+	@size $(OSB_PARTS)/notls/library.o | awk 'NR == 2 { print "of which opensandbox.h and its port: " $$1 " bytes" }'
 
 build/osb: $(OSB_SOURCES:tools/osb/%.c=$(OSB_PARTS)/tls/%.o) \
     $(patsubst $(OSB_MBEDTLS)/library/%.c,$(OSB_PARTS)/mbedtls/%.o,$(wildcard $(OSB_MBEDTLS)/library/*.c))

@@ -320,6 +320,17 @@ def mutants(path):
             + table(["changed", "mutants", "caught"], rows))
 
 
+def osb(path):
+    result = json.loads(path.read_text())
+    rows = [[row["name"], row["wall_ms"], row["cpu_ms"], f"{row['peak_kb']:,}"]
+            for row in result["rows"]]
+    sizes = result["sizes"]
+    return (f"Static, stripped: `build/osb` {sizes['osb']:,} bytes, without TLS (`build/osb-notls`) "
+            f"{sizes['osb-notls']:,}.\nCreate, run and kill against the dev server, median of "
+            f"{result['rounds']} (`make osb-compare`, {date_of(path)}):\n\n"
+            + table(["", "wall, ms", "CPU, ms", "peak memory, KB"], rows))
+
+
 PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
     "calls": (ROOT / "opensandbox.h", calls),
@@ -332,6 +343,7 @@ PARTS = {
     "bench": (BUILD / "bench.json", bench),
     "firmware": (BUILD / "firmware.json", firmware),
     "coverage": (BUILD / "coverage.json", coverage),
+    "osb": (BUILD / "osb.json", osb),
     "thousand": (BUILD / "thousand.json", thousand),
     "mutants": (BUILD / "mutants.json", mutants),
     "newcomer": (BUILD / "newcomer.md", as_it_is),

@@ -6,6 +6,7 @@ median of ROUNDS, and fails unless osb takes 20 times less CPU time and 30 times
     tools/with-devserver.sh tests/osb/compare.py [ROUNDS]
 """
 
+import json
 import os
 import statistics
 import subprocess
@@ -33,6 +34,15 @@ def measure(command, env):
     return wall / 1e6, cpu / 1e6, memory
 
 
+def keep(rounds, middle):
+    """For the README."""
+    rows = [{"name": name, "wall_ms": round(wall * 1000), "cpu_ms": round(cpu * 1000, 1),
+             "peak_kb": round(memory)} for name, (wall, cpu, memory) in middle.items()]
+    sizes = {name: (ROOT / "build" / name).stat().st_size for name in ("osb", "osb-notls")}
+    (ROOT / "build/osb.json").write_text(
+        json.dumps({"rounds": rounds, "rows": rows, "sizes": sizes}, indent=1))
+
+
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     env = dict(os.environ, INTEROP_DIR=str(ROOT / "build/interop"),
@@ -54,6 +64,7 @@ def main():
     print(f"{'':16}{'wall':>10}{'CPU':>12}{'peak memory':>14}")
     for name, (wall, cpu, memory) in middle.items():
         print(f"{name:16}{wall * 1000:7.0f} ms{cpu * 1000:9.1f} ms{memory:11.0f} KB")
+    keep(rounds, middle)
     node, ours = middle["JavaScript SDK"], middle["build/osb"]
     cpu, memory = node[1] / max(ours[1], 1e-6), node[2] / ours[2]
     print(f"build/osb: {cpu:.0f} times less CPU time, {memory:.0f} times less memory")

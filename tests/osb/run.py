@@ -490,6 +490,14 @@ class Run(Case):
         self.assertEqual(done.stdout, "y\n141\n", done.stderr)
         self.assertEqual(self.count(), 0)
 
+    def test_a_broken_connection_loses_nothing(self):
+        for hook in ("stream-cut=3000", "stream-reset=3000"):
+            done = self.osb("run", "i", "--extension", f"devserver.{hook}", "--", "sh", "-c",
+                            "seq 1000; echo end >&2; exit 3", code=3)
+            self.assertEqual(done.out, "".join(f"{n}\n" for n in range(1, 1001)))
+            self.assertIn("end\n", done.err)
+            self.assertIn("the connection broke; going on", done.err)
+
     def test_ctrl_c_interrupts_the_command(self):
         t = Terminal(["run", "i", "-m", "of=run-test", "--", "sh", "-c",
                       "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.1; done"],

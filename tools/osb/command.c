@@ -94,6 +94,12 @@ int outcome_code(outcome *o, osb_status status)
     return status == OSB_OK ? exit_code(o) : failed(status);
 }
 
+/* The command runs on in the sandbox, and execd keeps its output. */
+static bool is_cut(osb_status status)
+{
+    return status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT;
+}
+
 int run_in_sandbox(osb_sandbox *box, const osb_command *command)
 {
     static outcome o;
@@ -104,6 +110,10 @@ int run_in_sandbox(osb_sandbox *box, const osb_command *command)
     o.interrupt = true;
     outcome_handlers(&o, &handlers);
     status = osb_command_run(box, command, &handlers, &o.run);
+    if (is_cut(status) && o.run.id[0] != '\0' && !was_interrupted()) {
+        remark("the connection broke; going on");
+        status = osb_command_recover(box, NULL, &handlers, &o.run);
+    }
     return outcome_code(&o, status);
 }
 
@@ -196,30 +206,21 @@ int do_command_status(const args *a)
     return EXIT_FINE;
 }
 
-/* Prints what comes until the command has ended. Asked for the state first: nothing can come after
-   an end that was seen before the output was read. */
+/* Prints what comes until the command has ended, over broken connections too. */
 static int follow_logs(osb_sandbox *box, const char *id, uint64_t cursor)
 {
-    const struct timespec pause = {0, 200000000};
-    text content = {0};
-    osb_command_state state;
-    osb_status status;
-    do {
-        status = ask_status(box, id, &content, &state);
-        if (status == OSB_OK) {
-            bool on = state.running;
-            status = osb_command_logs(box, id, cursor, write_data, NULL, &cursor);
-            if (status == OSB_OK && !on) break;
-        }
-        if (status == OSB_OK) nanosleep(&pause, NULL);
-        attend_signals();
-    } while (status == OSB_OK && !was_interrupted());
-    clear(&content);
-    if (was_interrupted() && !output_broken) return interrupted_code();
-    if (status != OSB_OK) return failed(status);
-    if (state.exit_code.set && state.exit_code.value >= 0) return state.exit_code.value & 255;
-    complain("the command was ended: %v", state.error);
-    return signal_code(keep_text(state.error.data, state.error.size));
+    static const osb_durable_options often = {200, 10, 1000};
+    static outcome o;
+    osb_handlers handlers;
+    if (strlen(id) >= sizeof o.run.id) {
+        complain("%s is too long for an execution's id", id);
+        return EXIT_USAGE;
+    }
+    o.box = box;
+    memcpy(o.run.id, id, strlen(id));
+    o.run.stdout_bytes = cursor;
+    outcome_handlers(&o, &handlers);
+    return outcome_code(&o, osb_command_follow(box, &often, &handlers, &o.run));
 }
 
 int do_command_logs(const args *a)
