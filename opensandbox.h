@@ -7208,6 +7208,7 @@ OSB_DEF osb_status osb_code_context_get(osb_sandbox *box, const char *id, osb_co
 {
     osb__call *call = osb__begin_execd(box, &osb__op_context_get);
     if (call == NULL) return OSB_E_BUSY;
+    OSB_MEMSET(context->language, 0, sizeof context->language);
     OSB_MEMSET(&context->cwd, 0, sizeof context->cwd);
     call->id = id;
     call->answer = context;
