@@ -71,8 +71,8 @@ static void show_gathered(gathered *g)
     node *v = put_map(NULL, NULL), *error, *list;
     put_text(v, "id", run->id);
     put_number(v, "execution_count", run->execution_count);
-    put_text(v, "stdout", g->output[0].data);
-    put_text(v, "stderr", g->output[1].data);
+    put_view(v, "stdout", (osb_str){g->output[0].data, g->output[0].size});
+    put_view(v, "stderr", (osb_str){g->output[1].data, g->output[1].size});
     list = put_list(v, "result");
     list->first = g->results->first;
     if (run->error_name.data == NULL) {

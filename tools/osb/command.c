@@ -239,7 +239,7 @@ int do_command_logs(const args *a)
                  ? osb_command_logs(&box, a->words[1], cursor, write_data, NULL, &cursor)
                  : osb_command_logs(&box, a->words[1], cursor, add_content, &content, &cursor);
     if (status != OSB_OK) return failed(status);
-    put_text(answer, "content", content.data);
+    put_view(answer, "content", (osb_str){content.data, content.size});
     put_number(answer, "cursor", cursor);
     if (config.output != 'r') show(answer, "");
     return EXIT_FINE;

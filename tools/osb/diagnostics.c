@@ -31,7 +31,8 @@ static node *put_diagnosis(const osb_diagnosis *d, gathered *g)
     put_view(v, "delivery", d->delivery);
     put_view(v, "content_type", d->content_type);
     put_bool(v, "truncated", d->truncated);
-    if (osb_str_equal(d->delivery, "inline")) put_text(v, "content", g->content.data);
+    if (osb_str_equal(d->delivery, "inline"))
+        put_view(v, "content", (osb_str){g->content.data, g->content.size});
     else put_null(v, "content");
     put_view(v, "content_url", d->content_url);
     put_number(v, "content_length", d->content_length_bytes);

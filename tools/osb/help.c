@@ -79,7 +79,7 @@ static int print_command_help(const command_row *c)
     for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++) print_flag((flag_id)c->flags[i]);
     print_padded("  -o, --output FORMAT", 36);
     print(output_names(c->outputs));
-    print("\n");
+    print(c->outputs[1] != '\0' ? "; default the first\n" : "\n");
     print_global_flags();
     return EXIT_FINE;
 }

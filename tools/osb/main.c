@@ -316,10 +316,7 @@ static int run_command(reader *r)
         print("osb " OSB_VERSION "\n");
         return EXIT_FINE;
     }
-    if (a->command == NULL) {
-        print_help(r->path.data);
-        return r->path.size > 0 ? EXIT_FINE : EXIT_USAGE;
-    }
+    if (a->command == NULL) return print_help(r->path.data);
     if (!check_words(a) || !check_output(a)) return EXIT_USAGE;
     if (!load_settings(a)) return EXIT_USAGE;
     return a->command->run(a);

@@ -104,6 +104,7 @@ typedef struct node {
     bool truth;
     const char *key;  /* in a map */
     const char *text; /* of a number or text */
+    size_t size;      /* of it: a text may hold NULs */
     struct node *first, *last, *next;
 } node;
 

@@ -43,6 +43,7 @@ node *put_view(node *parent, const char *key, osb_str view)
 {
     node *v = put(parent, key, view.data == NULL ? V_NULL : V_TEXT);
     if (view.data != NULL) v->text = keep_text(view.data, view.size);
+    v->size = view.size;
     return v;
 }
 
@@ -93,13 +94,33 @@ node *get(const node *map, const char *key)
 
 /* ---- JSON ------------------------------------------------------------------------------------*/
 
-static void add_json_text(text *to, const char *string)
+/* The size of the UTF-8 character at hand; 0: it is none. */
+static size_t character(const char *at, size_t size)
+{
+    unsigned char c = (unsigned char)*at;
+    size_t count = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0, i;
+    if (count > size) return 0;
+    for (i = 1; i < count; i++)
+        if (((unsigned char)at[i] & 0xc0) != 0x80) return 0;
+    if (count == 3 && c == 0xe0 && (unsigned char)at[1] < 0xa0) return 0;
+    if (count == 3 && c == 0xed && (unsigned char)at[1] >= 0xa0) return 0;
+    if (count == 4 && c == 0xf0 && (unsigned char)at[1] < 0x90) return 0;
+    if (count == 4 && c == 0xf4 && (unsigned char)at[1] >= 0x90) return 0;
+    return count;
+}
+
+static void add_json_text(text *to, const char *at, size_t size)
 {
     static const char hex[] = "0123456789abcdef";
+    size_t step;
     add_char(to, '"');
-    for (; *string != '\0'; string++) {
-        unsigned char c = (unsigned char)*string;
-        if (c == '"' || c == '\\') {
+    for (; size > 0; at += step, size -= step) {
+        unsigned char c = (unsigned char)*at;
+        step = character(at, size);
+        if (step == 0) {
+            add_string(to, "\xef\xbf\xbd"); /* U+FFFD */
+            step = 1;
+        } else if (c == '"' || c == '\\') {
             add_char(to, '\\');
             add_char(to, (char)c);
         } else if (c == '\n') {
@@ -109,7 +130,7 @@ static void add_json_text(text *to, const char *string)
             add_char(to, hex[c >> 4]);
             add_char(to, hex[c & 15]);
         } else {
-            add_char(to, (char)c);
+            add(to, at, step);
         }
     }
     add_char(to, '"');
@@ -133,7 +154,7 @@ void add_json(text *to, const node *v, int indent)
     int below = indent < 0 ? indent : indent + 1;
     const node *child;
     if (v->kind == V_TEXT) {
-        add_json_text(to, v->text);
+        add_json_text(to, v->text, v->size);
         return;
     }
     if (v->kind != V_LIST && v->kind != V_MAP) {
@@ -144,7 +165,7 @@ void add_json(text *to, const node *v, int indent)
     for (child = v->first; child != NULL; child = child->next) {
         if (indent >= 0) add_line(to, below);
         if (v->kind == V_MAP) {
-            add_json_text(to, child->key);
+            add_json_text(to, child->key, strlen(child->key));
             add_string(to, ": ");
         }
         add_json(to, child, below);
@@ -157,10 +178,10 @@ void add_json(text *to, const node *v, int indent)
 /* ---- YAML ------------------------------------------------------------------------------------*/
 
 /* Whether a text would be read as something else, or not at all, without quotes. */
-static bool needs_quotes(const char *string)
+static bool needs_quotes(const char *string, size_t size)
 {
     static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "~"};
-    size_t i, size = strlen(string);
+    size_t i;
     text low = {0};
     bool is_word = false;
     if (size == 0 || strchr(" -?:,[]{}#&*!|>'\"%@`=+.0123456789<\t", *string) != NULL) return true;
@@ -182,7 +203,8 @@ static void add_yaml_inner(text *to, const node *v, int indent, bool in_list)
     bool nested = v->kind == V_LIST || v->kind == V_MAP;
     if (!nested) {
         add_char(to, ' ');
-        if (v->kind == V_TEXT && needs_quotes(v->text)) add_json_text(to, v->text);
+        if (v->kind == V_TEXT && needs_quotes(v->text, v->size))
+            add_json_text(to, v->text, v->size);
         else add_scalar(to, v);
         add_char(to, '\n');
     } else if (v->first == NULL) {
@@ -212,7 +234,8 @@ void add_yaml(text *to, const node *v, int indent)
         for (i = first ? level : 0; i < level; i++) add_string(to, "  ");
         first = false;
         if (v->kind == V_MAP) {
-            if (needs_quotes(child->key)) add_json_text(to, child->key);
+            if (needs_quotes(child->key, strlen(child->key)))
+                add_json_text(to, child->key, strlen(child->key));
             else add_string(to, child->key);
             add_char(to, ':');
         } else {

@@ -96,7 +96,7 @@ int do_vault_create(const args *a)
     osb_vault_content content = {0};
     osb_vault_handlers handlers;
     gathering g;
-    uint32_t revision;
+    uint32_t revision = 0;
     osb_status status;
     if (!has(a, F_FILE)) return usage(a, "--file is missing");
     if (!read_vault(flag_text(a, F_FILE), &content)) return EXIT_USAGE;
@@ -111,7 +111,7 @@ int do_vault_patch(const args *a)
     osb_vault_changes changes = {{false, 0}, NULL, NULL};
     osb_vault_handlers handlers;
     gathering g;
-    uint32_t revision;
+    uint32_t revision = 0;
     osb_status status;
     if (!has(a, F_FILE)) return usage(a, "--file is missing");
     if (!read_vault_changes(flag_text(a, F_FILE), &changes)) return EXIT_USAGE;
@@ -125,7 +125,7 @@ int do_vault_get(const args *a)
 {
     osb_vault_handlers handlers;
     gathering g;
-    uint32_t revision;
+    uint32_t revision = 0;
     osb_status status = connect_egress(a);
     gather(&g, &handlers);
     if (status == OSB_OK) status = osb_vault_get(&egress, &handlers, &revision);
@@ -148,7 +148,7 @@ int do_credential_list(const args *a)
 {
     osb_vault_handlers handlers;
     gathering g;
-    uint32_t revision;
+    uint32_t revision = 0;
     osb_status status = connect_egress(a);
     gather(&g, &handlers);
     if (status == OSB_OK) status = osb_vault_list_credentials(&egress, &handlers, &revision);
@@ -173,7 +173,7 @@ int do_binding_list(const args *a)
 {
     osb_vault_handlers handlers;
     gathering g;
-    uint32_t revision;
+    uint32_t revision = 0;
     osb_status status = connect_egress(a);
     gather(&g, &handlers);
     if (status == OSB_OK) status = osb_vault_list_bindings(&egress, &handlers, &revision);
