@@ -1999,11 +1999,13 @@ extern "C" {
 #define OSB__SAY(text) (text)
 #endif
 
-/* Keeps deep calls off the stack of shallow ones. */
+/* Keeps deep calls off the stack of shallow ones; and spares the deepest one a frame. */
 #if defined(__GNUC__) || defined(__clang__)
 #define OSB__APART __attribute__((noinline))
+#define OSB__WITHIN inline __attribute__((always_inline))
 #else
 #define OSB__APART
+#define OSB__WITHIN
 #endif
 
 /* ==== text ====================================================================================*/
@@ -4404,7 +4406,7 @@ static void osb__event_begin(osb_client *c)
     osb__json_begin(c, root, event);
 }
 
-static void osb__capture(osb_capture *capture, const char *data, size_t size)
+static OSB__WITHIN void osb__capture(osb_capture *capture, const char *data, size_t size)
 {
     size_t room;
     if (capture == NULL) return;
