@@ -61,8 +61,7 @@ test: deps-test ## run the tests: once with sanitizers, once under valgrind
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
 	@$(MAKE) --no-print-directory api
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
-	@tools/with-devserver.sh sh -euc 'for example in $(filter-out exact https,$(EXAMPLES)); do \
-	    build/$$example; done' >/dev/null
+	@tools/with-devserver.sh tests/examples/check.py $(patsubst %,build/%,$(filter-out exact https,$(EXAMPLES)))
 	@tools/with-devserver.sh --tls build/tls build/https >/dev/null
 	@rm -rf build/faults
 	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
