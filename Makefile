@@ -212,10 +212,15 @@ $(OSB_PARTS)/source/.fetched: tools/firmware-sources.sh | deps-osb
 	@tools/firmware-sources.sh $(@D) mbedtls
 	@touch $@
 
+# A second build, with sanitizers and the usual C library, for the tests.
+$(OSB_PARTS)/asan-notls: $(OSB_SOURCES) tools/osb/osb.h build/dist/opensandbox.h port/osb_posix.h
+	@mkdir -p $(@D)
+	@gcc -std=c99 -g -O1 $(SANITIZERS) $(WARNINGS) -Ibuild/dist -I. $(OSB_SOURCES) -o $@
+
 .PHONY: osb-test
-osb-test: osb deps-test deps-osb-test build/tls/.made ## run build/osb end to end against local servers, with and without TLS
-	@tools/with-devserver.sh python3 tests/osb/run.py build/osb-notls
-	@tools/with-devserver.sh --tls $(CURDIR)/build/tls python3 tests/osb/run.py build/osb Tls Run Terminals Files
+osb-test: osb deps-test deps-osb-test build/tls/.made $(OSB_PARTS)/asan-notls ## run osb end to end against local servers
+	@ASAN_OPTIONS=detect_leaks=0 tools/with-devserver.sh python3 tests/osb/run.py $(OSB_PARTS)/asan-notls
+	@tools/with-devserver.sh --tls $(CURDIR)/build/tls python3 tests/osb/run.py build/osb Usage Tls Run Terminals Files
 
 $(OSB_PARTS)/measure: tests/osb/measure.c | deps-osb
 	@mkdir -p $(@D)

@@ -243,8 +243,8 @@ class Usage(Case):
 
     def test_it_needs_nothing_else(self):
         image = Path(PROGRAM).read_bytes()
-        if b"libasan" in image:
-            self.skipTest("not the real one")
+        if b"libasan" in image:  # the one with sanitizers
+            self.skipTest("not static")
         self.assertNotIn(b"ld-linux", image)
         self.assertNotIn(b"ld-musl", image)
         if not PROGRAM.endswith("notls"):
@@ -986,7 +986,7 @@ class Files(WithSandbox):
         p.kill()
         p.communicate()
         done = self.osb("file", "upload", self.box, local, f"{self.remote}/big")
-        self.assertRegex(done.err, r"going on from byte (8388608|16777216)\n")
+        self.assertRegex(done.err, r"going on from byte [1-9]\d+\n")
         self.assertEqual(self.inside(f"ls {self.remote}").split(), ["big"])
         self.osb("file", "download", self.box, f"{self.remote}/big", "back")
         self.assertEqual((self.dir / "back").read_bytes(), local.read_bytes())
@@ -995,8 +995,8 @@ class Files(WithSandbox):
         local = self.file("big", os.urandom(9 * MB))
         stamp = int(local.stat().st_mtime)
         part = f"{self.remote}/big.{9 * MB}-{stamp}.part"
-        self.osb("file", "write", self.box, part, "-c", "not what is there")
-        self.fails(125, "going on|has changed", "file", "upload", self.box, local,
+        self.osb("file", "write", self.box, part, "-", input=b"x" * MB)
+        self.fails(125, "has changed while it was sent", "file", "upload", self.box, local,
                    f"{self.remote}/big", "-q")
         self.osb("file", "upload", self.box, local, f"{self.remote}/big")
         self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/big").bytes,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define PIECE ((uint64_t)8 << 20) /* a larger file is sent in pieces of this size */
+#define BLOCK ((uint64_t)1 << 20) /* and goes on at a multiple of this one */
 #define TRIES 5
 #define BATCH 32 /* small files in one request */
 
@@ -416,14 +417,14 @@ static int upload_small(osb_sandbox *box, const char *local, const char *remote,
 
 /* ---- upload in pieces: what has arrived stays --------------------------------------------------*/
 
-/* The API writes whole files only. So a large one goes in pieces, which a shell in the sandbox puts
-   behind each other in a file beside the target; its size says where to go on. */
+/* The API writes whole files only. So a large one goes in pieces, which dd in the sandbox puts where
+   they belong in a file beside the target; its size says where to go on. A dd of an earlier try that
+   still runs does no harm: it writes the same bytes to the same place. */
 typedef struct large {
     osb_sandbox *box;
     outgoing out;
-    char *collected, *piece; /* absolute paths in the sandbox */
+    char *collected; /* its absolute path in the sandbox */
     uint64_t size;
-    uint32_t crc; /* as cksum(1) has it, of what was read so far */
 } large;
 
 static bool run_shell(osb_sandbox *box, const char *script, const char *one, const char *two,
@@ -451,11 +452,8 @@ static osb_status find_collected(large *l, const char *remote, uint64_t *there)
         if (status == OSB_OK) status = osb_file_get_info(l->box, remote, &info);
     }
     if (status != OSB_OK) return status;
-    *there = info.size_bytes;
-    if (l->collected == NULL) {
-        l->collected = keep_text(info.path.data, info.path.size);
-        l->piece = formatted("%s.piece", l->collected);
-    }
+    *there = info.size_bytes < l->size ? info.size_bytes / BLOCK * BLOCK : info.size_bytes;
+    if (l->collected == NULL) l->collected = keep_text(info.path.data, info.path.size);
     return OSB_OK;
 }
 
@@ -464,16 +462,19 @@ static osb_status send_piece(large *l, uint64_t from)
     static const rights plain = {NULL, NULL, 600};
     osb_upload upload;
     osb_status status;
-    char answer[8];
+    char answer[8], *piece = formatted("%s.piece-%n", l->collected, from);
     l->out.from = from;
     l->out.done = 0;
     l->out.size = l->size - from < PIECE ? l->size - from : PIECE;
-    fill_upload(&upload, &l->out, l->piece, &plain, 0);
+    fill_upload(&upload, &l->out, piece, &plain, 0);
     progress_to(from);
     status = osb_file_upload(l->box, &upload, 1, true);
     if (status != OSB_OK) return status;
-    if (run_shell(l->box, "cat \"$1\" >>\"$2\" && rm -f \"$1\"", l->piece, l->collected, answer,
-                  sizeof answer, &status))
+    if (run_shell(l->box,
+                  formatted("dd if=\"$1\" of=\"$2\" bs=1048576 seek=%n conv=notrunc 2>/dev/null && "
+                            "rm -f \"$1\"",
+                            from / BLOCK),
+                  piece, l->collected, answer, sizeof answer, &status))
         return OSB_OK;
     return status == OSB_OK ? OSB_E_VERIFY : status;
 }
@@ -556,11 +557,14 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     close_outgoing(&l.out);
     if (status != OSB_OK) {
         remark("what has arrived is kept: the same again goes on from there");
-        return failed(status);
+        if (status != OSB_E_VERIFY) return failed(status);
+        complain("what arrived of %s is not what was sent: is the sandbox's disk full?", local);
+        return EXIT_FAILED;
     }
     if (!is_equal(&l, &status)) {
         if (status != OSB_OK) return failed(status);
-        run_shell(box, "rm -f \"$1\"", l.collected, NULL, answer, sizeof answer, &status);
+        run_shell(box, "rm -f \"$1\" \"$1\".piece-*", l.collected, NULL, answer, sizeof answer,
+                  &status);
         complain("%s has changed while it was sent: run the same again", local);
         return EXIT_FAILED;
     }
@@ -570,8 +574,8 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     permission.group = wanted->group;
     permission.mode = wanted->mode != 0 ? wanted->mode : mode_digits(about->st_mode);
     status = osb_file_set_permissions(box, &permission, 1);
-    if (status == OSB_OK && !run_shell(box, "mv -f \"$1\" \"$2\"", l.collected, target, answer,
-                                       sizeof answer, &status)) {
+    if (status == OSB_OK && !run_shell(box, "mv -f \"$1\" \"$2\" && rm -f \"$1\".piece-*",
+                                       l.collected, target, answer, sizeof answer, &status)) {
         if (status == OSB_OK) complain("cannot rename %s to %s", l.collected, target);
         if (status == OSB_OK) return EXIT_FAILED;
     }
