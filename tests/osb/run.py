@@ -976,15 +976,15 @@ class Files(WithSandbox):
                    "/proc/no/x")
 
     def test_large_upload_goes_on_where_it_ended(self):
-        local = self.file("big", os.urandom(20 * MB + 12345))
+        local = self.file("big", os.urandom(40 * MB + 12345))
         p = subprocess.Popen([PROGRAM, "file", "upload", self.box, local, f"{self.remote}/big"],
                              stderr=subprocess.PIPE, env=self.env)
-        for _ in range(600):
-            time.sleep(0.05)
-            if "8388608" in self.inside(f"stat -c %s {self.remote}/*.part 2>/dev/null || true"):
-                break
+        script = f"stat -c %s {self.remote}/*.part 2>/dev/null || echo 0"
+        while p.poll() is None and int(self.inside(script)) < MB:
+            pass
         p.kill()
         p.communicate()
+        self.assertNotEqual(p.returncode, 0, "it was done before it could be ended")
         done = self.osb("file", "upload", self.box, local, f"{self.remote}/big")
         self.assertRegex(done.err, r"going on from byte [1-9]\d+\n")
         self.assertEqual(self.inside(f"ls {self.remote}").split(), ["big"])
