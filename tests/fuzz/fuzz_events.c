@@ -137,7 +137,7 @@ static void check_capture(const osb_capture *capture, const record *output)
 static void run_events(void *setup, feed *f, record *out)
 {
     static const osb__op ends = {"POST /", NULL, NULL,
-                                 NULL,     NULL, OSB__EVENTS | OSB__ERROR_ENDS | OSB__LINES};
+                                 NULL,     NULL, OSB__EVENTS | OSB__LAST_ENDS | OSB__LINES};
     static const osb__op plain = {"POST /", NULL, NULL, NULL, NULL, OSB__EVENTS};
     event_run *run = (event_run *)setup;
     osb_handlers handlers = all_handlers(run);
