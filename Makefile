@@ -28,7 +28,7 @@ SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) \
     build/test/tsan/threads
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages newcomer cross docs lint clean
+.PHONY: help deps demo test replay-full durable-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages newcomer cross docs lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -126,6 +126,9 @@ build/test/coverage/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
 # `make test` samples this product; all of it takes minutes.
 replay-full: build/test/asan/replay ## replay every transcript in every way there is
 	@REPLAY_FULL=1 $<
+
+durable-full: deps-test build/test/asan/durable_cuts ## cut a durable run at each byte of 4 KB, and 2,000 times in 1 MB
+	@DURABLE_FULL=1 build/test/asan/durable_cuts
 
 exact: deps-demo dist ## check 100 MB of output to the byte, in less than 2 MB of memory
 	@tests/e2e/exact.sh

@@ -8342,13 +8342,17 @@ static osb_status osb__durable_next(osb_client *c, osb_status status)
 {
     osb__durable *d = (osb__durable *)c->call.own;
     bool file = d->step == OSB__D_STDOUT || d->step == OSB__D_STDERR;
+    bool transient = osb__durable_transient(c, d, status);
     if (file && c->answered && c->http.status == 416) status = OSB_OK; /* there is no more */
-    if (file && status < 0 && c->answered && c->http.status >= 400 && !d->in_tmp) {
+    if (file && !transient && status < 0 && c->answered && c->http.status >= 400 && !d->in_tmp) {
         d->in_tmp = true;
         return osb__durable_step(c, d, 0);
     }
-    if (status == OSB_OK) return osb__durable_go_on(c, d);
-    if (osb__durable_transient(c, d, status) && d->failures < d->options.retries) {
+    if (status == OSB_OK) {
+        d->failures = 0;
+        return osb__durable_go_on(c, d);
+    }
+    if (transient && d->failures < d->options.retries) {
         d->failures++;
         return osb__durable_step(c, d, d->known ? d->options.pause_ms : 100);
     }
