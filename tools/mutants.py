@@ -2,6 +2,7 @@
 """Breaks opensandbox.h in small ways, one at a time, and looks whether the tests notice.
 
     tools/mutants.py [--count N] [--seed N] [--jobs N] [--at-least PERCENT] [--file HEADER SUITE...]
+    tools/mutants.py --among LIST [--jobs N] [--verbose]
 
 A mutant is the implementation with one comparison flipped, && and || exchanged, a constant one off,
 a sign or a truth value turned round, a negation or a statement left out. It is caught if a suite
@@ -10,7 +11,8 @@ does not compile, or compiles to the very code of the original, is no mutant, an
 taken. Suites are compiled by tcc, which takes milliseconds; what survives them meets the same ones
 with gcc's sanitizers, and then the faults. The draw is by a seed, so that every run is the same.
 
-Survivors are looked up in tests/mutants/explained.txt. Results go to build/mutants.json.
+Survivors are looked up in tests/mutants/explained.txt. Results go to build/mutants.json. With a LIST
+in the format of that file these are judged, and those named that the header has no place for.
 """
 
 import argparse
@@ -32,8 +34,9 @@ WORK = ROOT / "build/mutants"
 EXPLAINED = ROOT / "tests/mutants/explained.txt"
 
 # The quickest and most telling first; what else there is of unit tests comes behind them.
-SUITES = [f"tests/unit/{name}.c" for name in ("connection", "errors", "security", "ready", "text",
-                                              "source", "decode", "encode", "pieces")]
+SUITES = [f"tests/unit/{name}.c" for name in (
+    "mutants_edges", "mutants_outputs", "mutants_small", "connection", "errors", "security", "ready",
+    "text", "source", "decode", "encode", "pieces")]
 REPLAY = ["tests/replay/replay.c"]
 SLOW = [f"tests/faults/test_faults_{name}.c" for name in ("port", "broken", "http", "json")]
 # Not about the library's own code, or the same code again.
@@ -368,16 +371,24 @@ class Trial:
 # ---- the report -------------------------------------------------------------------------------
 
 
-def explanations():
+def explanations(path=EXPLAINED):
     """Lines "function: before -> after", each followed by indented lines that say why."""
     found, key = {}, None
-    for line in EXPLAINED.read_text().splitlines() if EXPLAINED.exists() else []:
+    for line in path.read_text().splitlines():
         if line.startswith("    ") and key:
             found[key] = (found[key] + " " + line.strip()).strip()
         elif line and not line.startswith("#"):
             key = line.strip()
             found[key] = ""
     return found
+
+
+def listed(mutants, path):
+    """Those whose descriptions the file has; two of one line may share theirs."""
+    keys = explanations(path)
+    for key in sorted(set(keys) - {mutant.key for mutant in mutants}):
+        print(f"no such mutant: {key}")
+    return [mutant for mutant in mutants if mutant.key in keys]
 
 
 def draw(trial, mutants, options):
@@ -430,6 +441,8 @@ def report(results, options, total, seconds):
           f"{len(survivors)} survived, {len(unexplained)} of them not explained; "
           f"{len(results) - len(real)} drawn that were none; {total} in all; seed {options.seed}; "
           f"{seconds:.0f} s")
+    if options.among or options.only or options.suites:
+        return 0 if real and percent >= options.at_least else 1  # no draw: not a result to publish
     (ROOT / "build/mutants.json").write_text(json.dumps({
         "file": options.file, "seed": options.seed, "mutants": len(real),
         "caught": len(real) - len(survivors), "percent": round(percent, 1), "operators": rows,
@@ -448,6 +461,7 @@ def main():
     parser.add_argument("--at-least", type=float, default=95, metavar="PERCENT")
     parser.add_argument("--file", default="opensandbox.h", help="the header to break")
     parser.add_argument("--only", default="", help="mutants whose description has this text")
+    parser.add_argument("--among", type=Path, metavar="LIST", help="the mutants that a file lists")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     parser.add_argument("--verbose", action="store_true", help="tell what caught each")
     parser.add_argument("suites", nargs="*", help="default: unit tests, transcripts, faults")
@@ -455,6 +469,8 @@ def main():
     os.nice(10)
     source = (ROOT / options.file).read_text()
     mutants = [mutant for mutant in find_mutants(source) if options.only in mutant.key]
+    if options.among:
+        mutants = listed(mutants, options.among)
     total = len(mutants)
     random.Random(options.seed).shuffle(mutants)
     if options.list:

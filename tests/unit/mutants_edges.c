@@ -14,6 +14,18 @@ static void test_longest_number(void **state)
     assert_memory_equal(out, "18446744073709551615", 20);
 }
 
+/* What stands behind a number's end is none of its. */
+static void test_number_ends_where_told(void **state)
+{
+    (void)state;
+    assert_true(osb__json_is_number("1e", 1));
+    assert_true(osb__json_is_number("1.5e", 3));
+    assert_true(osb__json_is_number("1e5", 3));
+    assert_false(osb__json_is_number("1e", 2));
+    assert_false(osb__json_is_number("1.", 2));
+    assert_false(osb__json_is_number("-", 1));
+}
+
 /* The line of a chunk's size must have one, also behind another chunk. */
 static void test_chunk_without_a_size(void **state)
 {
@@ -132,6 +144,47 @@ static void test_session_without_a_time(void **state)
         script_close(&b.port);
         assert_int_equal(osb_session_run(&b.box, "5e01", &command, NULL, &run), OSB_E_STREAM);
         assert_int_equal(run.timed_out, command.timeout_ms > 0);
+        bench_end(&b);
+    }
+}
+
+/* ---- sources ---------------------------------------------------------------------------------*/
+
+typedef struct greedy_source {
+    const unsigned char *end; /* of the client's memory */
+    size_t left;
+} greedy_source;
+
+/* Fills all the room that it is given. */
+static int read_greedily(void *user, void *data, size_t size)
+{
+    greedy_source *source = (greedy_source *)user;
+    size_t n = size < source->left ? size : source->left;
+    assert_true(size <= (size_t)(source->end - (unsigned char *)data));
+    memset(data, 'f', n);
+    source->left -= n;
+    return (int)n;
+}
+
+/* An upload keeps its place in the client's memory, and a source gets only what is left of it. */
+static void test_room_of_a_source(void **state)
+{
+    int chunked;
+    (void)state;
+    for (chunked = 0; chunked < 2; chunked++) {
+        osb_upload file = {0};
+        greedy_source source = {NULL, 5000};
+        bench b;
+        bench_begin(&b, 1024);
+        source.end = b.memory + 1024;
+        file.path = "/a";
+        file.user = &source;
+        file.read_body = read_greedily;
+        file.body_size = 5000;
+        file.body_size_unknown = chunked != 0;
+        bench_execd_answers(&b, "");
+        assert_int_equal(osb_file_upload(&b.box, &file, 1, false), OSB_OK);
+        assert_int_equal(source.left, 0);
         bench_end(&b);
     }
 }
@@ -264,12 +317,14 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_longest_number),
+        cmocka_unit_test(test_number_ends_where_told),
         cmocka_unit_test(test_chunk_without_a_size),
         cmocka_unit_test(test_slow_sending),
         cmocka_unit_test(test_silence_in_an_answer),
         cmocka_unit_test(test_killed_at_once),
         cmocka_unit_test(test_no_time_to_ask_again),
         cmocka_unit_test(test_session_without_a_time),
+        cmocka_unit_test(test_room_of_a_source),
         cmocka_unit_test(test_nonsense_behind_the_end),
         cmocka_unit_test(test_goes_on_behind_the_end),
         cmocka_unit_test(test_longest_language),
