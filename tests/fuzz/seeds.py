@@ -164,6 +164,30 @@ def seeds():
         if transcript.calls:
             yield "client", name, client_seed(transcript.calls[:4], *transcript.script)
     yield from client_scripts()
+    for number, frames in enumerate(TERMINALS):
+        for flags in (0, 8, 24, 40):
+            yield "websocket", f"{number}-{flags}", bytes([flags, number, 30]) + b"".join(frames)
+
+
+def frame(first, payload):
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    return bytes([first]) + length + payload
+
+
+WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING = 0x81, 0x82, 0x88, 0x89
+CONNECTED = frame(WS_TEXT, b'{"type":"connected","session_id":"p","mode":"pty"}')
+EXIT = frame(WS_TEXT, b'{"type":"exit","exit_code":3}')
+REPLAY = frame(WS_BINARY, b"\x03" + bytes(7) + b"\x08" + b"89ab")
+TERMINALS = [
+    [CONNECTED, frame(WS_BINARY, b"\x01hello"), frame(WS_BINARY, b"\x02oops"), EXIT, frame(WS_CLOSE, b"\x03\xe8")],
+    [CONNECTED, REPLAY, frame(WS_BINARY, b"\x01" + b"x" * 300), frame(WS_PING, b"abc"), EXIT],
+    [frame(0x02, b"\x01one"), frame(WS_PING, b""), frame(0x00, b""), frame(0x80, b"two"), frame(0x8A, b"p")],
+    [frame(0x01, b'{"type":'), frame(WS_PING, b"p"), frame(0x80, b'"exit","exit_code":0} '), frame(WS_CLOSE, b"")],
+    [CONNECTED, frame(WS_CLOSE, b"\x0f\xa1taken over")],
+    [CONNECTED, frame(WS_TEXT, b'{"type":"error","error":"e","code":"C"}')],
+    [b"\x82\x7f" + bytes(6) + b"\x01\x00" + b"\x01" + b"y" * 255, frame(WS_PING, b"z" * 125)],
+]
 
 
 def client_scripts():
