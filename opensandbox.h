@@ -5728,18 +5728,18 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
 #ifndef OSB_NO_EXTRAS
 OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
 {
-    const char *text = entry->operation;
+    const char *text = entry->operation, *id = entry->id;
     osb__writer w;
     OSB_MEMSET(&w, 0, sizeof w);
     w.out = (unsigned char *)out;
     w.room = size > 0 ? (uint32_t)(size - 1) : 0;
     for (; *text != '\0'; text++) {
-        const char *id = entry->id;
         if (*text != '{' || id == NULL) {
             osb__put(&w, text, 1);
             continue;
         }
         osb__put_encoded(&w, id, "%");
+        id = NULL; /* {port} stays */
         while (*text != '}') text++;
     }
     osb__put(&w, " at ", 4);

@@ -278,6 +278,19 @@ static void test_rewrites(void **state)
     end(&e);
 }
 
+/* An operation may have more than one thing in braces; the id is the first. */
+static void test_two_braces(void **state)
+{
+    osb_log_entry entry;
+    char line[200];
+    (void)state;
+    memset(&entry, 0, sizeof entry);
+    entry.operation = "GET /sandboxes/{id}/endpoints/{port}";
+    entry.id = "1f";
+    osb_log_text(&entry, line, sizeof line);
+    assert_non_null(strstr(line, "GET /sandboxes/1f/endpoints/{port} at "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,7 +298,7 @@ int main(void)
         cmocka_unit_test(test_posts),       cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_retry_after), cmocka_unit_test(test_log),
         cmocka_unit_test(test_levels),      cmocka_unit_test(test_raw_request),
-        cmocka_unit_test(test_rewrites),
+        cmocka_unit_test(test_two_braces),  cmocka_unit_test(test_rewrites),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
