@@ -401,6 +401,19 @@ class Failures(Case):
         self.fails(125, "no more room", "sandbox", "create", "i",
                    "--extension", "devserver.fail=no more room")
 
+    def test_secrets_do_not_stay_on_the_command_line(self):
+        key = os.environ["OPEN_SANDBOX_API_KEY"]
+        p = subprocess.Popen([PROGRAM, "--api-key", key, f"--api-key={key}", "run", "i", "--", "sh",
+                              "-c", "echo ready; sleep 60"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=self.env)
+        p.stdout.readline()
+        shown = Path(f"/proc/{p.pid}/cmdline").read_text()
+        p.send_signal(signal.SIGTERM)
+        p.communicate(timeout=60)
+        self.assertEqual(p.returncode, 143)
+        self.assertIn("--api-key=***", shown)
+        self.assertNotIn(key, shown)
+
     def test_verbose_shows_each_request(self):
         done = self.osb("-v", "sandbox", "list")
         self.assertRegex(done.err, r"^osb: GET /sandboxes at \S+: HTTP 200, \d+ ms")

@@ -140,12 +140,21 @@ static bool value_fits(const reader *r, const flag *f, const char *value)
     }
 }
 
+/* Everybody on the machine can read a command line: a secret does not stay in it. */
+static const char *hidden(const char *value)
+{
+    size_t size = strlen(value);
+    char *copy = keep_text(value, size);
+    memset((char *)(uintptr_t)value, '*', size); /* argv's own texts may be written */
+    return copy;
+}
+
 static bool give(reader *r, flag_id id, const char *value)
 {
     given_flag *g = &r->a->given[r->a->given_count];
     if (!value_fits(r, &flags[id], value)) return false;
     g->id = id;
-    g->value = value;
+    g->value = id == F_API_KEY || id == F_IMAGE_PASSWORD ? hidden(value) : value;
     r->a->given_count++;
     return true;
 }
