@@ -13,11 +13,13 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -142,6 +144,53 @@ class Terminal:
         self.read_until(r"(?!)")
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+class Relay:
+    """Passes connections on to a server, until they are cut."""
+
+    def __init__(self, server):
+        self.server = server.rsplit(":", 1)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.sockets = []
+        self.count = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection((self.server[0], int(self.server[1])))
+            self.count += 1
+            self.sockets += [near, far]
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.copy, args=pair, daemon=True).start()
+
+    @staticmethod
+    def copy(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def cut(self):
+        for s in self.sockets:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.count = 0
+        self.sockets.clear()
+
+    def close(self):
+        self.cut()
+        self.listener.close()
 
 
 # ---- the command line itself ---------------------------------------------------------------------
@@ -645,6 +694,15 @@ class Sandboxes(WithSandbox):
         self.assertIn('"healthy": false', self.osb("server", "health", "-o", "json", "--domain",
                                                    "127.0.0.1:1", code=1).out)
 
+    def test_signed_endpoint_platform_and_secure_access(self):
+        box = self.create("--platform", "linux/amd64", "--secure-access")
+        plain = self.osb("sandbox", "endpoint", box, "-p", "80", "-o", "raw").out
+        signed = self.osb("sandbox", "endpoint", box, "-p", "80", "--signed", "10m", "-o", "raw").out
+        self.assertNotEqual(plain, signed)
+        info = self.osb("sandbox", "get", box, "-o", "json").json
+        self.assertEqual(info["platform"], {"os": "linux", "arch": "amd64"})
+        self.osb("sandbox", "kill", box)
+
     def test_unhealthy_is_1(self):
         box = self.create("--skip-health-check", "--extension", "devserver.execd-answer=503")
         done = self.osb("sandbox", "health", box, "-o", "json", code=1)
@@ -786,6 +844,8 @@ class Commands(WithSandbox):
         self.assertIn(session, self.osb("isolated", "list", self.box).out)
         self.assertEqual(self.osb("isolated", "get", self.box, session, "-o",
                                   "json").json["workspace"], self.remote)
+        self.fails(125, "NOT_SUPPORTED", "isolated", "diff", self.box, session)
+        self.fails(125, "NOT_SUPPORTED", "isolated", "commit", self.box, session)
         self.osb("isolated", "delete", self.box, session)
 
 
@@ -846,6 +906,24 @@ class Terminals(WithSandbox):
         os.close(master)
         os.close(slave)
 
+    def test_reconnects(self):
+        relay = Relay(os.environ["OPEN_SANDBOX_DOMAIN"])
+        self.addCleanup(relay.close)
+        env = dict(self.env, OPEN_SANDBOX_DOMAIN=relay.address, OPEN_SANDBOX_USE_SERVER_PROXY="1")
+        t = Terminal(["shell", self.box], env)
+        t.type("echo re''ady\n")
+        t.read_until("ready")
+        relay.cut()
+        deadline = time.monotonic() + 20
+        while relay.count == 0 and time.monotonic() < deadline:  # what is typed before is lost
+            time.sleep(0.05)
+        time.sleep(0.5)
+        t.type("echo st''ill here\n")
+        t.read_until("still here")
+        self.assertGreater(relay.count, 0)  # it came back through here
+        t.type("exit 3\n")
+        self.assertEqual(t.end(), 3)
+
     def test_pipes(self):
         done = self.osb("shell", self.box, input="echo out; echo err >&2; (exit 5)\n", code=5)
         self.assertEqual((done.out, done.err), ("out\n", "err\n"))
@@ -899,6 +977,17 @@ class Code(WithSandbox):
         self.osb("code", "context", "delete", self.box, made["id"])
         self.fails(125, "not found", "code", "context", "get", self.box, made["id"])
         self.osb("code", "context", "delete", self.box, "-l", "python")
+
+    def test_interrupt(self):
+        made = self.osb("code", "context", "create", self.box, "-l", "python", "-o", "raw").out.strip()
+        p = subprocess.Popen([PROGRAM, "code", "run", self.box, "--context", made, "-c",
+                              "import time\nprint('ready', flush=True)\ntime.sleep(60)"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        p.stdout.readline()
+        self.osb("code", "interrupt", self.box, made)
+        errors = p.communicate(timeout=60)[1].decode()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("osb: KeyboardInterrupt", errors)
 
     def test_ctrl_c_interrupts_the_code(self):
         t = Terminal(["code", "run", self.box, "-c",
