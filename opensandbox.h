@@ -8644,7 +8644,7 @@ typedef struct osb__socket {
 static void osb__socket_reset(osb__socket *s)
 {
     s->accepted = s->pong = s->hang_up = s->closed = s->fin = s->in_frame = s->in_message = false;
-    s->have = s->out_at = s->out_size = s->control_size = 0;
+    s->have = s->message = s->out_at = s->out_size = s->control_size = 0;
     s->left = 0;
     s->proof[0] = '\0';
     s->pty->connected = false;
