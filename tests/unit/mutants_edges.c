@@ -247,6 +247,51 @@ static void test_longest_language(void **state)
     bench_end(&b);
 }
 
+/* The same of an endpoint's address. */
+static void test_longest_address(void **state)
+{
+    char body[512];
+    int size;
+    (void)state;
+    for (size = OSB_ENDPOINT_SIZE - 1; size <= OSB_ENDPOINT_SIZE; size++) {
+        bool fits = size < OSB_ENDPOINT_SIZE;
+        osb_endpoint endpoint;
+        bench b;
+        bench_begin(&b, 1024);
+        sprintf(body, "{\"endpoint\":\"a.example/%0*d\"}", size - 10, 0);
+        bench_lifecycle_answers(&b, body);
+        assert_int_equal(osb_lifecycle_endpoint(&b.client, "x", 80, NULL, &endpoint),
+                         fits ? OSB_OK : OSB_E_BUFFER);
+        if (fits) assert_int_equal(strlen(endpoint.address), size);
+        else assert_int_equal(osb_last_error(&b.client)->needed, OSB_ENDPOINT_SIZE + 1);
+        bench_end(&b);
+    }
+}
+
+/* What is kept of a message that is too large leaves room for what follows it, also beside another
+   text that is kept. */
+static void test_room_behind_a_cut_message(void **state)
+{
+    char answer[4096];
+    const osb_error *e;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    sprintf(answer,
+            "HTTP/1.1 500 E\r\nX-Request-ID: %0100d\r\nConnection: close\r\n\r\n"
+            "{\"message\":\"%02000d\",\"code\":\"%0100d\"}",
+            0, 0, 0);
+    bench_lifecycle_answers(&b, answer);
+    script_close(&b.port);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+    e = osb_last_error(&b.client);
+    assert_int_equal(e->request_id.size, 100);
+    assert_true(e->message_cut);
+    assert_in_range(e->message.size, 400, (1024 - 100) / 2 - 1);
+    assert_int_equal(e->code.size, 100);
+    bench_end(&b);
+}
+
 static char cell_text[64];
 
 static int keep_cell(void *user, uint32_t row, uint32_t column, osb_str value)
@@ -328,6 +373,8 @@ int main(void)
         cmocka_unit_test(test_nonsense_behind_the_end),
         cmocka_unit_test(test_goes_on_behind_the_end),
         cmocka_unit_test(test_longest_language),
+        cmocka_unit_test(test_longest_address),
+        cmocka_unit_test(test_room_behind_a_cut_message),
         cmocka_unit_test(test_last_surrogates),
         cmocka_unit_test(test_port_text_behind_the_memory),
     };
