@@ -395,7 +395,7 @@ static void test_each_fault_everywhere(void **state)
 /* A function of another library that is called for the first time is looked up first, and the
    linker then saves all registers on the stack, whatever still stands in them. So all calls are
    made once before. */
-static int call_everything_once(void **state)
+static void test_everything_once(void **state)
 {
     test_success(state);
     test_refused(state);
@@ -403,16 +403,19 @@ static int call_everything_once(void **state)
     test_handler_stops(state);
     test_each_fault_everywhere(state);
     looking = true;
-    return 0;
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_search),    cmocka_unit_test(test_success),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_by_way_of_execd),
-        cmocka_unit_test(test_handler_stops), cmocka_unit_test(test_each_fault_everywhere),
+        cmocka_unit_test(test_everything_once),
+        cmocka_unit_test(test_the_search),
+        cmocka_unit_test(test_success),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_by_way_of_execd),
+        cmocka_unit_test(test_handler_stops),
+        cmocka_unit_test(test_each_fault_everywhere),
     };
     make_secret();
-    return cmocka_run_group_tests(tests, call_everything_once, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
