@@ -5445,47 +5445,65 @@ static osb_status osb__timed_out(osb_client *c)
     return osb__fail(c, OSB_E_TIMEOUT, hint);
 }
 
+/* One piece of work; over: what the call waited for has come to its end, with this status. */
+static osb_status osb__work(osb_client *c, bool *over)
+{
+    if (OSB_ATOMIC_LOAD(&c->cancel) != 0) {
+        OSB_ATOMIC_STORE(&c->cancel, 0);
+        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
+    }
+    switch (c->state) {
+    case OSB__SLEEPING:
+        if (osb__until(c, c->deadline_ms) > 0) return OSB_PENDING;
+        *over = !c->again;
+        if (c->again) c->state = OSB__STARTING;
+        c->again = false;
+        return OSB_OK;
+    case OSB__STARTING:
+        return osb__start(c);
+    case OSB__CONNECTING:
+        return osb__connect(c);
+    case OSB__SENDING:
+        return osb__send(c);
+#ifndef OSB_NO_PTY
+    case OSB__TALKING: {
+        osb_status status = c->call.talk(c);
+        *over = c->ended;
+        return status;
+    }
+#endif
+    default:
+        return osb__receive(c, over);
+    }
+}
+
+/* Whether the exchange that has come to its end is done once more. */
+static bool osb__repeats(osb_client *c, osb_status status)
+{
+    if (c->state <= OSB__STARTING || c->state == OSB__SLEEPING) return false;
+    if (osb__exchange_over(c, status)) return true;
+#ifndef OSB_NO_EXTRAS
+    return osb__retry(c, status);
+#else
+    return false;
+#endif
+}
+
 /* Moves the pending call on until it has to wait or is done. Bounded: sixteen pieces of work. */
 static osb_status osb__step(osb_client *c)
 {
     unsigned work;
     c->ready_now = false;
     for (work = 0; work < 16; work++) {
-        osb_status status = OSB_OK;
         bool over = false;
+        osb_status status;
         c->want = 0;
-        if (OSB_ATOMIC_LOAD(&c->cancel) != 0) {
-            OSB_ATOMIC_STORE(&c->cancel, 0);
-            status = osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
-        } else if (c->state == OSB__SLEEPING) {
-            if (osb__until(c, c->deadline_ms) > 0) return OSB_PENDING;
-            over = !c->again;
-            if (c->again) c->state = OSB__STARTING;
-            c->again = false;
-        } else if (c->state == OSB__STARTING) {
-            status = osb__start(c);
-        } else if (c->state == OSB__CONNECTING) {
-            status = osb__connect(c);
-        } else if (c->state == OSB__SENDING) {
-            status = osb__send(c);
-#ifndef OSB_NO_PTY
-        } else if (c->state == OSB__TALKING) {
-            status = c->call.talk(c);
-            over = c->ended;
-#endif
-        } else {
-            status = osb__receive(c, &over);
-        }
+        status = osb__work(c, &over);
         if (!over && status >= 0 && c->state > OSB__STARTING && osb__until(c, c->deadline_ms) == 0)
             status = osb__timed_out(c);
         if (!over && status == OSB_PENDING) return OSB_PENDING;
         if (!over && status == OSB_OK) continue;
-        if (c->state > OSB__STARTING && c->state != OSB__SLEEPING && osb__exchange_over(c, status))
-            continue;
-#ifndef OSB_NO_EXTRAS
-        if (c->state > OSB__STARTING && c->state != OSB__SLEEPING && osb__retry(c, status))
-            continue;
-#endif
+        if (osb__repeats(c, status)) continue;
         status = osb__finish(c, status);
         if (status != OSB_PENDING) return status;
     }
