@@ -1380,6 +1380,7 @@ OSB_DEF osb_status osb_directory_delete(osb_sandbox *box, const char *const *pat
 /* ---- execd: terminals ------------------------------------------------------------------------*/
 
 /* A terminal in the sandbox: a shell that lives until it exits or is deleted, whoever is attached.
+   If it exits while nobody is, its exit code is lost, and the next osb_pty_attach starts a new one.
    To attach to one that another program made, zero it and copy the id in. */
 typedef struct osb_pty {
     char id[OSB_ID_SIZE];
@@ -5271,7 +5272,9 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
 {
     bool silent = status == OSB_E_CLOSED && c->received == 0;
     if (c->state == OSB__SENDING) osb__wipe_window(c);
-    if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c)) {
+    /* A proxy may have become a tunnel by the request for an upgrade, whatever came of that. */
+    if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c) &&
+        (c->call.op->flags & OSB__UPGRADE) == 0) {
         c->used_ms = osb__now(c);
         return false;
     }

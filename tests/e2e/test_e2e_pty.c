@@ -113,13 +113,15 @@ static const char screen_program[] =
     "import curses, sys\n"
     "def main(screen):\n"
     "    keys = 0\n"
+    "    screen.timeout(50)\n" /* a resize just before it reads would else wait for a key */
     "    while True:\n"
     "        screen.clear()\n"
     "        rows, columns = screen.getmaxyx()\n"
     "        screen.addstr(rows // 2, 3, 'size=%dx%d,keys=%d.' % (columns, rows, keys))\n"
     "        screen.addstr(rows - 1, columns - 8, 'corner')\n"
     "        screen.refresh()\n"
-    "        key = screen.getch()\n"
+    "        key = -1\n"
+    "        while key == -1: key = screen.getch()\n"
     "        if key == ord('q'): return\n"
     "        keys += key != curses.KEY_RESIZE\n"
     "curses.wrapper(main)\n"
@@ -211,13 +213,16 @@ static void expect_numbers(const char *from, unsigned last)
     assert_memory_equal(from, "the end\r\n", 9);
 }
 
+/* It exits only when told to: exited while nobody is attached, it would be started anew. */
 static void reconnections_in_mid_output(void **state)
 {
+    static const struct act acts[] = {{"the end\r\n", "exit 4\n", 0, 0, NULL},
+                                      {NULL, NULL, 0, 0, NULL}};
     struct fixture *f = (struct fixture *)*state;
     static osb_port_ops ops;
     struct session s;
     const char *begin;
-    init_session(&s, NULL, "echo be''gin; seq 1 20000; echo the e''nd; exit 4\n");
+    init_session(&s, acts, "echo be''gin; seq 1 20000; echo the e''nd\n");
     OK(f, osb_pty_create(&f->box, "/tmp", NULL, &s.pty));
     s.options.reconnections = 100;
     shorten_connections(f, &ops, 9001);

@@ -495,6 +495,22 @@ static void test_handshake(void **state)
     assert_int_equal(shake("HTTP/1.1 101 S\r\nSec-WebS", true), OSB_E_CLOSED);
 }
 
+/* What was refused leaves no connection behind: a proxy on the way may be a tunnel by now. */
+static void test_refused_connection(void **state)
+{
+    osb_pty_state description;
+    terminal t;
+    (void)state;
+    begin(&t, 0, REQUEST(""));
+    t.b.port.step_count = 1;
+    bench_answer(&t.b, "HTTP/1.1 409 C\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(attach(&t), OSB_E_API);
+    bench_execd_answers(&t.b, "{\"session_id\":\"p1\"}");
+    assert_int_equal(osb_pty_get(&t.b.box, "p1", &description), OSB_OK);
+    assert_int_equal(t.b.port.connects, 2);
+    end(&t);
+}
+
 static void test_options(void **state)
 {
     terminal t;
@@ -659,6 +675,7 @@ int main(void)
         cmocka_unit_test(test_handlers_stop),
         cmocka_unit_test(test_no_handlers),
         cmocka_unit_test(test_handshake),
+        cmocka_unit_test(test_refused_connection),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_small_buffer),
         cmocka_unit_test(test_replay),
