@@ -254,6 +254,7 @@ static void detach_and_return(void **state)
     OK(f, osb_pty_get(&f->box, s.pty.id, &described));
     assert_true(described.running);
     s.detach = false;
+    s.options.takeover = true; /* the server may not have noticed yet that nobody is there */
     OK(f, attach(f, &s));
     begin = strstr(s.output, "begin\r\n");
     assert_non_null(begin);
@@ -311,7 +312,7 @@ static void pipes(void **state)
 {
     struct fixture *f = (struct fixture *)*state;
     struct session s;
-    init_session(&s, NULL, "echo out; echo err >&2; exit 9\n");
+    init_session(&s, NULL, "echo out; echo err >&2; sleep 0.3; exit 9\n");
     s.options.pipe = true;
     make_and_attach(f, &s);
     assert_string_equal(s.output, "out\n");
