@@ -357,14 +357,14 @@ typedef struct osb_log_entry {
     osb_status status;
     uint16_t http_status;                /* 0: no answer came */
     uint16_t attempt;                    /* 0: the first */
-    uint32_t took_ms;                    /* from the request's first byte on */
+    uint32_t took_ms;                    /* with the time that connecting took */
     uint32_t pause_ms;                   /* OSB_LOG_DEBUG: it is sent again after so long */
     uint32_t sent_bytes, received_bytes; /* modulo 2^32 */
 } osb_log_entry;
 
 /* What a client does beside its calls. All of it is off by default. */
 typedef struct osb_extras {
-    /* A request that failed is sent again, up to so many times: if the connection could not be made
+    /* A request that failed is sent again, up to so many times (255 at most): if the connection could not be made
        or broke, or if the answer was 429, 502, 503 or 504. A POST or PATCH only if no byte of it had
        been sent, or after 429: never one that may have had its effect. */
     uint32_t retries;
@@ -1854,6 +1854,9 @@ struct osb_client {
     uint32_t received; /* bytes of the answer so far; may wrap */
     uint32_t deadline_ms, date_s, date_at_ms;
     uint32_t used_ms; /* when the connection was used last; during a request, when that began */
+#ifndef OSB_NO_EXTRAS
+    uint32_t began_ms; /* when the exchange did, connecting included */
+#endif
     osb_status (*next)(osb_client *client, osb_status status);
     osb_sandbox *box, *suspended;
     osb__call call;
@@ -4862,7 +4865,7 @@ static OSB__APART osb_status osb__connect(osb_client *c)
     }
     if (io < 0) {
         osb__port_error(c);
-        return osb__fail(c, OSB_E_CONNECT, osb__proxy_hint(c));
+        return osb__fail(c, OSB_E_CONNECT, c->origin_https ? NULL : osb__proxy_hint(c));
     }
     c->connecting = false;
     c->alive = true;
@@ -5332,7 +5335,7 @@ static void osb__log(const osb_client *c, osb_log_level level, osb_status status
     entry.status = status;
     entry.http_status = c->answered ? c->http.status : 0;
     entry.attempt = c->call.attempt;
-    entry.took_ms = osb__now(c) - c->used_ms;
+    entry.took_ms = osb__now(c) - c->began_ms;
     entry.pause_ms = pause_ms;
     entry.sent_bytes = c->sent;
     entry.received_bytes = c->received;
@@ -5345,7 +5348,8 @@ static bool osb__may_retry(osb_client *c, osb_status status)
     const osb_extras *extras = c->config.extras;
     uint16_t http = c->answered ? c->http.status : 0;
     bool unsent = status == OSB_E_CONNECT || (!c->accepted && http == 0);
-    if (c->call.attempt >= extras->retries || c->call.once || c->keep_error) return false;
+    if (c->call.attempt >= extras->retries || c->call.attempt == UINT8_MAX) return false;
+    if (c->call.once || c->keep_error) return false;
     if (http == 0 && status != OSB_E_CONNECT && status != OSB_E_CLOSED && status != OSB_E_TIMEOUT)
         return false;
     if (http != 0 && http != 429 && http != 502 && http != 503 && http != 504) return false;
@@ -5431,7 +5435,10 @@ static OSB__APART osb_status osb__start(osb_client *c)
     status = osb__measure_request(c);
     if (status != OSB_OK) return status;
     c->accepted = c->answered = c->whole = c->connecting = false;
-    c->received = 0;
+    c->received = c->sent = 0;
+#ifndef OSB_NO_EXTRAS
+    c->began_ms = osb__now(c);
+#endif
     c->state = OSB__CONNECTING;
     c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
     return OSB_OK;
