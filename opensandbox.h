@@ -364,9 +364,9 @@ typedef struct osb_log_entry {
 
 /* What a client does beside its calls. All of it is off by default. */
 typedef struct osb_extras {
-    /* A request that failed is sent again, up to so many times (255 at most): if the connection could not be made
-       or broke, or if the answer was 429, 502, 503 or 504. A POST or PATCH only if no byte of it had
-       been sent, or after 429: never one that may have had its effect. */
+    /* A request that failed is sent again, up to so many times (255 at most): if the connection
+       could not be made or broke, or if the answer was 429, 502, 503 or 504. A POST or PATCH only if
+       no byte of it had been sent, or after 429: never one that may have had its effect. */
     uint32_t retries;
     uint32_t backoff_ms;      /* pause before the first repeat; doubled each time, a part of it by
                                 chance; default 500 */
