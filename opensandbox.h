@@ -1829,7 +1829,7 @@ typedef struct osb__call {
     const void *handlers;
     void *user;
     int (*on_data)(void *user, const void *data, size_t size);
-    osb_status (*talk)(osb_client *client); /* WebSocket's dialogue */
+
     void *own; /* what the call keeps in mind; of a run, the execution */
     uint32_t timeout_ms;
     uint16_t port;   /* {port} in the path */
@@ -3610,10 +3610,17 @@ enum {
     OSB__RANGE = 128,      /* the query is an osb__read_query */
     OSB__TAIL = 256,       /* the answer's head tells the next cursor */
     OSB__EGRESS = 512,     /* to the sidecar; `own` is the osb_egress */
-    OSB__UPGRADE = 1024    /* to WebSocket; osb__call.talk leads the dialogue */
+    OSB__UPGRADE = 1024    /* to WebSocket; `own` begins with an osb__dialogue */
 };
 #define OSB__STREAMS                                                                               \
     (OSB__EVENTS | OSB__DATA | OSB__SOURCE | OSB__UPGRADE) /* silence is limited, not the whole */
+
+#ifndef OSB_NO_PTY
+/* Who leads the dialogue on an upgraded connection. */
+typedef struct osb__dialogue {
+    osb_status (*talk)(osb_client *client);
+} osb__dialogue;
+#endif
 
 #define OSB__PROOF 28u /* the size of a Sec-WebSocket-Accept */
 
@@ -5477,7 +5484,7 @@ static osb_status osb__work(osb_client *c, bool *over)
         return osb__send(c);
 #ifndef OSB_NO_PTY
     case OSB__TALKING: {
-        osb_status status = c->call.talk(c);
+        osb_status status = ((const osb__dialogue *)c->call.own)->talk(c);
         *over = c->ended;
         return status;
     }
@@ -8650,6 +8657,7 @@ enum { /* opcodes */
 
 /* An attachment, in the working buffer. */
 typedef struct osb__socket {
+    osb__dialogue dialogue; /* first: the engine knows no more of it */
     osb_pty *pty;
     const osb_pty_handlers *handlers;
     osb_request request;
@@ -9161,7 +9169,7 @@ OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_
     if (!osb__has_room(c, sizeof *s)) return OSB_E_BUFFER;
     s = (osb__socket *)osb__alloc(c, sizeof *s);
     call->own = s;
-    call->talk = osb__socket_step;
+    s->dialogue.talk = osb__socket_step;
     call->answer = s->proof;
     call->id = pty->id;
     call->body = &s->request;
