@@ -247,7 +247,7 @@ static void detach_and_return(void **state)
     osb_pty_state described;
     struct session s;
     const char *begin;
-    init_session(&s, acts, "echo be''gin; sleep 0.3; seq 1 5000; echo the e''nd\n");
+    init_session(&s, acts, "echo be''gin; sleep 2; seq 1 5000; echo the e''nd\n");
     s.detach = true;
     make_and_attach(f, &s);
     assert_false(s.pty.exit_code.set);
