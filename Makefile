@@ -312,7 +312,7 @@ docs: deps-docs ## write the reference, build/docs/html, from the header's comme
 	@echo 'wrote build/docs/html/index.html'
 
 lint: deps-lint ## check layout, warnings, exported names; static analysis
-	clang-format --dry-run -Werror $(OUR_C_FILES)
+	@clang-format --dry-run -Werror $(OUR_C_FILES)
 	@tools/docs/reference.py --check $(HEADERS)
 	@tests/docs/check.py
 	@tools/readme.py --check

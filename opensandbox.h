@@ -3624,11 +3624,18 @@ typedef struct osb__dialogue {
 
 #define OSB__PROOF 28u /* the size of a Sec-WebSocket-Accept */
 
+/* What streams by for the caller: an entry of a map or array, or an item of a list, which stands in
+   the call's answer. */
+typedef struct osb__out {
+    osb_client *client;
+    const osb__field *field; /* the map, array or list */
+    osb_entry entry;
+} osb__out;
+
 typedef struct osb__op {
     const char *name; /* method and path, as in the API's documents; NULL: an osb_request */
     const osb__field *query, *body, *answer;
-    /* Gives what streams by to the caller: an entry of a map or array, or an element of a list. */
-    osb_status (*hand_out)(osb_client *c, const osb__field *field, osb_str key, osb_str value);
+    int (*hand_out)(const osb__out *out); /* to the caller's handler; returns what that returns */
     uint16_t flags;
 } osb__op;
 
@@ -4729,8 +4736,14 @@ enum {
 
 static osb_status osb__hand_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
 {
-    const osb__op *op = c->call.op;
-    return op->hand_out != NULL ? op->hand_out(c, field, key, value) : OSB_OK;
+    osb__out out;
+    if (c->call.op->hand_out == NULL) return OSB_OK;
+    out.client = c;
+    out.field = field;
+    out.entry.member = field->name;
+    out.entry.key = key;
+    out.entry.value = value;
+    return c->call.op->hand_out(&out) != 0 ? osb__stopped(c) : OSB_OK;
 }
 
 static uint32_t osb__now(const osb_client *c)
@@ -5614,6 +5627,17 @@ static osb__call *osb__begin(osb_client *c, const osb__op *op)
     return osb__prepare(c, op);
 }
 
+/* A call that needs no more than an id, and whose answer is cleared, if it has one. */
+static osb_status osb__ask(osb_client *c, osb__call *call, const char *id, void *answer,
+                           size_t size)
+{
+    if (call == NULL) return OSB_E_BUSY;
+    if (answer != NULL) OSB_MEMSET(answer, 0, size);
+    call->id = id;
+    call->answer = answer;
+    return osb__drive(c);
+}
+
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
                                            uint32_t struct_sizes)
 {
@@ -5915,18 +5939,19 @@ static const osb__field osb__endpoint_query_fields[] = {
     OSB__END};
 
 /* A header of an endpoint: appended to the array of names and values. */
-static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, osb_str key,
-                                       osb_str value)
+static int osb__endpoint_header(const osb__out *out)
 {
-    char *headers = (char *)c->json.base + field->offset;
-    size_t room = (size_t)field->half_size * 2u, used = 0, i;
+    osb_client *c = out->client;
+    osb_str key = out->entry.key, value = out->entry.value;
+    char *headers = (char *)c->json.base + out->field->offset;
+    size_t room = (size_t)out->field->half_size * 2u, used = 0, i;
     for (i = 0; i < value.size; i++)
         if ((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f)
             return osb__bad_json(c, OSB__SAY("a control character in a text"));
     for (i = 0; i < key.size; i++)
         if (!osb__is_unreserved((unsigned char)key.data[i]))
             return osb__bad_json(c, OSB__SAY("a control character in a text"));
-    if (key.size == 0) return OSB_OK;
+    if (key.size == 0) return 0;
     while (headers[used] != '\0') {
         used += osb__length(headers + used) + 1;
         used += osb__length(headers + used) + 1;
@@ -5937,7 +5962,7 @@ static osb_status osb__endpoint_header(osb_client *c, const osb__field *field, o
     OSB_MEMCPY(headers + used, key.data, key.size + 1);
     OSB_MEMCPY(headers + used + key.size + 1, value.data, value.size + 1);
     OSB_MEMSET((char *)c->buffer + (value.data - (const char *)c->buffer), 0, value.size);
-    return OSB_OK;
+    return 0;
 }
 
 static const osb__op osb__op_health = {"GET /health", NULL, NULL, NULL, NULL, OSB__UNVERSIONED};
@@ -5994,10 +6019,7 @@ static void osb__start_create(osb_client *c, const osb__op *op, const osb_create
 
 OSB_DEF osb_status osb_lifecycle_kill(osb_client *client, const char *id)
 {
-    osb__call *call = osb__begin(client, &osb__op_kill);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(client);
+    return osb__ask(client, osb__begin(client, &osb__op_kill), id, NULL, 0);
 }
 
 static void osb__start_endpoint(osb_client *c, const char *id, uint16_t port,
@@ -6093,23 +6115,16 @@ static const osb__field osb__pagination_fields[] = {
 
 #ifndef OSB_NO_ADMIN
 /* What a description hands out: the entries of its maps and arrays, and in a list the sandbox. */
-static osb_status osb__info_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+static int osb__info_out(const osb__out *out)
 {
-    const osb_info_handlers *handlers = (const osb_info_handlers *)c->call.handlers;
-    osb_entry entry;
-    int stop = 0;
-    if (handlers == NULL) return OSB_OK;
-    if ((field->kind & OSB__KIND) == OSB__LIST) {
-        if (handlers->on_sandbox != NULL)
-            stop = handlers->on_sandbox(handlers->user,
-                                        &((const osb_sandbox_page *)c->call.answer)->item);
-    } else if (handlers->on_entry != NULL) {
-        entry.member = field->name;
-        entry.key = key;
-        entry.value = value;
-        stop = handlers->on_entry(handlers->user, &entry);
+    const osb__call *call = &out->client->call;
+    const osb_info_handlers *handlers = (const osb_info_handlers *)call->handlers;
+    if (handlers == NULL) return 0;
+    if ((out->field->kind & OSB__KIND) == OSB__LIST) {
+        const osb_sandbox_page *page = (const osb_sandbox_page *)call->answer;
+        return handlers->on_sandbox == NULL ? 0 : handlers->on_sandbox(handlers->user, &page->item);
     }
-    return stop != 0 ? osb__stopped(c) : OSB_OK;
+    return handlers->on_entry == NULL ? 0 : handlers->on_entry(handlers->user, &out->entry);
 }
 
 static const osb__field osb__info_image_fields[] = {
@@ -6223,18 +6238,12 @@ OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filt
 
 OSB_DEF osb_status osb_lifecycle_pause(osb_client *client, const char *id)
 {
-    osb__call *call = osb__begin(client, &osb__op_pause);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(client);
+    return osb__ask(client, osb__begin(client, &osb__op_pause), id, NULL, 0);
 }
 
 OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
 {
-    osb__call *call = osb__begin(client, &osb__op_resume);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(client);
+    return osb__ask(client, osb__begin(client, &osb__op_resume), id, NULL, 0);
 }
 
 /* The time is known if it can be: renews. What the renewal needs stands in the call before it. */
@@ -6445,17 +6454,12 @@ typedef struct osb__snapshot_list {
     int (*on_snapshot)(void *user, const osb_snapshot *snapshot);
 } osb__snapshot_list;
 
-static osb_status osb__snapshot_out(osb_client *c, const osb__field *field, osb_str key,
-                                    osb_str value)
+static int osb__snapshot_out(const osb__out *out)
 {
-    const osb__snapshot_list *list = (const osb__snapshot_list *)c->call.own;
-    const osb_snapshot_page *page = (const osb_snapshot_page *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (list->on_snapshot == NULL || list->on_snapshot(c->call.user, &page->item) == 0)
-        return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__snapshot_list *list = (const osb__snapshot_list *)call->own;
+    const osb_snapshot_page *page = (const osb_snapshot_page *)call->answer;
+    return list->on_snapshot == NULL ? 0 : list->on_snapshot(call->user, &page->item);
 }
 
 static const osb__op osb__op_snapshot_create = {
@@ -6501,10 +6505,7 @@ OSB_DEF osb_status osb_snapshot_get(osb_client *client, const char *id, osb_snap
 
 OSB_DEF osb_status osb_snapshot_delete(osb_client *client, const char *id)
 {
-    osb__call *call = osb__begin(client, &osb__op_snapshot_delete);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(client);
+    return osb__ask(client, osb__begin(client, &osb__op_snapshot_delete), id, NULL, 0);
 }
 
 static osb_status osb__snapshot_wait_next(osb_client *c, osb_status status)
@@ -6584,16 +6585,12 @@ static const osb__field osb__diagnosis_fields[] = {
     OSB__END};
 static const osb__field osb__diagnosis_root = {NULL, osb__diagnosis_fields, 0, OSB__OBJECT, 0};
 
-static osb_status osb__diagnosis_out(osb_client *c, const osb__field *field, osb_str key,
-                                     osb_str value)
+static int osb__diagnosis_out(const osb__out *out)
 {
-    const osb_diagnosis_handlers *handlers = (const osb_diagnosis_handlers *)c->call.handlers;
-    (void)field;
-    (void)key;
-    if (handlers == NULL || handlers->on_warning == NULL ||
-        handlers->on_warning(handlers->user, value) == 0)
-        return OSB_OK;
-    return osb__stopped(c);
+    const osb_diagnosis_handlers *handlers =
+        (const osb_diagnosis_handlers *)out->client->call.handlers;
+    if (handlers == NULL || handlers->on_warning == NULL) return 0;
+    return handlers->on_warning(handlers->user, out->entry.value);
 }
 
 typedef struct osb__scope_query {
@@ -6755,14 +6752,11 @@ static const osb__field osb__pool_list_fields[] = {
     {"items", osb__pool_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb_pool)}, OSB__END};
 static const osb__field osb__pool_list_root = {NULL, osb__pool_list_fields, 0, OSB__OBJECT, 0};
 
-static osb_status osb__pool_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+static int osb__pool_out(const osb__out *out)
 {
-    const osb__pool_list *list = (const osb__pool_list *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (list->on_pool == NULL || list->on_pool(c->call.user, &list->item) == 0) return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__pool_list *list = (const osb__pool_list *)call->answer;
+    return list->on_pool == NULL ? 0 : list->on_pool(call->user, &list->item);
 }
 
 static const osb__op osb__op_pool_create = {"POST /pools",   NULL, osb__pool_body_fields,
@@ -6787,12 +6781,7 @@ OSB_DEF osb_status osb_pool_create(osb_client *client, const osb_pool_options *o
 
 OSB_DEF osb_status osb_pool_get(osb_client *client, const char *name, osb_pool *pool)
 {
-    osb__call *call = osb__begin(client, &osb__op_pool_get);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(pool, 0, sizeof *pool);
-    call->id = name;
-    call->answer = pool;
-    return osb__drive(client);
+    return osb__ask(client, osb__begin(client, &osb__op_pool_get), name, pool, sizeof *pool);
 }
 
 OSB_DEF osb_status osb_pool_list(osb_client *client,
@@ -6825,10 +6814,7 @@ OSB_DEF osb_status osb_pool_update(osb_client *client, const char *name,
 
 OSB_DEF osb_status osb_pool_delete(osb_client *client, const char *name)
 {
-    osb__call *call = osb__begin(client, &osb__op_pool_delete);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = name;
-    return osb__drive(client);
+    return osb__ask(client, osb__begin(client, &osb__op_pool_delete), name, NULL, 0);
 }
 #endif
 
@@ -7144,10 +7130,7 @@ OSB_DEF osb_status osb_session_run(osb_sandbox *box, const char *id,
 
 OSB_DEF osb_status osb_session_delete(osb_sandbox *box, const char *id)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_session_delete);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(box->client);
+    return osb__ask(box->client, osb__begin_execd(box, &osb__op_session_delete), id, NULL, 0);
 }
 #endif
 
@@ -7177,15 +7160,11 @@ typedef struct osb__context_list {
 static const osb__field osb__context_list_root = {
     NULL, osb__context_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb_code_context)};
 
-static osb_status osb__context_out(osb_client *c, const osb__field *field, osb_str key,
-                                   osb_str value)
+static int osb__context_out(const osb__out *out)
 {
-    const osb__context_list *list = (const osb__context_list *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (list->on_context == NULL || list->on_context(c->call.user, &list->item) == 0) return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__context_list *list = (const osb__context_list *)call->answer;
+    return list->on_context == NULL ? 0 : list->on_context(call->user, &list->item);
 }
 
 /* Code with its context flattened. */
@@ -7270,10 +7249,7 @@ OSB_DEF osb_status osb_code_context_list(osb_sandbox *box, const char *language,
 
 OSB_DEF osb_status osb_code_context_delete(osb_sandbox *box, const char *id)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_context_delete);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(box->client);
+    return osb__ask(box->client, osb__begin_execd(box, &osb__op_context_delete), id, NULL, 0);
 }
 
 OSB_DEF osb_status osb_code_context_delete_all(osb_sandbox *box, const char *language)
@@ -7532,20 +7508,17 @@ static const osb__field osb__list_query_fields[] = {
     {"depth", NULL, OSB__AT(osb__file_list, depth), OSB__OPT_U32, 0},
     OSB__END};
 
-static osb_status osb__file_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+static int osb__file_out(const osb__out *out)
 {
+    osb_client *c = out->client;
     osb__file_list *list = (osb__file_list *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
     if (list->one != NULL) {
         *list->one = list->item;
         list->found = true;
         c->json.list = c->kept; /* its texts stay */
-        return OSB_OK;
+        return 0;
     }
-    if (list->on_file == NULL || list->on_file(c->call.user, &list->item) == 0) return OSB_OK;
-    return osb__stopped(c);
+    return list->on_file == NULL ? 0 : list->on_file(c->call.user, &list->item);
 }
 
 /* Bodies that are bare arrays and maps of structs. */
@@ -7597,16 +7570,11 @@ static const osb__field osb__replaced_root = {NULL, osb__replaced_fields, 0, OSB
 static const osb__field osb__verbose_query_fields[] = {
     {"verbose", NULL, OSB__AT(osb__replaced_list, verbose), OSB__FLAG, 0}, OSB__END};
 
-static osb_status osb__replaced_out(osb_client *c, const osb__field *field, osb_str key,
-                                    osb_str value)
+static int osb__replaced_out(const osb__out *out)
 {
-    const osb__replaced_list *list = (const osb__replaced_list *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (list->on_replaced == NULL || list->on_replaced(c->call.user, &list->item) == 0)
-        return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__replaced_list *list = (const osb__replaced_list *)call->answer;
+    return list->on_replaced == NULL ? 0 : list->on_replaced(call->user, &list->item);
 }
 
 static const osb__field osb__read_query_fields[] = {
@@ -8509,16 +8477,11 @@ typedef struct osb__metrics_watch {
     int (*on_metrics)(void *user, const osb_metrics *metrics);
 } osb__metrics_watch;
 
-static osb_status osb__metrics_out(osb_client *c, const osb__field *field, osb_str key,
-                                   osb_str value)
+static int osb__metrics_out(const osb__out *out)
 {
-    const osb__metrics_watch *watch = (const osb__metrics_watch *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (watch->on_metrics == NULL || watch->on_metrics(c->call.user, &watch->item) == 0)
-        return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__metrics_watch *watch = (const osb__metrics_watch *)call->answer;
+    return watch->on_metrics == NULL ? 0 : watch->on_metrics(call->user, &watch->item);
 }
 
 static const osb__op osb__op_metrics = {"GET /metrics", NULL, NULL, &osb__metrics_root, NULL, 0};
@@ -9096,20 +9059,12 @@ OSB_DEF osb_status osb_pty_create(osb_sandbox *box, const char *cwd, const char 
 
 OSB_DEF osb_status osb_pty_get(osb_sandbox *box, const char *id, osb_pty_state *state)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_pty_get);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(state, 0, sizeof *state);
-    call->id = id;
-    call->answer = state;
-    return osb__drive(box->client);
+    return osb__ask(box->client, osb__begin_execd(box, &osb__op_pty_get), id, state, sizeof *state);
 }
 
 OSB_DEF osb_status osb_pty_delete(osb_sandbox *box, const char *id)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_pty_delete);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(box->client);
+    return osb__ask(box->client, osb__begin_execd(box, &osb__op_pty_delete), id, NULL, 0);
 }
 
 OSB_DEF void osb_pty_resize(osb_pty *pty, uint16_t columns, uint16_t rows)
@@ -9263,15 +9218,11 @@ static const osb__field osb__isolated_list_fields[] = {{"sessions", osb__isolate
 static const osb__field osb__isolated_list_root = {NULL, osb__isolated_list_fields, 0, OSB__OBJECT,
                                                    0};
 
-static osb_status osb__isolated_out(osb_client *c, const osb__field *field, osb_str key,
-                                    osb_str value)
+static int osb__isolated_out(const osb__out *out)
 {
-    const osb__isolated_list *list = (const osb__isolated_list *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (list->on_session == NULL || list->on_session(c->call.user, &list->item) == 0) return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__isolated_list *list = (const osb__isolated_list *)call->answer;
+    return list->on_session == NULL ? 0 : list->on_session(call->user, &list->item);
 }
 
 /* A session's description, and the bind being handed out. */
@@ -9312,24 +9263,16 @@ static const osb__field osb__isolated_state_fields[] = {
 static const osb__field osb__isolated_state_root = {NULL, osb__isolated_state_fields, 0,
                                                     OSB__OBJECT, 0};
 
-static osb_status osb__isolated_state_out(osb_client *c, const osb__field *field, osb_str key,
-                                          osb_str value)
+static int osb__isolated_state_out(const osb__out *out)
 {
-    const osb_isolated_handlers *handlers = (const osb_isolated_handlers *)c->call.handlers;
-    osb_entry entry;
-    int stop = 0;
-    if (handlers == NULL) return OSB_OK;
-    if ((field->kind & OSB__KIND) == OSB__LIST) {
-        if (handlers->on_bind != NULL)
-            stop = handlers->on_bind(handlers->user,
-                                     &((const osb__isolated_state *)c->call.answer)->bind);
-    } else if (handlers->on_entry != NULL) {
-        entry.member = field->name;
-        entry.key = key;
-        entry.value = value;
-        stop = handlers->on_entry(handlers->user, &entry);
+    const osb__call *call = &out->client->call;
+    const osb_isolated_handlers *handlers = (const osb_isolated_handlers *)call->handlers;
+    if (handlers == NULL) return 0;
+    if ((out->field->kind & OSB__KIND) == OSB__LIST) {
+        const osb__isolated_state *state = (const osb__isolated_state *)call->answer;
+        return handlers->on_bind == NULL ? 0 : handlers->on_bind(handlers->user, &state->bind);
     }
-    return stop != 0 ? osb__stopped(c) : OSB_OK;
+    return handlers->on_entry == NULL ? 0 : handlers->on_entry(handlers->user, &out->entry);
 }
 
 static const osb__field osb__isolated_command_fields[] = {
@@ -9415,10 +9358,7 @@ OSB_DEF osb_status osb_isolated_get(osb_sandbox *box, const char *id,
 
 OSB_DEF osb_status osb_isolated_delete(osb_sandbox *box, const char *id)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_isolated_delete);
-    if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
-    return osb__drive(box->client);
+    return osb__ask(box->client, osb__begin_execd(box, &osb__op_isolated_delete), id, NULL, 0);
 }
 
 OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
@@ -9550,14 +9490,11 @@ static const osb__field osb__policy_fields[] = {
     OSB__END};
 static const osb__field osb__policy_root = {NULL, osb__policy_fields, 0, OSB__OBJECT, 0};
 
-static osb_status osb__rule_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+static int osb__rule_out(const osb__out *out)
 {
-    const osb__policy *policy = (const osb__policy *)c->call.answer;
-    (void)field;
-    (void)key;
-    (void)value;
-    if (policy->on_rule == NULL || policy->on_rule(c->call.user, &policy->rule) == 0) return OSB_OK;
-    return osb__stopped(c);
+    const osb__call *call = &out->client->call;
+    const osb__policy *policy = (const osb__policy *)call->answer;
+    return policy->on_rule == NULL ? 0 : policy->on_rule(call->user, &policy->rule);
 }
 
 typedef struct osb__rules {
@@ -9775,26 +9712,20 @@ static const osb__field osb__credential_info_root = {NULL, osb__credential_info_
 static const osb__field osb__binding_info_root = {NULL, osb__binding_info_fields, 0,
                                                   OSB__OBJECT | OSB__REQUIRED, 0};
 
-static osb_status osb__vault_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+static int osb__vault_out(const osb__out *out)
 {
-    const osb_vault_handlers *handlers = (const osb_vault_handlers *)c->call.handlers;
-    const osb__vault *vault = (const osb__vault *)c->call.answer;
-    osb_entry entry;
-    int stop = 0;
-    if (handlers == NULL) return OSB_OK;
-    if (field->sub == osb__credential_info_fields) {
-        if (handlers->on_credential != NULL)
-            stop = handlers->on_credential(handlers->user, &vault->credential);
-    } else if (field->sub == osb__binding_info_fields) {
-        if (handlers->on_binding != NULL)
-            stop = handlers->on_binding(handlers->user, &vault->binding);
-    } else if (handlers->on_entry != NULL) {
-        entry.member = field->name;
-        entry.key = key;
-        entry.value = value;
-        stop = handlers->on_entry(handlers->user, &entry);
-    }
-    return stop != 0 ? osb__stopped(c) : OSB_OK;
+    const osb__call *call = &out->client->call;
+    const osb_vault_handlers *handlers = (const osb_vault_handlers *)call->handlers;
+    const osb__vault *vault = (const osb__vault *)call->answer;
+    if (handlers == NULL) return 0;
+    if (out->field->sub == osb__credential_info_fields)
+        return handlers->on_credential == NULL
+                   ? 0
+                   : handlers->on_credential(handlers->user, &vault->credential);
+    if (out->field->sub == osb__binding_info_fields)
+        return handlers->on_binding == NULL ? 0
+                                            : handlers->on_binding(handlers->user, &vault->binding);
+    return handlers->on_entry == NULL ? 0 : handlers->on_entry(handlers->user, &out->entry);
 }
 
 static const osb__op osb__op_vault_create = {"POST /credential-vault", NULL,
@@ -9894,12 +9825,8 @@ OSB_DEF osb_status osb_vault_list_bindings(osb_egress *egress, const osb_vault_h
 OSB_DEF osb_status osb_vault_get_credential(osb_egress *egress, const char *name,
                                             osb_credential_info *credential)
 {
-    osb__call *call = osb__begin_egress(egress, &osb__op_vault_credential);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(credential, 0, sizeof *credential);
-    call->id = name;
-    call->answer = credential;
-    return osb__drive(egress->client);
+    return osb__ask(egress->client, osb__begin_egress(egress, &osb__op_vault_credential), name,
+                    credential, sizeof *credential);
 }
 
 OSB_DEF osb_status osb_vault_get_binding(osb_egress *egress, const char *name,

@@ -160,20 +160,20 @@ static void record_field(table_run *run, const osb__field *field, const unsigned
 }
 
 /* An entry of a map or array, or an element of a list, as it is handed out. */
-static osb_status hand_out(osb_client *c, const osb__field *field, osb_str key, osb_str value)
+static int hand_out(const osb__out *out)
 {
-    table_run *run = (table_run *)c->call.user;
-    unsigned kind = field->kind & OSB__KIND;
-    record_text(run->out, field->name != NULL ? field->name : "item");
+    table_run *run = (table_run *)out->client->call.user;
+    unsigned kind = out->field->kind & OSB__KIND;
+    record_text(run->out, out->field->name != NULL ? out->field->name : "item");
     if (kind == OSB__LIST || kind == OSB__DICT) {
-        record_table(run, field->sub, (const unsigned char *)c->json.base);
-        return OSB_OK;
+        record_table(run, out->field->sub, (const unsigned char *)out->client->json.base);
+        return 0;
     }
-    check_view(run->client, key);
-    check_view(run->client, value);
-    record_view(run->out, " [", key);
-    record_view(run->out, "] ", value);
-    return OSB_OK;
+    check_view(run->client, out->entry.key);
+    check_view(run->client, out->entry.value);
+    record_view(run->out, " [", out->entry.key);
+    record_view(run->out, "] ", out->entry.value);
+    return 0;
 }
 
 static int on_data(void *user, const void *data, size_t size)
