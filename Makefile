@@ -296,8 +296,15 @@ uninstall:
 	rm -rf '$(DESTDIR)$(PREFIX)/include/opensandbox' '$(DESTDIR)$(PREFIX)/share/cmake/opensandbox'
 	rm -f '$(DESTDIR)$(PREFIX)/share/pkgconfig/opensandbox.pc'
 
-packages: deps-packages dist ## build each package that can be built here, and a program with it
+packages: deps-packages dist build/packagers/.made ## build each package that can be built here, and a program with it
 	@tests/packages/run.sh
+
+# Packagers that Debian does not have, in a virtual environment.
+build/packagers/.made: tests/packages/requirements.txt | deps-packages
+	@rm -rf $(@D)
+	@/usr/bin/python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --requirement $<
+	@touch $@
 
 newcomer: deps-test deps-windows deps-firmware ## go a newcomer's way in a fresh clone, and time it
 	@tools/newcomer.sh

@@ -58,6 +58,11 @@ packages ninja-build            ninja                        what Meson builds w
 packages pkgconf                pkg-config                   the pkg-config file
 packages dpkg-dev               dpkg-buildpackage            the Debian package
 packages debhelper              dh                           the Debian package
+packages python3-venv           /usr/lib/python3.*/ensurepip/__init__.py  packagers that Debian has not
+packages python3-kconfiglib     /usr/lib/python3/dist-packages/kconfiglib.py  Zephyr's Kconfig
+packages python3-yaml           /usr/lib/python3/dist-packages/yaml/__init__.py  Zephyr's module.yml
+packages arduino-builder        arduino-builder              Arduino's builder
+packages arduino-core-avr       /usr/share/arduino/hardware/arduino/avr/boards.txt  its boards
 packages git                    git                          the list of the sources' files
 api     python3                 python3                      reads the API's documents
 api     python3-yaml            /usr/lib/python3/dist-packages/yaml/__init__.py  reads OpenAPI files

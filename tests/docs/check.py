@@ -61,7 +61,7 @@ def make_targets():
 def known_names():
     headers = [ROOT / "opensandbox.h", *sorted(ROOT.glob("port/*.h"))]
     names = {name.split(".")[0] for name in reference.declared_names(headers)}
-    for path in headers:
+    for path in [*headers, ROOT / "tools" / "packaging" / "embedded" / "opensandbox.c"]:
         text = path.read_text("utf-8")
         names.update(re.findall(r"(?:define|ifdef|ifndef|defined)[ (]+((?:osb|OSB)_\w+)", text))
         names.update(re.findall(r"\b(?:osb|OSB)__\w+", text))  # CONTRIBUTING.md names some

@@ -4,11 +4,13 @@
 #
 #     tests/packages/run.sh [NAME...]      default: all tests, see the end of this file
 #
-# Needs build/dist (make dist). Nothing is installed outside build/packages; nothing is downloaded.
+# Needs build/dist (make dist) and build/packagers; `make packages` makes both. Nothing is installed
+# outside build/packages; nothing is downloaded.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 work=$root/build/packages
+tools=$root/build/packagers/bin # what Debian does not have: requirements.txt
 sources=(tests/packages/consumer.c tests/packages/other.c)
 flags=(-std=gnu99 -Wall -Wextra -Wpedantic -Werror)
 version=$(sed -n 's/^#define OSB_VERSION "\(.*\)"/\1/p' opensandbox.h)
@@ -164,20 +166,156 @@ debian_package() {
     runs "$directory/consumer"
 }
 
-# ---- the others: without their tools, as far as it goes
+# ---- Conan
 
-# What Arduino and PlatformIO do with a library: every file in src/ is compiled, src/ is the include path.
-embedded_layout() {
-    local directory=$work/embedded
-    unpack "$directory"
-    python3 -m json.tool "$directory/library.json" >/dev/null
-    grep -qx "version=$version" "$directory/library.properties"
-    ! grep -rn '@[A-Z0-9]*@' "$directory" --include='library.*' --include='*.yml' --include=meson.build ||
+# With a folder of its own for what Conan keeps, and a program that finds the package with CMake.
+conan_package() {
+    local directory=$work/conan
+    export CONAN_HOME=$directory/home
+    tools/packaging/release.py build/dist/opensandbox.h "$directory" --url "file://$directory"
+    "$tools/conan" profile detect
+    "$tools/conan" create "$directory/recipes/conan" --version "$version"
+    "$tools/conan" install --requires "opensandbox/$version" -g CMakeDeps -s build_type=Release --output-folder "$directory/found"
+    export CMAKE_PREFIX_PATH=$directory/found
+    cmake_program conan-program "set(CMAKE_BUILD_TYPE Release)
+find_package(opensandbox REQUIRED)"
+}
+
+# ---- PlatformIO
+
+# The platform is this machine's compiler, under the name `host`: PlatformIO would download the others.
+# SCons is where PlatformIO looks for it, for the same reason.
+platformio_here() { # DIRECTORY
+    local scons=$1/packages/tool-scons platform=$1/platforms/host version
+    mkdir -p "$scons" "$platform/builder"
+    version=$("$tools/python" -c 'from platformio.dependencies import get_core_dependencies
+print(get_core_dependencies()["tool-scons"].lstrip("~"))')
+    echo "{\"name\": \"tool-scons\", \"version\": \"$version\"}" >"$scons/package.json"
+    echo "{\"type\": \"tool\", \"name\": \"tool-scons\", \"version\": \"$version\",
+        \"spec\": {\"owner\": \"platformio\", \"name\": \"tool-scons\"}}" >"$scons/.piopm"
+    printf 'import SCons.Script\nSCons.Script.main()\n' >"$scons/scons.py"
+    echo '{"name": "host", "title": "host", "version": "1.0.0"}' >"$platform/platform.json"
+    printf 'from SCons.Script import *\nDefault(DefaultEnvironment().BuildProgram())\n' >"$platform/builder/main.py"
+}
+
+platformio_library() {
+    local directory=$work/platformio
+    export PLATFORMIO_CORE_DIR=$directory/core PLATFORMIO_SETTING_ENABLE_TELEMETRY=no
+    platformio_here "$PLATFORMIO_CORE_DIR"
+    mkdir -p "$directory/program/src"
+    cp "${sources[@]}" "$directory/program/src"
+    cat >"$directory/program/platformio.ini" <<INI
+[env:host]
+platform = host
+lib_deps = file://$root/$release
+build_flags = -DPACKAGE_HAS_IMPLEMENTATION '-DOSB_PACKAGE_PORT="port/osb_posix.h"'
+INI
+    (cd "$directory/program" && "$tools/pio" run)
+    runs "$directory/program/.pio/build/host/program"
+}
+
+# Its own check of library.json. It asks the network for the list of licences: that field is left out.
+platformio_manifest() {
+    unpack "$work/platformio-manifest"
+    grep -q '"license": "Apache-2.0"' "$work/platformio-manifest/library.json"
+    sed -i '/"license"/d' "$work/platformio-manifest/library.json"
+    PLATFORMIO_SETTING_ENABLE_TELEMETRY=no "$tools/pio" pkg pack -o "$work/platformio.tar.gz" "$work/platformio-manifest"
+}
+
+# ---- Arduino
+
+# Arduino's own builder, for the board of Debian's that has the most memory. DECIMAL_DIG: Debian's core
+# is newer than its compiler.
+arduino_sketch() {
+    local directory=$work/arduino
+    mkdir -p "$directory/libraries" "$directory/build"
+    unpack "$directory/libraries/opensandbox"
+    cp -r tests/packages/ethernet "$directory/libraries/Ethernet"
+    arduino-builder -compile -warnings all -hardware /usr/share/arduino-builder -hardware /usr/share/arduino/hardware \
+        -tools /usr/bin -libraries "$directory/libraries" -fqbn arduino:avr:mega:cpu=atmega2560 \
+        -prefs=compiler.cpp.extra_flags=-DDECIMAL_DIG=__DECIMAL_DIG__ -build-path "$directory/build" \
+        "$directory/libraries/opensandbox/examples/arduino/Quickstart/Quickstart.ino" 2>&1 | tee "$directory/log"
+    ! grep -E '(opensandbox\.[ch]|Quickstart\.ino):[0-9:]+ warning' "$directory/log" || fail "warnings"
+    grep -qa "POST /command" "$directory/build/Quickstart.ino.elf" || fail "no library in the image"
+}
+
+arduino_metadata() {
+    unpack "$work/arduino-library"
+    tests/packages/arduino.py "$work/arduino-library" "$version"
+}
+
+# ---- ESP-IDF, Zephyr, vcpkg: their descriptions by their own tools, their scripts in ecosystems.cmake
+
+# compiled_with NAME CMAKE DEFINITION: a program that gets the library by these lines of CMake.
+compiled_with() {
+    local directory=$work/$1
+    mkdir -p "$directory"
+    cp "${sources[@]}" tests/packages/ecosystems.cmake "$directory"
+    cat >"$directory/CMakeLists.txt" <<CMAKE
+cmake_minimum_required(VERSION 3.20)
+project(consumer C)
+include(ecosystems.cmake)
+$2
+add_executable(consumer consumer.c other.c)
+target_compile_definitions(consumer PRIVATE PACKAGE_HAS_IMPLEMENTATION)
+target_link_libraries(consumer PRIVATE $3)
+CMAKE
+    cmake -S "$directory" -B "$directory/build"
+    cmake --build "$directory/build"
+    runs "$directory/build/consumer"
+}
+
+esp_idf_component() {
+    unpack "$work/idf-component"
+    "$tools/compote" manifest lint "$work/idf-component" 2>&1 | tee "$work/idf-lint"
+    ! grep -iE 'warning|error' "$work/idf-lint" || fail "idf_component.yml"
+    "$tools/compote" component pack --name opensandbox --project-dir "$work/idf-component" --dest-dir "$work/idf-packed"
+    [ -f "$work/idf-packed/opensandbox_$version.tgz" ]
+    compiled_with esp-idf "set(ESP_PLATFORM 1)
+add_subdirectory($work/idf-component component)" __idf_opensandbox
+}
+
+zephyr_module() {
+    local module=$work/zephyr-module
+    unpack "$module"
+    /usr/bin/python3 tests/packages/zephyr.py "$module"
+    compiled_with zephyr "set(CONFIG_OPENSANDBOX y)
+set(CONFIG_OPENSANDBOX_POSIX_PORT y)
+add_subdirectory($module/zephyr module)
+get_property(includes GLOBAL PROPERTY zephyr_includes)
+include_directories(\${includes})" opensandbox
+}
+
+vcpkg_port() {
+    local directory=$work/vcpkg
+    local port=$directory/release/recipes/vcpkg
+    tools/packaging/release.py build/dist/opensandbox.h "$directory/release" --url "file://$directory/release"
+    python3 - "$port/vcpkg.json" "$version" <<'PYTHON'
+import json, sys
+port = json.load(open(sys.argv[1]))
+known = {"name", "version", "description", "homepage", "license", "dependencies"}
+assert set(port) == known, set(port) ^ known
+assert (port["name"], port["version"]) == ("opensandbox", sys.argv[2]), port
+assert all(entry == {"name": entry["name"], "host": True} for entry in port["dependencies"]), port
+PYTHON
+    cmake -DPORT=opensandbox -DVERSION="$version" -DCURRENT_PACKAGES_DIR="$directory/installed" \
+        -DBUILD="$directory/build" -DPORTFILE="$port/portfile.cmake" -P tests/packages/ecosystems.cmake
+    [ -f "$directory/installed/share/opensandbox/copyright" ] && [ -f "$directory/installed/share/opensandbox/usage" ]
+    [ ! -e "$directory/installed/debug" ] && [ ! -e "$directory/installed/share/cmake" ]
+    export CMAKE_PREFIX_PATH=$directory/installed
+    cmake_program vcpkg-program "find_package(opensandbox CONFIG REQUIRED)"
+}
+
+no_placeholders() {
+    unpack "$work/placeholders"
+    ! grep -rn '@[A-Z0-9]*@' "$work/placeholders" build/dist/recipes --exclude='*.in' ||
         fail "a placeholder was not filled in"
-    gcc "${flags[@]}" -I"$directory/src" -DOSB_PACKAGE_PORT='"port/osb_posix.h"' \
-        -DPACKAGE_HAS_IMPLEMENTATION "${sources[@]}" "$directory/src/opensandbox.c" -o "$directory/consumer"
-    runs "$directory/consumer"
-    gcc -std=gnu99 -Wall -Wextra -Werror -I"$directory/src" -c "$directory/src/opensandbox.c" -o "$directory/no-port.o"
+}
+
+# Without a port, as where the program brings its own.
+without_a_port() {
+    unpack "$work/no-port"
+    gcc -std=gnu99 -Wall -Wextra -Werror -I"$work/no-port/src" -c "$work/no-port/src/opensandbox.c" -o "$work/no-port.o"
 }
 
 # ---- all of them
@@ -186,13 +324,14 @@ passed=0
 failed=0
 tests=(versions_agree same_bytes one_file_header install_with_make uninstall_with_make pkg_config
     cmake_find_package cmake_fetch_checkout cmake_fetch_release cmake_install_release meson_wrap
-    debian_package embedded_layout)
+    debian_package conan_package platformio_library platformio_manifest arduino_sketch arduino_metadata
+    esp_idf_component zephyr_module vcpkg_port no_placeholders without_a_port)
 [ $# -eq 0 ] || tests=("$@")
 rm -rf "$work"
 mkdir -p "$work"
 for name in "${tests[@]}"; do
     # In a shell of its own, so that a failure inside ends the test and nothing else.
-    if bash -euo pipefail -c "$(declare -f); $(declare -p root work sources flags version release); $name" \
+    if bash -euo pipefail -c "$(declare -f); $(declare -p root work tools sources flags version release); $name" \
         >"$work/$name.log" 2>&1; then
         echo "  $name ok"
         passed=$((passed + 1))

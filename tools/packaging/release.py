@@ -56,9 +56,9 @@ def contents(header, version):
     files = {"src/opensandbox.h": header}
     for path in sorted(ROOT.glob("port/*.h")):
         files[f"src/port/{path.name}"] = path.read_bytes()
-    for path in sorted(ROOT.glob("examples/*")):
+    for path in sorted(ROOT.glob("examples/**/*")):
         if path.is_file():
-            files[f"examples/{path.name}"] = path.read_bytes()
+            files[str(path.relative_to(ROOT))] = path.read_bytes()
     documents = [
         ROOT / name
         for name in ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
