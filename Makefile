@@ -184,7 +184,7 @@ OSB_MBEDTLS := $(OSB_PARTS)/source/mbedtls
 OSB_FLAGS := -std=c99 -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
     -fno-stack-protector -fno-pie
 OSB_TLS_FLAGS := -DMBEDTLS_CONFIG_FILE='"tools/osb/mbedtls_config.h"' -I. -isystem $(OSB_MBEDTLS)/include
-OSB_LINK = @musl-gcc -static -no-pie -s -Wl,--gc-sections,-z,noseparate-code,-z,norelro,--build-id=none \
+OSB_LINK = @musl-gcc -static -no-pie -s -Wl,--gc-sections,-z,noseparate-code,-z,norelro,-z,common-page-size=64,--build-id=none \
     $(filter %.o,$^) -o $@
 
 osb: deps-osb $(OSB_PARTS)/source/.fetched build/dist/opensandbox.h ## build build/osb, the command line, static; and osb-notls

@@ -231,7 +231,7 @@ class Usage(Case):
             ("--state Asleep is not Pending", "sandbox", "list", "-s", "Asleep"),
             ("--timeout is missing", "sandbox", "renew", "a"),
             ("--port is missing", "sandbox", "endpoint", "a"),
-            ("--port is missing, or not from 1", "sandbox", "endpoint", "a", "-p", "70000"),
+            ("--port is not from 1", "sandbox", "endpoint", "a", "-p", "70000"),
             ("b is not KEY=VALUE", "sandbox", "metadata", "a", "b"),
             ("-o json goes with --background", "command", "run", "a", "-o", "json", "--", "x"),
             ("--gid goes with --uid", "command", "run", "a", "--gid", "1", "--", "x"),

@@ -68,21 +68,19 @@ static int print_result(void *user, const osb_event *event)
 static void show_gathered(gathered *g)
 {
     const osb_execution *run = &g->o.run;
-    node *v = put_map(NULL, NULL), *error, *list;
+    node *v = put_map(NULL, NULL), *error;
     put_text(v, "id", run->id);
     put_number(v, "execution_count", run->execution_count);
     put_view(v, "stdout", (osb_str){g->output[0].data, g->output[0].size});
     put_view(v, "stderr", (osb_str){g->output[1].data, g->output[1].size});
-    list = put_list(v, "result");
-    list->first = g->results->first;
+    put_copy(v, "result", g->results);
     if (run->error_name.data == NULL) {
         put_null(v, "error");
     } else {
         error = put_map(v, "error");
         put_view(error, "name", run->error_name);
         put_text(error, "value", g->value.data);
-        list = put_list(error, "traceback");
-        list->first = g->traceback->first;
+        put_copy(error, "traceback", g->traceback);
     }
     put_number(v, "execution_time_in_millis", run->execution_time_ms);
     show(v, "");
@@ -125,11 +123,10 @@ int do_code_run(const args *a)
     if (!read_code(a, &source)) return EXIT_FAILED;
     code.code = source.data;
     code.language = has(a, F_LANGUAGE) ? flag_text(a, F_LANGUAGE) : OSB_LANGUAGE_PYTHON;
-    g.o.box = &box;
-    g.o.is_code = g.o.interrupt = true;
     g.results = put_list(NULL, NULL);
     g.traceback = put_list(NULL, NULL);
-    outcome_handlers(&g.o, &handlers);
+    outcome_begin(&g.o, &box, 0, &handlers);
+    g.o.is_code = g.o.interrupt = true;
     handlers.on_result = print_result;
     if (config.output == 'j') {
         handlers.on_output = gather_output;
@@ -151,12 +148,7 @@ int do_code_run(const args *a)
 
 int do_code_interrupt(const args *a)
 {
-    osb_sandbox box;
-    osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_code_interrupt(&box, a->words[1]);
-    if (status != OSB_OK) return failed(status);
-    show_done("Interrupted: %s", a->words[1]);
-    return EXIT_FINE;
+    return call_in_sandbox(a, osb_code_interrupt, "Interrupted");
 }
 
 /* ---- contexts --------------------------------------------------------------------------------*/
@@ -175,22 +167,14 @@ static int show_context(osb_status status, const osb_code_context *context)
     node *list = put_list(NULL, NULL);
     if (status != OSB_OK) return failed(status);
     put_context(list, context);
-    if (config.output == 'r') {
-        print(context->id);
-        print("\n");
-    } else {
-        show(list->first, "");
-    }
-    return EXIT_FINE;
+    return show_or_raw(list->first, context->id);
 }
 
 int do_context_create(const args *a)
 {
     osb_sandbox box;
     osb_code_context context;
-    osb_status status;
-    if (!has(a, F_LANGUAGE)) return usage(a, "--language is missing");
-    status = connect_sandbox(a->words[0], &box);
+    osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK)
         status = osb_code_context_create(&box, flag_text(a, F_LANGUAGE), flag_text(a, F_WORKDIR),
                                          &context);
@@ -214,8 +198,7 @@ int do_context_list(const args *a)
     if (status == OSB_OK)
         status = osb_code_context_list(&box, flag_text(a, F_LANGUAGE), put_context, list);
     if (status != OSB_OK) return failed(status);
-    show(list, "id language cwd");
-    return EXIT_FINE;
+    return show(list, "id language cwd");
 }
 
 int do_context_delete(const args *a)
@@ -229,6 +212,6 @@ int do_context_delete(const args *a)
         status = has(a, F_LANGUAGE) ? osb_code_context_delete_all(&box, flag_text(a, F_LANGUAGE))
                                     : osb_code_context_delete(&box, a->words[1]);
     if (status != OSB_OK) return failed(status);
-    show_done("Deleted context: %s", has(a, F_LANGUAGE) ? flag_text(a, F_LANGUAGE) : a->words[1]);
-    return EXIT_FINE;
+    return show_done("Deleted context: %s",
+                     has(a, F_LANGUAGE) ? flag_text(a, F_LANGUAGE) : a->words[1]);
 }

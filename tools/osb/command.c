@@ -40,8 +40,10 @@ static int on_traceback(void *user, osb_str line, bool more)
     return 0;
 }
 
-void outcome_handlers(outcome *o, osb_handlers *handlers)
+void outcome_begin(outcome *o, osb_sandbox *box, uint32_t timeout_ms, osb_handlers *handlers)
 {
+    o->box = box;
+    o->timeout_ms = timeout_ms;
     memset(handlers, 0, sizeof *handlers);
     handlers->user = o;
     handlers->on_init = on_init;
@@ -105,10 +107,8 @@ int run_in_sandbox(osb_sandbox *box, const osb_command *command)
     static outcome o;
     osb_handlers handlers;
     osb_status status;
-    o.box = box;
-    o.timeout_ms = command->timeout_ms;
+    outcome_begin(&o, box, command->timeout_ms, &handlers);
     o.interrupt = true;
-    outcome_handlers(&o, &handlers);
     status = osb_command_run(box, command, &handlers, &o.run);
     if (is_cut(status) && o.run.id[0] != '\0' && !was_interrupted()) {
         remark("the connection broke; going on");
@@ -128,13 +128,7 @@ static int start_background(osb_sandbox *box, const osb_command *command)
     put_text(answer, "execution_id", run.id);
     put_text(answer, "sandbox_id", box->id);
     put_text(answer, "mode", "background");
-    if (config.output == 'r') {
-        print(run.id);
-        print("\n");
-    } else {
-        show(answer, "");
-    }
-    return EXIT_FINE;
+    return show_or_raw(answer, run.id);
 }
 
 int do_command_run(const args *a)
@@ -202,8 +196,7 @@ int do_command_status(const args *a)
     put_view(answer, "error", state.error);
     put_view(answer, "started_at", state.started_at);
     put_view(answer, "finished_at", state.finished_at);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 /* Prints what comes until the command has ended, over broken connections too. */
@@ -216,10 +209,9 @@ static int follow_logs(osb_sandbox *box, const char *id, uint64_t cursor)
         complain("%s is too long for an execution's id", id);
         return EXIT_USAGE;
     }
-    o.box = box;
+    outcome_begin(&o, box, 0, &handlers);
     memcpy(o.run.id, id, strlen(id));
     o.run.stdout_bytes = cursor;
-    outcome_handlers(&o, &handlers);
     return outcome_code(&o, osb_command_follow(box, &often, &handlers, &o.run));
 }
 
@@ -247,12 +239,7 @@ int do_command_logs(const args *a)
 
 int do_command_interrupt(const args *a)
 {
-    osb_sandbox box;
-    osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_command_interrupt(&box, a->words[1]);
-    if (status != OSB_OK) return failed(status);
-    show_done("Interrupted: %s", a->words[1]);
-    return EXIT_FINE;
+    return call_in_sandbox(a, osb_command_interrupt, "Interrupted");
 }
 
 /* ---- sessions --------------------------------------------------------------------------------*/
@@ -268,25 +255,20 @@ int do_session_create(const args *a)
     put_text(answer, "sandbox_id", box.id);
     put_text(answer, "session_id", session.id);
     put_text(answer, "working_directory", flag_text(a, F_WORKDIR));
-    if (config.output == 'r') {
-        print(session.id);
-        print("\n");
-    } else {
-        show(answer, "");
-    }
-    return EXIT_FINE;
+    return show_or_raw(answer, session.id);
 }
 
-/* One word is a script; several are a program and its arguments. */
-static const char *session_script(const char *const *words)
+const char *quoted_words(const char *const *words)
 {
-    size_t size;
-    char *script;
-    if (words[1] == NULL) return words[0];
-    size = osb_shell_quote(words, NULL, 0) + 1;
-    script = keep(size);
-    osb_shell_quote(words, script, size);
-    return script;
+    size_t size = osb_shell_quote(words, NULL, 0) + 1;
+    char *line = keep(size);
+    osb_shell_quote(words, line, size);
+    return line;
+}
+
+const char *script_of(const char *const *words)
+{
+    return words[1] == NULL ? words[0] : quoted_words(words);
 }
 
 int do_session_run(const args *a)
@@ -296,24 +278,17 @@ int do_session_run(const args *a)
     osb_handlers handlers;
     osb_session_command command = {0};
     osb_status status;
-    command.command = session_script(a->rest);
+    command.command = script_of(a->rest);
     command.cwd = flag_text(a, F_WORKDIR);
     command.timeout_ms = flag_ms(a, F_TIME_LIMIT);
     status = connect_sandbox(a->words[0], &box);
     if (status != OSB_OK) return failed(status);
-    o.box = &box;
-    o.timeout_ms = command.timeout_ms;
-    outcome_handlers(&o, &handlers);
+    outcome_begin(&o, &box, command.timeout_ms, &handlers);
     status = osb_session_run(&box, a->words[1], &command, &handlers, &o.run);
     return outcome_code(&o, status);
 }
 
 int do_session_delete(const args *a)
 {
-    osb_sandbox box;
-    osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_session_delete(&box, a->words[1]);
-    if (status != OSB_OK) return failed(status);
-    show_done("Deleted session: %s", a->words[1]);
-    return EXIT_FINE;
+    return call_in_sandbox(a, osb_session_delete, "Deleted session");
 }

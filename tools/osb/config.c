@@ -248,8 +248,7 @@ int do_config_init(const args *a)
         return EXIT_FAILED;
     }
     if (!replace_file(config.path, template, sizeof template - 1)) return EXIT_FAILED;
-    show_done("Config file created: %s", config.path);
-    return EXIT_FINE;
+    return show_done("Config file created: %s", config.path);
 }
 
 /* All but the first and last two characters. */
@@ -277,8 +276,7 @@ int do_config_show(const args *a)
     put_text(answer, "default_timeout", config.ttl);
     put_text(answer, "config_path", config.path);
     put_bool(answer, "config_file_exists", config.path != NULL && access(config.path, F_OK) == 0);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 /* Numbers and truth values as they are, all else in quotes. */
@@ -367,6 +365,5 @@ int do_config_set(const args *a)
     clear(&old);
     clear(&changed);
     if (!done) return EXIT_FAILED;
-    show_done("Set %s = %s", key, same(key, known[0]) ? masked(a->words[1]) : a->words[1]);
-    return EXIT_FINE;
+    return show_done("Set %s = %s", key, same(key, known[0]) ? masked(a->words[1]) : a->words[1]);
 }

@@ -24,7 +24,7 @@ static int on_warning(void *user, osb_str warning)
 
 static node *put_diagnosis(const osb_diagnosis *d, gathered *g)
 {
-    node *v = put_map(NULL, NULL), *list;
+    node *v = put_map(NULL, NULL);
     put_view(v, "sandbox_id", d->sandbox_id);
     put_view(v, "kind", d->kind);
     put_view(v, "scope", d->scope);
@@ -37,9 +37,7 @@ static node *put_diagnosis(const osb_diagnosis *d, gathered *g)
     put_view(v, "content_url", d->content_url);
     put_number(v, "content_length", d->content_length_bytes);
     put_view(v, "expires_at", d->expires_at);
-    list = put_list(v, "warnings");
-    list->first = g->warnings->first;
-    list->last = g->warnings->last;
+    put_copy(v, "warnings", g->warnings);
     return v;
 }
 
@@ -52,7 +50,6 @@ static int show_diagnosis(const args *a, diagnose *ask)
     osb_diagnosis_handlers handlers = {&g, on_data, on_warning};
     osb_diagnosis d;
     osb_status status;
-    if (!has(a, F_SCOPE)) return usage(a, "--scope is missing");
     add_string(&g.content, "");
     status = connect_server();
     if (status == OSB_OK) status = ask(client, a->words[0], flag_text(a, F_SCOPE), &handlers, &d);

@@ -59,19 +59,23 @@ static int write_latin(void *user, const void *data, size_t size)
     return ended;
 }
 
-int do_file_cat(const args *a)
+/* To stdout. */
+static int print_file(const args *a, bool latin)
 {
     osb_sandbox box;
     osb_read_options options = {0};
-    bool wrong, latin = is_latin(a, &wrong);
-    osb_status status;
-    if (wrong) return EXIT_USAGE;
+    osb_status status = connect_sandbox(a->words[0], &box);
     options.resumptions = RESUMPTIONS;
-    status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK)
         status = osb_file_read(&box, a->words[1], &options, latin ? write_latin : write_data, NULL,
                                NULL);
     return status == OSB_OK ? EXIT_FINE : failed(status);
+}
+
+int do_file_cat(const args *a)
+{
+    bool wrong, latin = is_latin(a, &wrong);
+    return wrong ? EXIT_USAGE : print_file(a, latin);
 }
 
 /* UTF-8 to latin-1, in place; false: there is a character that it does not have. */
@@ -108,8 +112,7 @@ static int finish_write(const char *path, osb_status status)
 {
     if (status != OSB_OK && was_interrupted()) return interrupted_code();
     if (status != OSB_OK) return failed(status);
-    show_done("Written: %s", path);
-    return EXIT_FINE;
+    return show_done("Written: %s", path);
 }
 
 /* From a file or a pipe, as it comes. */
@@ -226,14 +229,10 @@ int do_file_download(const args *a)
     osb_sandbox box;
     osb_file_info info;
     const char *local = a->words[2];
-    osb_status status = connect_sandbox(a->words[0], &box);
+    osb_status status;
     int code;
-    if (status == OSB_OK && same(local, "-")) {
-        osb_read_options options = {0};
-        options.resumptions = RESUMPTIONS;
-        status = osb_file_read(&box, a->words[1], &options, write_data, NULL, NULL);
-        return status == OSB_OK ? EXIT_FINE : failed(status);
-    }
+    if (same(local, "-")) return print_file(a, false);
+    status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_file_get_info(&box, a->words[1], &info);
     if (status != OSB_OK) return failed(status);
     code = download(a, &box, local, &info);
@@ -279,9 +278,7 @@ int do_file_search(const args *a)
 {
     osb_sandbox box;
     node *list = put_list(NULL, NULL);
-    osb_status status;
-    if (!has(a, F_PATTERN)) return usage(a, "--pattern is missing");
-    status = connect_sandbox(a->words[0], &box);
+    osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK)
         status = osb_file_search(&box, a->words[1], flag_text(a, F_PATTERN), put_file, list);
     return show_files(status, list, "path size owner");
@@ -310,8 +307,7 @@ static int show_paths(osb_status status, const args *a, const char *what)
         put_text(row, "path", a->words[i]);
         put_text(row, "status", what);
     }
-    show(rows, "path status");
-    return EXIT_FINE;
+    return show(rows, "path status");
 }
 
 int do_file_rm(const args *a)
@@ -338,12 +334,7 @@ int do_file_mkdir(const args *a)
     rights wanted = {0};
     osb_status status;
     if (!read_rights(a, &wanted)) return EXIT_USAGE;
-    for (i = 0; i < count; i++) {
-        items[i].path = a->words[i + 1];
-        items[i].owner = wanted.owner;
-        items[i].group = wanted.group;
-        items[i].mode = wanted.mode;
-    }
+    for (i = 0; i < count; i++) items[i] = permission_of(a->words[i + 1], &wanted);
     status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_directory_create(&box, items, count);
     return show_paths(status, a, "created");
@@ -356,28 +347,23 @@ int do_file_mv(const args *a)
     osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_file_move(&box, &move, 1);
     if (status != OSB_OK) return failed(status);
-    show_done("Moved: %s -> %s", move.from, move.to);
-    return EXIT_FINE;
+    return show_done("Moved: %s -> %s", move.from, move.to);
 }
 
 int do_file_chmod(const args *a)
 {
     osb_sandbox box;
-    osb_permission item = {0};
+    osb_permission item;
     rights wanted = {0};
     osb_status status;
     if (!has(a, F_MODE) && !has(a, F_OWNER) && !has(a, F_GROUP))
         return usage(a, "--mode is missing");
     if (!read_rights(a, &wanted)) return EXIT_USAGE;
-    item.path = a->words[1];
-    item.owner = wanted.owner;
-    item.group = wanted.group;
-    item.mode = wanted.mode;
+    item = permission_of(a->words[1], &wanted);
     status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_file_set_permissions(&box, &item, 1);
     if (status != OSB_OK) return failed(status);
-    show_done("Permissions set: %s", item.path);
-    return EXIT_FINE;
+    return show_done("Permissions set: %s", item.path);
 }
 
 static int on_replaced(void *user, const osb_replaced *replaced)
@@ -391,12 +377,8 @@ int do_file_replace(const args *a)
     osb_sandbox box;
     osb_replacement item = {a->words[1], flag_text(a, F_OLD), flag_text(a, F_NEW)};
     uint64_t count = 0;
-    osb_status status;
-    if (item.old_text == NULL) return usage(a, "--old is missing");
-    if (item.new_text == NULL) return usage(a, "--new is missing");
-    status = connect_sandbox(a->words[0], &box);
+    osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_file_replace(&box, &item, 1, on_replaced, &count);
     if (status != OSB_OK) return failed(status);
-    show_done("Replaced in: %s (%n times)", item.path, count);
-    return EXIT_FINE;
+    return show_done("Replaced in: %s (%n times)", item.path, count);
 }

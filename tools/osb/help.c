@@ -13,7 +13,7 @@ static void print_padded(const char *string, size_t width)
 
 /* ---- --help ----------------------------------------------------------------------------------*/
 
-static void print_flag(flag_id id)
+static void print_flag(flag_id id, bool needed)
 {
     const flag *f = &flags[id];
     text left = {0};
@@ -28,7 +28,7 @@ static void print_flag(flag_id id)
     print_padded(left.data, 36);
     print(f->help);
     if (f->kind == LIST || f->kind == PAIRS) print("; repeatable");
-    print("\n");
+    print(needed ? "; needed\n" : "\n");
     clear(&left);
 }
 
@@ -36,7 +36,7 @@ static void print_global_flags(void)
 {
     int id;
     print("\nEverywhere:\n");
-    for (id = 0; id <= LAST_GLOBAL_FLAG; id++) print_flag((flag_id)id);
+    for (id = 0; id <= LAST_GLOBAL_FLAG; id++) print_flag((flag_id)id, false);
 }
 
 static const char *output_names(const char *letters)
@@ -76,7 +76,8 @@ static int print_command_help(const command_row *c)
     print("\n\n");
     print(c->help);
     print("\n\nFlags:\n");
-    for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++) print_flag((flag_id)c->flags[i]);
+    for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++)
+        print_flag(FLAG_AT(c, i), c->flags[i] >= NEEDS);
     print_padded("  -o, --output FORMAT", 36);
     print(output_names(c->outputs));
     print(c->outputs[1] != '\0' ? "; default the first\n" : "\n");
@@ -148,7 +149,7 @@ static void print_roff(const char *string)
     }
 }
 
-static void print_roff_flag(flag_id id)
+static void print_roff_flag(flag_id id, bool needed)
 {
     const flag *f = &flags[id];
     print(".TP\n\\fB");
@@ -167,7 +168,8 @@ static void print_roff_flag(flag_id id)
     }
     print("\n");
     print_roff(f->help);
-    print(f->kind == LIST || f->kind == PAIRS ? "; repeatable\n" : "\n");
+    if (f->kind == LIST || f->kind == PAIRS) print("; repeatable");
+    print(needed ? "; needed\n" : "\n");
 }
 
 static void print_roff_command(const command_row *c)
@@ -181,7 +183,8 @@ static void print_roff_command(const command_row *c)
     print(". Output: ");
     print(output_names(c->outputs));
     print(".\n");
-    for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++) print_roff_flag((flag_id)c->flags[i]);
+    for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++)
+        print_roff_flag(FLAG_AT(c, i), c->flags[i] >= NEEDS);
 }
 
 int do_manual(const args *a)
@@ -195,7 +198,7 @@ int do_manual(const args *a)
           ".SH DESCRIPTION\nCreates sandboxes, runs commands and code in them, moves files, and "
           "whatever else OpenSandbox can do.\nNothing but the answer goes to stdout.\n"
           ".SH GLOBAL FLAGS\n");
-    for (id = 0; id <= F_OUTPUT; id++) print_roff_flag((flag_id)id);
+    for (id = 0; id <= F_OUTPUT; id++) print_roff_flag((flag_id)id, false);
     print(".SH COMMANDS\n");
     for (i = 0; i < command_count; i++)
         if (commands[i].help != NULL) print_roff_command(&commands[i]);
@@ -284,7 +287,7 @@ static void offer_flags(const command_row *c, const char *begin)
     size_t i;
     int id;
     for (i = 0; c != NULL && i < sizeof c->flags && c->flags[i] != 0; i++)
-        offer("--", flags[c->flags[i]].name, flags[c->flags[i]].help, begin);
+        offer("--", flags[FLAG_AT(c, i)].name, flags[FLAG_AT(c, i)].help, begin);
     for (id = 0; id <= F_OUTPUT; id++) offer("--", flags[id].name, flags[id].help, begin);
 }
 

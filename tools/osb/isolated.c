@@ -18,8 +18,7 @@ int do_isolated_info(const args *a)
     put_bool(v, "commit_supported", isolation.commit_supported);
     put_bool(v, "diff_supported", isolation.diff_supported);
     put_view(v, "message", isolation.message);
-    show(v, "");
-    return EXIT_FINE;
+    return show(v, "");
 }
 
 /* FROM[:TO][:ro] */
@@ -48,7 +47,6 @@ int do_isolated_create(const args *a)
     osb_bind *binds = keep((count + 1) * sizeof *binds);
     node *answer = put_map(NULL, NULL);
     osb_status status;
-    if (!has(a, F_WORKSPACE)) return usage(a, "--workspace is missing");
     for (i = 0; i < count; i++) binds[i] = read_bind(words[i]);
     options.binds = binds;
     options.bind_count = count;
@@ -64,16 +62,10 @@ int do_isolated_create(const args *a)
     status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_isolated_create(&box, &options, &session);
     if (status != OSB_OK) return failed(status);
-    if (config.output == 'r') {
-        print(session.id);
-        print("\n");
-        return EXIT_FINE;
-    }
     put_text(answer, "sandbox_id", box.id);
     put_text(answer, "session_id", session.id);
     put_view(answer, "created_at", session.created_at);
-    show(answer, "");
-    return EXIT_FINE;
+    return show_or_raw(answer, session.id);
 }
 
 static int on_session(void *user, const osb_isolated_session *session)
@@ -95,8 +87,7 @@ int do_isolated_list(const args *a)
     osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_isolated_list(&box, on_session, list);
     if (status != OSB_OK) return failed(status);
-    show(list, "session_id status created_at last_run_at");
-    return EXIT_FINE;
+    return show(list, "session_id status created_at last_run_at");
 }
 
 static int on_bind(void *user, const osb_bind_info *bind)
@@ -112,7 +103,7 @@ int do_isolated_get(const args *a)
 {
     osb_sandbox box;
     osb_isolated_info info;
-    node *answer = put_map(NULL, NULL), *binds = put_list(NULL, NULL), *list;
+    node *answer = put_map(NULL, NULL), *binds = put_list(NULL, NULL);
     osb_isolated_handlers handlers = {binds, NULL, on_bind};
     osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK) status = osb_isolated_get(&box, a->words[1], &handlers, &info);
@@ -125,13 +116,11 @@ int do_isolated_get(const args *a)
     put_view(answer, "workspace", info.workspace);
     put_view(answer, "workspace_mode", info.workspace_mode);
     put_bool(answer, "share_net", info.share_net);
-    list = put_list(answer, "binds");
-    list->first = binds->first;
+    put_copy(answer, "binds", binds);
     if (info.idle_timeout_s.set) put_signed(answer, "idle_timeout_s", info.idle_timeout_s.value);
     if (info.idle_remaining_s.set)
         put_signed(answer, "idle_remaining_s", info.idle_remaining_s.value);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 int do_isolated_run(const args *a)
@@ -141,43 +130,38 @@ int do_isolated_run(const args *a)
     osb_handlers handlers;
     osb_isolated_command command = {0};
     osb_status status;
-    size_t size = osb_shell_quote(a->rest, NULL, 0) + 1;
-    char *code = keep(size);
-    osb_shell_quote(a->rest, code, size);
-    command.code = a->rest[1] == NULL ? a->rest[0] : code;
+    command.code = script_of(a->rest);
     command.env_count = flag_pairs(a, F_ENV, &command.envs);
     command.timeout_s = (flag_ms(a, F_TIME_LIMIT) + 999) / 1000;
     status = connect_sandbox(a->words[0], &box);
     if (status != OSB_OK) return failed(status);
-    o.box = &box;
-    o.timeout_ms = flag_ms(a, F_TIME_LIMIT);
-    outcome_handlers(&o, &handlers);
+    outcome_begin(&o, &box, flag_ms(a, F_TIME_LIMIT), &handlers);
     status = osb_isolated_run(&box, a->words[1], &command, &handlers, &o.run);
     return outcome_code(&o, status);
 }
 
-int do_isolated_diff(const args *a)
+typedef osb_status changes(osb_sandbox *box, const char *id,
+                           int (*on_data)(void *user, const void *data, size_t size), void *user);
+
+static int print_changes(const args *a, changes *of)
 {
     osb_sandbox box;
     osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_isolated_diff(&box, a->words[1], write_data, NULL);
+    if (status == OSB_OK) status = of(&box, a->words[1], write_data, NULL);
     return status == OSB_OK ? EXIT_FINE : failed(status);
+}
+
+int do_isolated_diff(const args *a)
+{
+    return print_changes(a, osb_isolated_diff);
 }
 
 int do_isolated_commit(const args *a)
 {
-    osb_sandbox box;
-    osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_isolated_commit(&box, a->words[1], write_data, NULL);
-    return status == OSB_OK ? EXIT_FINE : failed(status);
+    return print_changes(a, osb_isolated_commit);
 }
 
 int do_isolated_delete(const args *a)
 {
-    osb_sandbox box;
-    osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_isolated_delete(&box, a->words[1]);
-    if (status != OSB_OK) return failed(status);
-    show_done("Deleted session: %s", a->words[1]);
-    return EXIT_FINE;
+    return call_in_sandbox(a, osb_isolated_delete, "Deleted session");
 }

@@ -110,7 +110,7 @@ static bool takes(const command_row *c, flag_id id)
     if (c == NULL) return false;
     if (id == F_OUTPUT) return true;
     for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++)
-        if (c->flags[i] == (unsigned char)id) return true;
+        if (FLAG_AT(c, i) == id) return true;
     return false;
 }
 
@@ -285,11 +285,15 @@ static bool check_words(const args *a)
 {
     const command_row *c = a->command;
     wanted w = words_of(c);
+    size_t i;
     if (a->word_count < w.least)
         return wrong(c->name, "%s is missing", word_name(c, a->word_count));
     if (a->word_count > w.most) return wrong(c->name, "'%s' is too much", a->words[w.most]);
     if (w.rest && (a->rest == NULL || *a->rest == NULL))
         return wrong(c->name, "the command is missing: ... -- CMD");
+    for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++)
+        if (c->flags[i] >= NEEDS && !has(a, FLAG_AT(c, i)))
+            return wrong(c->name, "--%s is missing", flags[FLAG_AT(c, i)].name);
     return true;
 }
 

@@ -10,6 +10,7 @@
    read.c      documents: read from JSON, YAML
    spec.c      documents that describe a policy, volumes, a vault
    pty.c       terminals
+   shared.c    what several commands do alike
    sandbox.c, snapshot.c, diagnostics.c, pool.c, command.c, code.c, isolated.c, file.c, transfer.c,
    egress.c, vault.c                       the commands, a service each
    library.c   the implementation of opensandbox.h and its ports */
@@ -118,13 +119,14 @@ node *put_signed(node *parent, const char *key, int64_t number);
 node *put_milli(node *parent, const char *key, int64_t thousandths);
 node *put_bool(node *parent, const char *key, bool truth);
 node *put_null(node *parent, const char *key);
+node *put_copy(node *parent, const char *key, const node *of); /* shares what is in it */
 node *get(const node *map, const char *key);
 
 /* Writes a document as -o says; columns, for tables: "id state=status.state image". A map with a
-   list "items" is shown as that list. */
-void show(const node *document, const char *columns);
-/* {"status": "ok", "message": ...} or, in a table, the message. */
-void show_done(const char *format, ...);
+   list "items" is shown as that list. Returns EXIT_FINE. */
+int show(const node *document, const char *columns);
+/* {"status": "ok", "message": ...} or, in a table, the message. Returns EXIT_FINE. */
+int show_done(const char *format, ...);
 void add_json(text *to, const node *v, int indent); /* indent -1: on one line */
 void add_yaml(text *to, const node *v, int indent);
 
@@ -273,8 +275,10 @@ typedef struct command_row {
     const char *outputs; /* letters of table, json, yaml, raw; the first is the default */
     const char *help;
     int (*run)(const args *a);
-    unsigned char flags[24]; /* flag ids, 0 at the end */
+    unsigned char flags[24]; /* flag ids, NEEDS if it does not go without; 0 at the end */
 } command_row;
+#define NEEDS 128u
+#define FLAG_AT(row, i) ((flag_id)((row)->flags[i] & ~NEEDS))
 
 typedef struct group {
     const char *name;
@@ -336,10 +340,42 @@ bool read_vault(const char *path, osb_vault_content *content);
 bool read_vault_changes(const char *path, osb_vault_changes *changes);
 bool read_rule(const char *rule, osb_network_rule *to);
 
-/* ---- what commands share ---------------------------------------------------------------------*/
+/* ---- shared.c: what several commands do alike ------------------------------------------------*/
 
-node *put_sandbox(node *parent, const osb_sandbox_info *info, node *metadata, node *entrypoint);
-bool fill_create_options(const args *a, osb_create_options *options);
+/* --state, as the server writes those that it knows (NULL at the end); --page, --page-size. False
+   after a complaint. */
+bool flag_states(const args *a, const char *const *known, const char *const **states,
+                 size_t *count);
+bool flag_pages(const args *a, uint32_t *page, uint32_t *page_size);
+
+/* For each word, whatever becomes of the others; shows rows of {key: word, "status": done}. */
+int call_for_each(const args *a, osb_status (*call)(osb_client *client, const char *word),
+                  const char *key, const char *done);
+/* In the sandbox that the first word names, for what the second one names. */
+int call_in_sandbox(const args *a, osb_status (*call)(osb_sandbox *box, const char *id),
+                    const char *done);
+
+void put_status(node *parent, osb_str state, osb_str reason, osb_str message, osb_str since);
+
+/* A list's page: its numbers. */
+typedef struct page_numbers {
+    uint32_t page, page_size, total_items, total_pages;
+    bool has_next_page;
+} page_numbers;
+int show_page(node *answer, const page_numbers *p, const char *columns);
+
+/* -o raw: a line that scripts use, such as an id; otherwise the whole. Returns EXIT_FINE. */
+int show_or_raw(const node *answer, const char *raw);
+
+/* ---- what commands share otherwise -----------------------------------------------------------*/
+
+/* The sidecar of the sandbox that is the first word, until the next call. Secrets go in the clear
+   over http, and the sidecar refuses them then: they take execd's own way to it. */
+osb_status connect_egress(const args *a, bool secrets, osb_egress **egress);
+/* The words as a line for a shell. */
+const char *quoted_words(const char *const *words);
+/* One word is a script; several are a program and its arguments. */
+const char *script_of(const char *const *words);
 int run_in_sandbox(osb_sandbox *box, const osb_command *command);
 int run_on_terminal(osb_sandbox *box, const osb_command *command, bool *detached);
 /* Output and outcome of an execution: handlers for the call, and its exit code afterwards. */
@@ -347,11 +383,10 @@ typedef struct outcome {
     osb_sandbox *box;
     osb_execution run;
     uint32_t timeout_ms;
-    int signal;
     bool is_code, interrupt;
     char why[160];
 } outcome;
-void outcome_handlers(outcome *o, osb_handlers *handlers);
+void outcome_begin(outcome *o, osb_sandbox *box, uint32_t timeout_ms, osb_handlers *handlers);
 int outcome_code(outcome *o, osb_status status);
 
 /* ---- transfer.c ------------------------------------------------------------------------------*/
@@ -367,6 +402,7 @@ int upload_file(osb_sandbox *box, const char *local, const char *remote, const r
 int upload_directory(osb_sandbox *box, const char *local, const char *remote, const rights *wanted);
 int download_file(osb_sandbox *box, const char *local, const osb_file_info *remote);
 int download_directory(osb_sandbox *box, const char *local, const char *remote);
+osb_permission permission_of(const char *path, const rights *wanted);
 
 /* clang-format off */
 #define COMMANDS(X)                                                                                \

@@ -1,6 +1,5 @@
 /* osb pool ... */
 #include "osb.h"
-#include <string.h>
 
 static node *put_pool(node *parent, const osb_pool *p)
 {
@@ -22,25 +21,15 @@ static node *put_pool(node *parent, const osb_pool *p)
 static int show_pool(osb_status status, const osb_pool *pool)
 {
     if (status != OSB_OK) return failed(status);
-    show(put_pool(NULL, pool), "");
-    return EXIT_FINE;
+    return show(put_pool(NULL, pool), "");
 }
 
-/* The whole capacity is sent, so all of it must be given. */
-static bool fill_capacity(const args *a, osb_pool_capacity *capacity)
+static void fill_capacity(const args *a, osb_pool_capacity *capacity)
 {
-    static const flag_id needed[] = {F_BUFFER_MAX, F_BUFFER_MIN, F_POOL_MAX, F_POOL_MIN};
-    uint32_t *const to[] = {&capacity->buffer_max, &capacity->buffer_min, &capacity->pool_max,
-                            &capacity->pool_min};
-    size_t i;
-    for (i = 0; i < COUNT(needed); i++) {
-        if (!has(a, needed[i])) {
-            usage(a, "--%s is missing", flags[needed[i]].name);
-            return false;
-        }
-        *to[i] = flag_number(a, needed[i], 0);
-    }
-    return true;
+    capacity->buffer_max = flag_number(a, F_BUFFER_MAX, 0);
+    capacity->buffer_min = flag_number(a, F_BUFFER_MIN, 0);
+    capacity->pool_max = flag_number(a, F_POOL_MAX, 0);
+    capacity->pool_min = flag_number(a, F_POOL_MIN, 0);
 }
 
 int do_pool_create(const args *a)
@@ -51,8 +40,7 @@ int do_pool_create(const args *a)
     osb_status status;
     node *template;
     text json = {0};
-    if (!has(a, F_TEMPLATE)) return usage(a, "--template-file is missing");
-    if (!fill_capacity(a, &capacity)) return EXIT_USAGE;
+    fill_capacity(a, &capacity);
     template = read_document(flag_text(a, F_TEMPLATE));
     if (template == NULL) return EXIT_USAGE;
     if (template->kind != V_MAP) return usage(a, "--template-file: not a map");
@@ -78,7 +66,7 @@ int do_pool_update(const args *a)
     osb_pool_capacity capacity;
     osb_pool pool;
     osb_status status;
-    if (!fill_capacity(a, &capacity)) return EXIT_USAGE;
+    fill_capacity(a, &capacity);
     status = connect_server();
     if (status == OSB_OK) status = osb_pool_update(client, a->words[0], &capacity, &pool);
     return show_pool(status, &pool);
@@ -97,27 +85,10 @@ int do_pool_list(const args *a)
     (void)a;
     if (status == OSB_OK) status = osb_pool_list(client, on_pool, items);
     if (status != OSB_OK) return failed(status);
-    show(answer, "name total allocated available created_at");
-    return EXIT_FINE;
+    return show(answer, "name total allocated available created_at");
 }
 
 int do_pool_delete(const args *a)
 {
-    node *rows = put_list(NULL, NULL), *row;
-    int code = EXIT_FINE;
-    size_t i;
-    osb_status status = connect_server();
-    if (status != OSB_OK) return failed(status);
-    for (i = 0; i < a->word_count && !was_interrupted(); i++) {
-        status = osb_pool_delete(client, a->words[i]);
-        if (status != OSB_OK) {
-            code = failed(status);
-            continue;
-        }
-        row = put_map(rows, NULL);
-        put_text(row, "name", a->words[i]);
-        put_text(row, "status", "deleted");
-    }
-    if (rows->first != NULL) show(rows, "name status");
-    return code;
+    return call_for_each(a, osb_pool_delete, "name", "deleted");
 }

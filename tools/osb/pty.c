@@ -178,18 +178,10 @@ static int use_terminal(osb_sandbox *box, const char *cwd, const char *command, 
     return code;
 }
 
-static const char *quoted(const char *const *words)
-{
-    size_t size = osb_shell_quote(words, NULL, 0) + 1;
-    char *line = keep(size);
-    osb_shell_quote(words, line, size);
-    return line;
-}
-
 /* For osb run --tty. */
 int run_on_terminal(osb_sandbox *box, const osb_command *command, bool *detached)
 {
-    return use_terminal(box, command->cwd, quoted(command->argv), detached);
+    return use_terminal(box, command->cwd, quoted_words(command->argv), detached);
 }
 
 /* ---- commands --------------------------------------------------------------------------------*/
@@ -216,13 +208,7 @@ int do_pty_create(const args *a)
     if (status != OSB_OK) return failed(status);
     put_text(answer, "sandbox_id", box.id);
     put_text(answer, "session_id", pty.id);
-    if (config.output == 'r') {
-        print(pty.id);
-        print("\n");
-    } else {
-        show(answer, "");
-    }
-    return EXIT_FINE;
+    return show_or_raw(answer, pty.id);
 }
 
 int do_pty_get(const args *a)
@@ -236,8 +222,7 @@ int do_pty_get(const args *a)
     put_view(answer, "session_id", state.id);
     put_bool(answer, "running", state.running);
     put_number(answer, "output_bytes", state.output_bytes);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 int do_pty_attach(const args *a)
@@ -254,10 +239,5 @@ int do_pty_attach(const args *a)
 
 int do_pty_delete(const args *a)
 {
-    osb_sandbox box;
-    osb_status status = connect_sandbox(a->words[0], &box);
-    if (status == OSB_OK) status = osb_pty_delete(&box, a->words[1]);
-    if (status != OSB_OK) return failed(status);
-    show_done("Deleted terminal: %s", a->words[1]);
-    return EXIT_FINE;
+    return call_in_sandbox(a, osb_pty_delete, "Deleted terminal");
 }

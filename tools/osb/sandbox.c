@@ -8,29 +8,13 @@
 /* ---- descriptions ----------------------------------------------------------------------------*/
 
 /* What the official command line calls it. metadata and entrypoint were put together before. */
-static void put_status(node *parent, osb_str state, osb_str reason, osb_str message, osb_str since)
-{
-    node *status = put_map(parent, "status");
-    put_view(status, "state", state);
-    put_view(status, "reason", reason);
-    put_view(status, "message", message);
-    put_view(status, "last_transition_at", since);
-}
-
-static void put_member(node *map, const char *key, node *member)
-{
-    node *v = put_map(map, key);
-    v->kind = member->kind;
-    v->first = member->first;
-    v->last = member->last;
-}
-
-node *put_sandbox(node *parent, const osb_sandbox_info *info, node *metadata, node *entrypoint)
+static node *put_sandbox(node *parent, const osb_sandbox_info *info, const node *metadata,
+                         const node *entrypoint)
 {
     node *v = put_map(parent, NULL), *part;
     put_view(v, "id", info->id);
     put_status(v, info->state, info->reason, info->message, info->last_transition_at);
-    put_member(v, "entrypoint", entrypoint);
+    put_copy(v, "entrypoint", entrypoint);
     put_view(v, "expires_at", info->expires_at);
     put_view(v, "created_at", info->created_at);
     if (info->image.data == NULL) {
@@ -48,7 +32,7 @@ node *put_sandbox(node *parent, const osb_sandbox_info *info, node *metadata, no
         put_view(part, "os", info->platform_os);
         put_view(part, "arch", info->platform_arch);
     }
-    put_member(v, "metadata", metadata);
+    put_copy(v, "metadata", metadata);
     return v;
 }
 
@@ -88,11 +72,6 @@ static void gather(gathering *g, osb_info_handlers *handlers, node *list)
     handlers->user = g;
     handlers->on_entry = on_entry;
     if (list != NULL) handlers->on_sandbox = on_sandbox;
-}
-
-static void show_sandbox(const node *v)
-{
-    show(v, "");
 }
 
 /* ---- create ----------------------------------------------------------------------------------*/
@@ -161,7 +140,7 @@ static bool fill_platform(const args *a, osb_create_options *options)
     return true;
 }
 
-bool fill_create_options(const args *a, osb_create_options *options)
+static bool fill_create_options(const args *a, osb_create_options *options)
 {
     options->image_username = flag_text(a, F_IMAGE_USER);
     options->image_password = flag_text(a, F_IMAGE_PASSWORD);
@@ -207,18 +186,12 @@ int do_sandbox_create(const args *a)
     status = connect_server();
     if (status == OSB_OK) status = osb_sandbox_create(client, &options, &box);
     if (status != OSB_OK) return failed(status);
-    if (config.output == 'r') {
-        print(box.id);
-        print("\n");
-        return EXIT_FINE;
-    }
     put_text(answer, "id", box.id);
     if (options.image == NULL) put_text(answer, "snapshot_id", options.snapshot_id);
     else put_text(answer, "image", options.image);
     put_text(answer, "status", "created");
     put_text(answer, "timeout", lifetime_text());
-    show(answer, "");
-    return EXIT_FINE;
+    return show_or_raw(answer, box.id);
 }
 
 /* ---- run -------------------------------------------------------------------------------------*/
@@ -264,68 +237,33 @@ int do_run(const args *a)
 
 /* ---- list, get, kill -------------------------------------------------------------------------*/
 
-static const char *canonical_state(const char *state)
-{
-    static const char *const states[] = {"Pending",  "Running",  "Pausing",    "Paused",
-                                         "Resuming", "Stopping", "Terminated", "Failed"};
-    size_t i;
-    for (i = 0; i < COUNT(states); i++)
-        if (strcasecmp(states[i], state) == 0) return states[i];
-    return NULL;
-}
-
 static bool fill_filter(const args *a, osb_sandbox_filter *filter)
 {
-    const char *const *given;
-    size_t count = flag_list(a, F_STATE, &given), i;
-    const char **states = keep((count + 1) * sizeof *states);
-    for (i = 0; i < count; i++) {
-        states[i] = canonical_state(given[i]);
-        if (states[i] != NULL) continue;
-        usage(a,
-              "--state %s is not Pending, Running, Pausing, Paused, Resuming, Stopping, "
-              "Terminated or Failed",
-              given[i]);
-        return false;
-    }
-    filter->states = states;
-    filter->state_count = count;
+    static const char *const known[] = {"Pending",  "Running",    "Pausing", "Paused", "Resuming",
+                                        "Stopping", "Terminated", "Failed",  NULL};
     filter->metadata_count = flag_pairs(a, F_METADATA, &filter->metadata);
-    filter->page = flag_number(a, F_PAGE, 0);
-    filter->page_size = flag_number(a, F_PAGE_SIZE, 0);
-    if ((has(a, F_PAGE) && filter->page == 0) || (has(a, F_PAGE_SIZE) && filter->page_size == 0)) {
-        usage(a, "pages and their sizes begin with 1");
-        return false;
-    }
-    return true;
+    return flag_states(a, known, &filter->states, &filter->state_count) &&
+           flag_pages(a, &filter->page, &filter->page_size);
 }
 
 int do_sandbox_list(const args *a)
 {
     osb_sandbox_filter filter = {0};
-    osb_sandbox_page page;
+    osb_sandbox_page p;
     osb_info_handlers handlers;
     gathering g;
     osb_status status;
-    node *answer = put_map(NULL, NULL), *items = put_list(answer, "items"), *numbers;
+    node *answer = put_map(NULL, NULL), *items = put_list(answer, "items");
     if (!fill_filter(a, &filter)) return EXIT_USAGE;
     gather(&g, &handlers, items);
     status = connect_server();
     if (status == OSB_OK)
         status = (has(a, F_ALL) ? osb_lifecycle_list_all : osb_lifecycle_list)(client, &filter,
-                                                                               &handlers, &page);
+                                                                               &handlers, &p);
     if (status != OSB_OK) return failed(status);
-    numbers = put_map(answer, "pagination");
-    put_number(numbers, "page", page.page);
-    put_number(numbers, "page_size", page.page_size);
-    put_number(numbers, "total_items", page.total_items);
-    put_number(numbers, "total_pages", page.total_pages);
-    put_bool(numbers, "has_next_page", page.has_next_page);
-    show(answer, "id status=status.state image=image.image created_at expires_at");
-    if (config.output == 't' && page.has_next_page)
-        remark("this was page %n of %n: --page %n, or --all", (uint64_t)page.page,
-               (uint64_t)page.total_pages, (uint64_t)page.page + 1);
-    return EXIT_FINE;
+    return show_page(
+        answer, &(page_numbers){p.page, p.page_size, p.total_items, p.total_pages, p.has_next_page},
+        "id status=status.state image=image.image created_at expires_at");
 }
 
 int do_sandbox_get(const args *a)
@@ -337,30 +275,12 @@ int do_sandbox_get(const args *a)
     gather(&g, &handlers, NULL);
     if (status == OSB_OK) status = osb_lifecycle_get(client, a->words[0], &handlers, &info);
     if (status != OSB_OK) return failed(status);
-    show_sandbox(put_sandbox(NULL, &info, g.metadata, g.entrypoint));
-    return EXIT_FINE;
+    return show(put_sandbox(NULL, &info, g.metadata, g.entrypoint), "");
 }
 
-/* All are tried, whatever becomes of the others. */
 int do_sandbox_kill(const args *a)
 {
-    node *rows = put_list(NULL, NULL), *row;
-    int code = EXIT_FINE;
-    size_t i;
-    osb_status status = connect_server();
-    if (status != OSB_OK) return failed(status);
-    for (i = 0; i < a->word_count && !was_interrupted(); i++) {
-        status = osb_lifecycle_kill(client, a->words[i]);
-        if (status != OSB_OK) {
-            code = failed(status);
-            continue;
-        }
-        row = put_map(rows, NULL);
-        put_text(row, "sandbox_id", a->words[i]);
-        put_text(row, "status", "terminated");
-    }
-    if (rows->first != NULL) show(rows, "sandbox_id status");
-    return code;
+    return call_for_each(a, osb_lifecycle_kill, "sandbox_id", "terminated");
 }
 
 /* ---- pause, resume, renew --------------------------------------------------------------------*/
@@ -373,8 +293,7 @@ int do_sandbox_pause(const args *a)
     if (status == OSB_OK && has(a, F_WAIT))
         status = osb_lifecycle_wait(client, a->words[0], "Paused", NULL, &info);
     if (status != OSB_OK) return failed(status);
-    show_done("Sandbox paused: %s", a->words[0]);
-    return EXIT_FINE;
+    return show_done("Sandbox paused: %s", a->words[0]);
 }
 
 int do_sandbox_resume(const args *a)
@@ -386,25 +305,21 @@ int do_sandbox_resume(const args *a)
     ready.timeout_ms = flag_ms(a, F_RESUME_TIMEOUT);
     if (status == OSB_OK) status = osb_sandbox_resume(client, a->words[0], &ready, &box);
     if (status != OSB_OK) return failed(status);
-    show_done("Sandbox resumed: %s", a->words[0]);
-    return EXIT_FINE;
+    return show_done("Sandbox resumed: %s", a->words[0]);
 }
 
 int do_sandbox_renew(const args *a)
 {
     node *answer = put_map(NULL, NULL);
     osb_str expires_at;
-    osb_status status;
-    if (!has(a, F_NEW_TTL)) return usage(a, "--timeout is missing");
-    status = connect_server();
+    osb_status status = connect_server();
     if (status == OSB_OK)
         status =
             osb_lifecycle_renew(client, a->words[0], flag_ms(a, F_NEW_TTL) / 1000, &expires_at);
     if (status != OSB_OK) return failed(status);
     put_text(answer, "sandbox_id", a->words[0]);
     put_view(answer, "expires_at", expires_at);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 /* ---- endpoint, health, metadata --------------------------------------------------------------*/
@@ -430,22 +345,16 @@ int do_sandbox_endpoint(const args *a)
     node *answer = put_map(NULL, NULL);
     uint32_t port = flag_number(a, F_PORT, 0);
     osb_status status;
-    if (port == 0 || port > 65535) return usage(a, "--port is missing, or not from 1 to 65535");
+    if (port == 0 || port > 65535) return usage(a, "--port is not from 1 to 65535");
     if (has(a, F_SIGNED))
         options.expires_unix_s = (uint32_t)time(NULL) + flag_ms(a, F_SIGNED) / 1000;
     status = connect_server();
     if (status == OSB_OK)
         status = osb_lifecycle_endpoint(client, a->words[0], (uint16_t)port, &options, &endpoint);
     if (status != OSB_OK) return failed(status);
-    if (config.output == 'r') {
-        osb_endpoint_url(&endpoint, url, sizeof url);
-        print(url);
-        print("\n");
-        return EXIT_FINE;
-    }
+    osb_endpoint_url(&endpoint, url, sizeof url);
     put_endpoint(answer, &endpoint);
-    show(answer, "");
-    return EXIT_FINE;
+    return show_or_raw(answer, url);
 }
 
 /* An answer that is no is an answer; but who may not ask gets none. */
@@ -512,8 +421,7 @@ int do_sandbox_metadata(const args *a)
                                                                   set + deleted, &handlers, &info)
                                    : osb_lifecycle_get(client, a->words[0], &handlers, &info);
     if (status != OSB_OK) return failed(status);
-    show(g.metadata, "");
-    return EXIT_FINE;
+    return show(g.metadata, "");
 }
 
 /* ---- metrics ---------------------------------------------------------------------------------*/

@@ -34,6 +34,10 @@ const size_t group_count = COUNT(groups);
         F_CREDENTIAL_PROXY, F_VOLUMES_FILE, F_PLATFORM, F_SECURE_ACCESS, F_IMAGE_USER,             \
         F_IMAGE_PASSWORD, F_READY_TIMEOUT
 
+/* The whole capacity is sent, so all of it must be given. */
+#define CAPACITY_FLAGS                                                                             \
+    NEEDS | F_BUFFER_MAX, NEEDS | F_BUFFER_MIN, NEEDS | F_POOL_MAX, NEEDS | F_POOL_MIN
+
 /* clang-format off */
 const command_row commands[] = {
     {"run", "IMAGE CMD...", "r", "create a sandbox, run a command in it, kill it",
@@ -49,9 +53,10 @@ const command_row commands[] = {
      do_sandbox_pause, {F_WAIT}},
     {"sandbox resume", "ID", "tjy", "let a paused sandbox run again",
      do_sandbox_resume, {F_SKIP_HEALTH, F_RESUME_TIMEOUT}},
-    {"sandbox renew", "ID", "tjy", "set when a sandbox ends", do_sandbox_renew, {F_NEW_TTL}},
+    {"sandbox renew", "ID", "tjy", "set when a sandbox ends",
+     do_sandbox_renew, {NEEDS | F_NEW_TTL}},
     {"sandbox endpoint", "ID", "tjyr", "the address of a port; -o raw prints it as a URL",
-     do_sandbox_endpoint, {F_PORT, F_SIGNED}},
+     do_sandbox_endpoint, {NEEDS | F_PORT, F_SIGNED}},
     {"sandbox health", "ID", "tjy", "is the sandbox there; exit code 1: it is not",
      do_sandbox_health, {0}},
     {"sandbox metrics", "ID", "tjyr", "what a sandbox uses", do_sandbox_metrics, {F_WATCH}},
@@ -93,7 +98,7 @@ const command_row commands[] = {
     {"code interrupt", "ID CONTEXT", "tjy", "interrupt what runs in a context",
      do_code_interrupt, {0}},
     {"code context create", "ID", "tjyr", "make a context; -o raw prints its id only",
-     do_context_create, {F_LANGUAGE, F_WORKDIR}},
+     do_context_create, {NEEDS | F_LANGUAGE, F_WORKDIR}},
     {"code context list", "ID", "tjy", "list contexts", do_context_list, {F_LANGUAGE}},
     {"code context get", "ID CONTEXT", "tjy", "describe a context", do_context_get, {0}},
     {"code context delete", "ID [CONTEXT]", "tjy", "end a context, or all of a language",
@@ -108,8 +113,10 @@ const command_row commands[] = {
      "download a file or directory; goes on where it ended", do_file_download, {F_RECURSIVE}},
     {"file ls", "ID PATH", "tjy", "list a directory", do_file_ls, {F_RECURSIVE}},
     {"file info", "ID PATH...", "tjy", "describe files", do_file_info, {0}},
-    {"file search", "ID PATH", "tjy", "find files by name", do_file_search, {F_PATTERN}},
-    {"file replace", "ID PATH", "tjy", "replace a text in a file", do_file_replace, {F_OLD, F_NEW}},
+    {"file search", "ID PATH", "tjy", "find files by name",
+     do_file_search, {NEEDS | F_PATTERN}},
+    {"file replace", "ID PATH", "tjy", "replace a text in a file",
+     do_file_replace, {NEEDS | F_OLD, NEEDS | F_NEW}},
     {"file mv", "ID FROM TO", "tjy", "move or rename", do_file_mv, {0}},
     {"file chmod", "ID PATH", "tjy", "change mode, owner and group",
      do_file_chmod, {F_MODE, F_OWNER, F_GROUP}},
@@ -121,8 +128,8 @@ const command_row commands[] = {
 
     {"isolated info", "ID", "tjy", "what the sandbox can do to isolate", do_isolated_info, {0}},
     {"isolated create", "ID", "tjyr", "begin a session; -o raw prints its id only",
-     do_isolated_create, {F_PROFILE, F_WORKSPACE, F_WORKSPACE_MODE, F_WRITABLE, F_BIND, F_SHARE_NET,
-     F_UID, F_GID, F_IDLE_TIMEOUT}},
+     do_isolated_create, {F_PROFILE, NEEDS | F_WORKSPACE, F_WORKSPACE_MODE, F_WRITABLE, F_BIND,
+     F_SHARE_NET, F_UID, F_GID, F_IDLE_TIMEOUT}},
     {"isolated list", "ID", "tjy", "list sessions", do_isolated_list, {0}},
     {"isolated get", "ID SESSION", "tjy", "describe a session", do_isolated_get, {0}},
     {"isolated run", "ID SESSION CMD...", "r", "run a command in a session",
@@ -133,17 +140,20 @@ const command_row commands[] = {
     {"isolated delete", "ID SESSION", "tjy", "end a session", do_isolated_delete, {0}},
 
     {"egress get", "ID", "tjy", "the policy in force", do_egress_get, {0}},
-    {"egress patch", "ID", "tjy", "add rules, before those there are", do_egress_patch, {F_RULE}},
-    {"egress delete", "ID", "tjy", "take rules away", do_egress_delete, {F_TARGET}},
-    {"egress replace", "ID", "tjy", "put another policy in place", do_egress_replace, {F_FILE}},
+    {"egress patch", "ID", "tjy", "add rules, before those there are",
+     do_egress_patch, {NEEDS | F_RULE}},
+    {"egress delete", "ID", "tjy", "take rules away", do_egress_delete, {NEEDS | F_TARGET}},
+    {"egress replace", "ID", "tjy", "put another policy in place",
+     do_egress_replace, {NEEDS | F_FILE}},
     {"egress reset", "ID", "tjy", "deny everything", do_egress_reset, {0}},
     {"egress health", "ID", "tjy", "is the sidecar ready; exit code 1: it is not",
      do_egress_health, {0}},
 
-    {"credential-vault create", "ID", "tjy", "make the vault", do_vault_create, {F_FILE}},
+    {"credential-vault create", "ID", "tjy", "make the vault",
+     do_vault_create, {NEEDS | F_FILE}},
     {"credential-vault get", "ID", "tjy", "describe the vault, without secrets", do_vault_get, {0}},
     {"credential-vault patch", "ID", "tjy", "change the vault, all or nothing",
-     do_vault_patch, {F_FILE}},
+     do_vault_patch, {NEEDS | F_FILE}},
     {"credential-vault delete", "ID", "tjy", "empty and end the vault", do_vault_delete, {0}},
     {"credential-vault credential list", "ID", "tjy", "list credentials", do_credential_list, {0}},
     {"credential-vault credential get", "ID NAME", "tjy", "describe a credential",
@@ -151,8 +161,10 @@ const command_row commands[] = {
     {"credential-vault binding list", "ID", "tjy", "list bindings", do_binding_list, {0}},
     {"credential-vault binding get", "ID NAME", "tjy", "describe a binding", do_binding_get, {0}},
 
-    {"diagnostics logs", "ID", "rtjy", "a scope's logs", do_diagnostics_logs, {F_SCOPE}},
-    {"diagnostics events", "ID", "rtjy", "a scope's events", do_diagnostics_events, {F_SCOPE}},
+    {"diagnostics logs", "ID", "rtjy", "a scope's logs",
+     do_diagnostics_logs, {NEEDS | F_SCOPE}},
+    {"diagnostics events", "ID", "rtjy", "a scope's events",
+     do_diagnostics_events, {NEEDS | F_SCOPE}},
 
     {"devops logs", "ID", "r", "logs (older servers)", do_devops_logs, {F_TAIL, F_SINCE}},
     {"devops inspect", "ID", "r", "the container in detail", do_devops_inspect, {0}},
@@ -160,11 +172,11 @@ const command_row commands[] = {
     {"devops summary", "ID", "r", "all of these", do_devops_summary, {F_TAIL, F_EVENT_LIMIT}},
 
     {"pool create", "NAME", "tjy", "make a pool",
-     do_pool_create, {F_TEMPLATE, F_BUFFER_MAX, F_BUFFER_MIN, F_POOL_MAX, F_POOL_MIN}},
+     do_pool_create, {NEEDS | F_TEMPLATE, CAPACITY_FLAGS}},
     {"pool list", "", "tjy", "list pools", do_pool_list, {0}},
     {"pool get", "NAME", "tjy", "describe a pool", do_pool_get, {0}},
     {"pool update", "NAME", "tjy", "change a pool's capacity",
-     do_pool_update, {F_BUFFER_MAX, F_BUFFER_MIN, F_POOL_MAX, F_POOL_MIN}},
+     do_pool_update, {CAPACITY_FLAGS}},
     {"pool delete", "NAME...", "tjy", "end pools", do_pool_delete, {0}},
 
     {"server health", "", "tjy", "is the server there; exit code 1: it is not",

@@ -131,6 +131,16 @@ static uint32_t mode_digits(mode_t bits)
     return (uint32_t)((bits >> 6 & 7) * 100 + (bits >> 3 & 7) * 10 + (bits & 7));
 }
 
+osb_permission permission_of(const char *path, const rights *wanted)
+{
+    osb_permission p = {0};
+    p.path = path;
+    p.owner = wanted->owner;
+    p.group = wanted->group;
+    p.mode = wanted->mode;
+    return p;
+}
+
 /* ---- download --------------------------------------------------------------------------------*/
 
 typedef struct incoming {
@@ -544,7 +554,7 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
                         const rights *wanted, const struct stat *about)
 {
     large l = {0};
-    osb_permission permission = {0};
+    osb_permission permission;
     osb_status status;
     char *beside =
         formatted("%s.%n-%n.part", remote, (uint64_t)about->st_size, (uint64_t)about->st_mtime);
@@ -569,10 +579,8 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
         return EXIT_FAILED;
     }
     target = keep_text(l.collected, strlen(l.collected) - (strlen(beside) - strlen(remote)));
-    permission.path = l.collected;
-    permission.owner = wanted->owner;
-    permission.group = wanted->group;
-    permission.mode = wanted->mode != 0 ? wanted->mode : mode_digits(about->st_mode);
+    permission = permission_of(l.collected, wanted);
+    if (permission.mode == 0) permission.mode = mode_digits(about->st_mode);
     status = osb_file_set_permissions(box, &permission, 1);
     if (status == OSB_OK && !run_shell(box, "mv -f \"$1\" \"$2\" && rm -f \"$1\".piece-*",
                                        l.collected, target, answer, sizeof answer, &status)) {
@@ -641,11 +649,8 @@ static void add_to_batch(batch *b, const char *local, const char *remote, const 
 
 static void make_remote(batch *b, const char *remote, mode_t mode)
 {
-    osb_permission item = {0};
+    osb_permission item = permission_of(remote, b->rights);
     osb_status status;
-    item.path = remote;
-    item.owner = b->rights->owner;
-    item.group = b->rights->group;
     item.mode = mode_digits(mode | 0700);
     status = osb_directory_create(b->box, &item, 1);
     if (status != OSB_OK) b->code = failed(status);

@@ -32,6 +32,14 @@ node *put_null(node *parent, const char *key)
     return put(parent, key, V_NULL);
 }
 
+node *put_copy(node *parent, const char *key, const node *of)
+{
+    node *v = put(parent, key, of->kind);
+    v->first = of->first;
+    v->last = of->last;
+    return v;
+}
+
 node *put_bool(node *parent, const char *key, bool truth)
 {
     node *v = put(parent, key, V_BOOL);
@@ -399,7 +407,7 @@ static void print_pairs(const node *map, const char *before, size_t width)
     }
 }
 
-void show(const node *document, const char *columns)
+int show(const node *document, const char *columns)
 {
     text t = {0};
     const node *items = get(document, "items");
@@ -417,9 +425,10 @@ void show(const node *document, const char *columns)
     }
     print_data(t.data, t.size);
     clear(&t);
+    return EXIT_FINE;
 }
 
-void show_done(const char *format, ...)
+int show_done(const char *format, ...)
 {
     text message = {0};
     node *answer;
@@ -437,4 +446,5 @@ void show_done(const char *format, ...)
         print("\n");
     }
     clear(&message);
+    return EXIT_FINE;
 }

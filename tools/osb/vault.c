@@ -1,19 +1,6 @@
 /* osb credential-vault ... */
 #include "osb.h"
 
-static osb_sandbox box;
-static osb_egress egress;
-
-/* Secrets go in the clear over http: the sidecar refuses them then, and execd's own way to it is
-   taken. */
-static osb_status connect_egress(const args *a)
-{
-    osb_egress_options options = {0};
-    osb_status status = connect_sandbox(a->words[0], &box);
-    options.allow_execd_route = true;
-    return status == OSB_OK ? osb_egress_connect(&box, &options, &egress) : status;
-}
-
 /* A vault's description, as it streams in. A binding's entries come before it. */
 typedef struct gathering {
     node *credentials, *bindings, *match;
@@ -49,14 +36,13 @@ static int on_entry(void *user, const osb_entry *entry)
 
 static void put_binding(node *v, const osb_binding_info *binding, const node *match)
 {
-    node *part;
+    node *auth;
     put_view(v, "name", binding->name);
     put_number(v, "revision", binding->revision);
-    part = put_map(v, "match");
-    part->first = match->first;
-    part = put_map(v, "auth");
-    put_view(part, "type", binding->auth);
-    put_view(part, "name", binding->header_name);
+    put_copy(v, "match", match);
+    auth = put_map(v, "auth");
+    put_view(auth, "type", binding->auth);
+    put_view(auth, "name", binding->header_name);
 }
 
 static int on_binding(void *user, const osb_binding_info *binding)
@@ -80,120 +66,116 @@ static void gather(gathering *g, osb_vault_handlers *handlers)
 
 static int show_vault(osb_status status, uint32_t revision, const gathering *g)
 {
-    node *answer = put_map(NULL, NULL), *list;
+    node *answer = put_map(NULL, NULL);
     if (status != OSB_OK) return failed(status);
     put_number(answer, "revision", revision);
-    list = put_list(answer, "credentials");
-    list->first = g->credentials->first;
-    list = put_list(answer, "bindings");
-    list->first = g->bindings->first;
-    show(answer, "");
-    return EXIT_FINE;
+    put_copy(answer, "credentials", g->credentials);
+    put_copy(answer, "bindings", g->bindings);
+    return show(answer, "");
 }
 
 int do_vault_create(const args *a)
 {
+    osb_egress *egress;
     osb_vault_content content = {0};
     osb_vault_handlers handlers;
     gathering g;
     uint32_t revision = 0;
     osb_status status;
-    if (!has(a, F_FILE)) return usage(a, "--file is missing");
     if (!read_vault(flag_text(a, F_FILE), &content)) return EXIT_USAGE;
     gather(&g, &handlers);
-    status = connect_egress(a);
-    if (status == OSB_OK) status = osb_vault_create(&egress, &content, &handlers, &revision);
+    status = connect_egress(a, true, &egress);
+    if (status == OSB_OK) status = osb_vault_create(egress, &content, &handlers, &revision);
     return show_vault(status, revision, &g);
 }
 
 int do_vault_patch(const args *a)
 {
+    osb_egress *egress;
     osb_vault_changes changes = {{false, 0}, NULL, NULL};
     osb_vault_handlers handlers;
     gathering g;
     uint32_t revision = 0;
     osb_status status;
-    if (!has(a, F_FILE)) return usage(a, "--file is missing");
     if (!read_vault_changes(flag_text(a, F_FILE), &changes)) return EXIT_USAGE;
     gather(&g, &handlers);
-    status = connect_egress(a);
-    if (status == OSB_OK) status = osb_vault_patch(&egress, &changes, &handlers, &revision);
+    status = connect_egress(a, true, &egress);
+    if (status == OSB_OK) status = osb_vault_patch(egress, &changes, &handlers, &revision);
     return show_vault(status, revision, &g);
+}
+
+typedef osb_status ask(osb_egress *egress, const osb_vault_handlers *handlers, uint32_t *revision);
+
+static osb_status gather_from(const args *a, ask *call, gathering *g, uint32_t *revision)
+{
+    osb_egress *egress;
+    osb_vault_handlers handlers;
+    osb_status status = connect_egress(a, true, &egress);
+    gather(g, &handlers);
+    return status == OSB_OK ? call(egress, &handlers, revision) : status;
 }
 
 int do_vault_get(const args *a)
 {
-    osb_vault_handlers handlers;
     gathering g;
     uint32_t revision = 0;
-    osb_status status = connect_egress(a);
-    gather(&g, &handlers);
-    if (status == OSB_OK) status = osb_vault_get(&egress, &handlers, &revision);
+    osb_status status = gather_from(a, osb_vault_get, &g, &revision);
     return show_vault(status, revision, &g);
 }
 
 int do_vault_delete(const args *a)
 {
+    osb_egress *egress;
     node *answer = put_map(NULL, NULL);
-    osb_status status = connect_egress(a);
-    if (status == OSB_OK) status = osb_vault_delete(&egress);
+    osb_status status = connect_egress(a, true, &egress);
+    if (status == OSB_OK) status = osb_vault_delete(egress);
     if (status != OSB_OK) return failed(status);
-    put_text(answer, "sandbox_id", box.id);
+    put_text(answer, "sandbox_id", a->words[0]);
     put_text(answer, "status", "deleted");
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 int do_credential_list(const args *a)
 {
-    osb_vault_handlers handlers;
     gathering g;
     uint32_t revision = 0;
-    osb_status status = connect_egress(a);
-    gather(&g, &handlers);
-    if (status == OSB_OK) status = osb_vault_list_credentials(&egress, &handlers, &revision);
-    if (status != OSB_OK) return failed(status);
-    show(g.credentials, "name source_type revision");
-    return EXIT_FINE;
+    osb_status status = gather_from(a, osb_vault_list_credentials, &g, &revision);
+    return status == OSB_OK ? show(g.credentials, "name source_type revision") : failed(status);
 }
 
 int do_credential_get(const args *a)
 {
+    osb_egress *egress;
     osb_credential_info credential;
     node *answer = put_map(NULL, NULL);
-    osb_status status = connect_egress(a);
-    if (status == OSB_OK) status = osb_vault_get_credential(&egress, a->words[1], &credential);
+    osb_status status = connect_egress(a, true, &egress);
+    if (status == OSB_OK) status = osb_vault_get_credential(egress, a->words[1], &credential);
     if (status != OSB_OK) return failed(status);
     put_credential(answer, &credential);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
 
 int do_binding_list(const args *a)
 {
-    osb_vault_handlers handlers;
     gathering g;
     uint32_t revision = 0;
-    osb_status status = connect_egress(a);
-    gather(&g, &handlers);
-    if (status == OSB_OK) status = osb_vault_list_bindings(&egress, &handlers, &revision);
-    if (status != OSB_OK) return failed(status);
-    show(g.bindings, "name revision hosts=match.hosts auth=auth.type");
-    return EXIT_FINE;
+    osb_status status = gather_from(a, osb_vault_list_bindings, &g, &revision);
+    return status == OSB_OK ? show(g.bindings, "name revision hosts=match.hosts auth=auth.type")
+                            : failed(status);
 }
 
 int do_binding_get(const args *a)
 {
+    osb_egress *egress;
     osb_vault_handlers handlers;
     osb_binding_info binding;
     gathering g;
     node *answer = put_map(NULL, NULL);
-    osb_status status = connect_egress(a);
+    osb_status status = connect_egress(a, true, &egress);
     gather(&g, &handlers);
     handlers.on_binding = NULL;
-    if (status == OSB_OK) status = osb_vault_get_binding(&egress, a->words[1], &handlers, &binding);
+    if (status == OSB_OK) status = osb_vault_get_binding(egress, a->words[1], &handlers, &binding);
     if (status != OSB_OK) return failed(status);
     put_binding(answer, &binding, g.match);
-    show(answer, "");
-    return EXIT_FINE;
+    return show(answer, "");
 }
