@@ -11,7 +11,8 @@
       osb_client    client;
       osb_sandbox   box;
       osb_execution run;
-      osb_config    config = {.port = osb_posix_port(&tcp), .memory = memory, .memory_size = sizeof memory};
+      osb_config    config = {.port = osb_posix_port(&tcp), .memory = memory, .memory_size = sizeof memory,
+                              .domain = "localhost:8080", .api_key = "your-key"};
       osb_create_options options = {.image = "python:3.12"};
       osb_command        command = {.command = "echo hello"};
       osb_handlers       output  = {.on_output = print};
@@ -30,18 +31,20 @@
       it asks a *port* (a table of a few functions that you give it) for connect, send, receive and
       time, and needs nothing else from the machine. No heap, no static state, no stdio, no float.
 
-   WHERE TO FIND IT, in the order of this file
-      osb_client_, osb_poll, osb_want     the client, blocking or polled
-      osb_lifecycle_, osb_snapshot_,      sandboxes by id, for a manager of many; snapshots; pools;
-      osb_pool_, osb_diagnostics_         what the server knows of a sandbox that went wrong
-      osb_sandbox_, osb_endpoint_         one sandbox to work with: create, connect, kill; its ports
-      osb_command_, osb_session_          shell commands: live, in the background, durable; bash
-                                          sessions
-      osb_code_, osb_rows_feed            the code interpreter; SQL results row by row
-      osb_file_, osb_directory_           files of any size
-      osb_pty_                            terminals, over WebSocket
-      osb_metrics_, osb_isolated_         what it uses; sessions isolated from each other
-      osb_egress_, osb_vault_             what the sandbox may reach, and with which credentials
+   WHERE TO FIND IT
+      In the order of this file:
+
+         osb_client_, osb_poll, osb_want     the client, blocking or polled
+         osb_lifecycle_, osb_snapshot_,      sandboxes by id, for a manager of many; snapshots; pools;
+         osb_pool_, osb_diagnostics_         what the server knows of a sandbox that went wrong
+         osb_sandbox_, osb_endpoint_         one sandbox to work with: create, connect, kill; its ports
+         osb_command_, osb_session_          shell commands: live, in the background, durable; bash
+                                             sessions
+         osb_code_, osb_rows_feed            the code interpreter; SQL results row by row
+         osb_file_, osb_directory_           files of any size
+         osb_pty_                            terminals, over WebSocket
+         osb_metrics_, osb_isolated_         what it uses; sessions isolated from each other
+         osb_egress_, osb_vault_             what the sandbox may reach, and with which credentials
 
       Calls that hand out many things (lists, entries of a map, output, files' bytes) take a
       function for them, called as they stream by. What it is given lasts until it returns;
@@ -98,8 +101,10 @@
       TLS is an error, never a downgrade.
 
    PORTS
-      port/osb_posix.h is the port for POSIX sockets. A port of your own is a const osb_port_ops
-      and a context of yours: examples/port_skeleton.c is the commented skeleton.
+      port/osb_posix.h is the port for POSIX sockets and those of lwIP, ESP-IDF and Zephyr,
+      osb_win32.h for Winsock, osb_lwip.h for lwIP without an OS. Over any of them: osb_mbedtls.h
+      for https, osb_proxy.h, osb_trace.h. A port of your own is a const osb_port_ops and a context
+      of yours: examples/port_skeleton.c is the commented skeleton.
 
    CANCELLING FROM ELSEWHERE
       osb_cancel() sets one byte, and may be called from another thread or an interrupt. A blocking
@@ -135,7 +140,7 @@
                                of them: what only a manager of sandboxes needs
    OSB_NO_CREATE_EXTRAS        leave out volumes, network policy, platform, image login and
                                resource requests of osb_create_options
-      OSB_NO_BACKGROUND           leave out command status, logs and interrupt
+   OSB_NO_BACKGROUND           leave out command status, logs and interrupt
    OSB_NO_DURABLE              leave out osb_command_run_durable, _follow and _recover
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
    OSB_NO_EXTRAS               leave out retries, the log hook and rewritten addresses
@@ -441,7 +446,7 @@ OSB_DEF void osb_cancel(osb_client *client);
 OSB_DEF const osb_error *osb_last_error(const osb_client *client);
 
 #ifndef OSB_NO_ERROR_TEXT
-/* The last error as one line of text: "POST /sandboxes (localhost:8080): not authorized: HTTP 401
+/* The last error as one line of text: "POST /sandboxes at localhost:8080: not authorized: HTTP 401:
    MISSING_API_KEY: ...". Writes at most size bytes with a NUL; returns the length of the whole
    line, so that a result >= size means that it was cut. */
 OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size);

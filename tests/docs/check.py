@@ -7,6 +7,8 @@
 - blocks of C compile: whole programs as they are, fragments inside a function after preamble.h;
 - every `make TARGET` names a target of the Makefile.
 
+The manual on top of opensandbox.h is such a document too: its first example compiles.
+
     tests/docs/check.py [FILE...]
 
 Before that it checks itself, on a document with one error of each kind.
@@ -146,6 +148,22 @@ def documents(arguments):
     return [ROOT / name for name in listed.stdout.split()]
 
 
+def manual(targets, names):
+    """The header's manual: what is indented most is code, the first of it that is no #define C."""
+    path = ROOT / "opensandbox.h"
+    document = Document(path, "", targets, names)
+    text = path.read_text("utf-8").partition("*/")[0]
+    block = re.search(r"(?:^ {6}.*\n|^\n)+", text.partition("has it inside.\n")[2], re.MULTILINE)
+    document.compiles("void whole(void);\nvoid whole(void)\n{\n" + block[0] + "}\n")
+    for name in re.findall(r"[\w./-]+\.h\b|examples/\w+\.c", text):
+        there = [ROOT / name, ROOT / "port" / name]
+        document.expect(
+            name in ("jsmn.h", "build/dist/opensandbox.h") or any(file.exists() for file in there),
+            f"there is no {name}",
+        )
+    return document
+
+
 def checks_itself(targets, names):
     with tempfile.TemporaryDirectory() as directory:
         wrong = Document(Path(directory) / "wrong.md", ERROR, targets, names).check()
@@ -162,6 +180,10 @@ def main():
     checked, errors = 0, []
     for path in documents(sys.argv[1:]):
         document = Document(path, path.read_text("utf-8"), targets, names).check()
+        checked += document.checked
+        errors += document.errors
+    if not sys.argv[1:]:
+        document = manual(targets, names)
         checked += document.checked
         errors += document.errors
     print("".join(f"{error}\n" for error in errors), end="")
