@@ -207,6 +207,20 @@ static osb_status fetch(osb_sandbox *box, const char *remote, incoming *in, uint
     return status;
 }
 
+/* Into what is there and is no plain file, such as a pipe or a link: it stays what it is. */
+static int download_into(osb_sandbox *box, const char *local, const char *remote, uint64_t size)
+{
+    incoming in = {-1, 0, false};
+    osb_status status;
+    in.fd = open(local, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (in.fd < 0) return local_failure("write", local);
+    status = fetch(box, remote, &in, size);
+    if (in.broken) local_failure("write", local);
+    if (close(in.fd) != 0 && !in.broken) return local_failure("write", local);
+    if (in.broken) return EXIT_FAILED;
+    return status == OSB_OK ? EXIT_FINE : failed(status);
+}
+
 static int finish_download(const incoming *in, const char *part, const char *local, uint64_t size,
                            int64_t modified, uint32_t mode, osb_status status)
 {
@@ -234,7 +248,10 @@ int download_file(osb_sandbox *box, const char *local, const osb_file_info *info
     uint32_t mode = info->mode;
     char *part = formatted("%s.part", local);
     incoming in = {-1, 0, false};
+    struct stat about;
     osb_status status;
+    if (lstat(local, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+        return download_into(box, local, remote, size);
     if (already_there(local, size, modified)) return EXIT_FINE;
     if (!make_parents(local)) return local_failure("make the directories above", local);
     in.done = left_over(part, size, modified);
