@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -222,6 +223,7 @@ class Usage(Case):
             ("run: the command is missing", "run", "image", "--"),
             ("no image: give --image", "sandbox", "create"),
             ("an image or --snapshot", "sandbox", "create", "i", "--snapshot", "s"),
+            ("IMAGE or --image", "sandbox", "create", "i", "--image", "j"),
             ("--image-auth-username and --image-auth-password", "sandbox", "create", "i",
              "--image-auth-username", "me"),
             ("--credential-proxy needs", "sandbox", "create", "i", "--credential-proxy"),
@@ -255,6 +257,19 @@ class Usage(Case):
             ("--workspace is missing", "isolated", "create", "a"),
             ("--template-file is missing", "pool", "create", "a"),
             ("ksh is not bash, zsh or fish", "completion", "ksh"),
+            ("--domain is empty", "--domain", "", "sandbox", "list"),
+            ("--api-key is empty", "--api-key=", "sandbox", "list"),
+            ("sandbox get: ID is empty", "sandbox", "get", ""),
+            ("sandbox create: IMAGE is empty", "sandbox", "create", ""),
+            ("file rm: PATH is empty", "file", "rm", "a", "/x", ""),
+            ("sandbox metadata: KEY=VALUE is empty", "sandbox", "metadata", "a", "k=v", ""),
+            ("pages and their sizes begin with 1", "snapshot", "list", "--page-size", "0"),
+            ("--state what is not Creating, Ready, Failed or Deleting", "snapshot", "list", "-s",
+             "what"),
+            ("--bind :ro is not FROM[:TO][:ro]", "isolated", "create", "a", "--workspace", "/x",
+             "--bind", ":ro"),
+            ("--pool-min is missing", "pool", "update", "p", "--buffer-max", "1", "--buffer-min",
+             "1", "--pool-max", "1"),
         ):
             with self.subTest(words):
                 self.fails(2, re.escape(message), *words)
@@ -283,6 +298,10 @@ class Usage(Case):
         for name in names:
             words = name.replace("\\", "").split(" -- ")[0].split()
             self.assertIn("Usage: osb " + " ".join(words), self.osb(*words, "-h").out)
+
+    def test_help_says_what_is_needed(self):
+        self.assertRegex(self.osb("sandbox", "renew", "-h").out, r"--timeout TIME .*; needed\n")
+        self.assertNotIn("needed", self.osb("sandbox", "create", "-h").out)
 
     @unittest.skipUnless(shutil.which("groff"), "no groff")
     def test_manual_is_good_roff(self):
@@ -412,6 +431,74 @@ class Settings(Case):
         self.fails(2, "not a number of seconds", "sandbox", "list",
                    env={"OPEN_SANDBOX_REQUEST_TIMEOUT": "soon"})
 
+    def test_a_value_that_does_not_fit_is_refused_and_never_locks_out(self):
+        self.osb("config", "init")
+        before = self.path().read_text()
+        for message, key, value in (
+            ("connection.protocol is ftp: neither http nor https", "connection.protocol", "ftp"),
+            ("connection.request_timeout is soon: not a number", "connection.request_timeout",
+             "soon"),
+            ("output.color is maybe: neither true nor false", "output.color", "maybe"),
+            ("defaults.timeout is soon: neither a time", "defaults.timeout", "soon"),
+            ("connection.api_key holds a control character", "connection.api_key", "a\nb"),
+        ):
+            self.fails(2, message, "config", "set", key, value)
+        self.assertEqual(self.path().read_text(), before)
+        self.path().write_text("[connection]\nrequest_timeout = soon\n")
+        self.fails(2, "config.toml:2: connection.request_timeout is soon", "sandbox", "list")
+        self.fails(2, "config.toml:2: connection.request_timeout is soon", "config", "show")
+        self.osb("config", "set", "connection.request_timeout", "5")
+        self.assertEqual(self.shown()["request_timeout"], 5)
+        self.path().write_text("what\n")
+        self.fails(2, "config.toml:1: neither", "config", "set", "connection.domain", "x")
+        self.assertEqual(self.path().read_text(), "what\n")
+        self.assertEqual(self.osb("config", "init", "--force").err, "")
+        self.fails(2, "OPEN_SANDBOX_API_KEY holds a control character", "sandbox", "list",
+                   env={"OPEN_SANDBOX_API_KEY": "secret\r"})
+
+    def test_what_is_not_understood_is_said(self):
+        self.osb("config", "init")
+        self.path().write_text('[connection]\ndomain = "a" b\n')
+        self.fails(2, "config.toml:2: the value is empty, or its quotes", "sandbox", "list")
+        self.path().write_text('[connection]\ndomain = "a"\n\ndomain = "b"\n')
+        self.fails(2, "config.toml:4: connection.domain stands here twice", "sandbox", "list")
+        self.path().write_text('[conection]\ndomain = "a"\n')
+        self.assertIn("config.toml:2: osb knows no conection.domain\n", self.osb("config", "show").err)
+        self.assertEqual(self.osb("config", "show", "-q").err, "")
+        self.path().write_text('[connection]\ndomain = ""\n')
+        self.assertIsNone(self.shown()["domain"])
+
+    def test_set_changes_the_line_that_counts(self):
+        self.osb("config", "init")
+        for old, new in (
+            ('[connection]\n# domain = "x"\ndomain = "y"\n', '[connection]\n# domain = "x"\n'
+             'domain = "b"\n'),
+            ('[connection]\n  # domain = 1\nprotocol = "http"', '[connection]\ndomain = "b"\n'
+             'protocol = "http"'),
+            ('  [connection]\n  protocol = "http"', '  [connection]\n  protocol = "http"\n'
+             'domain = "b"\n'),
+            ('[connection]\n\n\n[output]\ndomain = 1\n', '[connection]\ndomain = "b"\n\n\n'
+             '[output]\ndomain = 1\n'),
+            ("", '\n[connection]\ndomain = "b"\n'),
+        ):
+            self.path().write_text(old)
+            self.osb("config", "set", "connection.domain", "b")
+            self.assertEqual(self.path().read_text(), new)
+            self.assertEqual(self.shown()["domain"], "b")
+
+    def test_a_link_stays_a_link(self):
+        self.osb("config", "init")
+        self.path().rename(self.dir / "mine.toml")
+        self.path().symlink_to(self.dir / "mine.toml")
+        self.osb("config", "set", "connection.domain", "b")
+        self.assertTrue(self.path().is_symlink())
+        self.assertIn('domain = "b"', (self.dir / "mine.toml").read_text())
+        self.path().unlink()
+        self.path().mkdir()
+        for words in (["init", "--force"], ["set", "connection.domain", "x"], ["show"]):
+            self.fails(2 if words == ["show"] else 125, "config.toml: Is a directory", "config",
+                       *words)
+
     def test_defaults_are_used(self):
         self.osb("config", "init")
         self.osb("config", "set", "defaults.image", "from-settings:1")
@@ -436,6 +523,9 @@ class Failures(Case):
             self.fails(125, "needs a port with TLS; this osb was built without TLS", "--domain",
                        "https://localhost:1", "sandbox", "list")
         self.fails(2, "too long for a sandbox's id", "file", "cat", "x" * 100, "/x")
+        for domain in ("bad host", "http://", "h:99999", "h:x", "ftp://h"):
+            self.fails(2, f"no valid address in --domain {domain}", "sandbox", "list", "--domain",
+                       domain)
 
     def test_a_timeout_is_124(self):
         box = self.osb("sandbox", "create", "i", "--skip-health-check", "--extension",
@@ -469,7 +559,7 @@ class Failures(Case):
         self.assertNotIn(os.environ["OPEN_SANDBOX_API_KEY"], done.err)
 
     def test_lost_answer_says_so(self):
-        self.fails(125, "it may have been done nevertheless", "sandbox", "create", "i",
+        self.fails(125, "it may have had its effect", "sandbox", "create", "i",
                    "--extension", "devserver.create-answer=drop")
 
     def test_broken_stdout(self):
@@ -478,7 +568,47 @@ class Failures(Case):
         done = subprocess.run([PROGRAM, "sandbox", "list"], stdout=write, stderr=subprocess.PIPE,
                               env=self.env)
         os.close(write)
-        self.assertEqual(done.returncode, 141)
+        self.assertEqual((done.returncode, done.stderr), (141, b""))
+
+    OUTPUTS = (["--help"], ["man"], ["--version"], ["config", "show"], ["sandbox", "list"],
+               ["completion", "bash"], ["sandbox", "list", "-o", "json"])
+
+    def with_sandbox(self):
+        box = self.osb("sandbox", "create", "i", "-o", "raw").out.strip()
+        self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        return (["command", "run", box, "--", "echo", "hi"], ["file", "cat", box, "/etc/passwd"],
+                ["sandbox", "metrics", box, "-o", "raw"], ["file", "download", box, "/etc/passwd",
+                 "-"], ["code", "run", box, "-c", "print(1)"])
+
+    def test_full_disk(self):
+        self.assertTrue(Path("/dev/full").is_char_device())
+        with open("/dev/full", "wb") as full:
+            for words in self.OUTPUTS + self.with_sandbox():
+                with self.subTest(words):
+                    done = subprocess.run([PROGRAM, *words], stdout=full, stderr=subprocess.PIPE,
+                                          env=self.env, timeout=60)
+                    self.assertEqual((done.returncode, done.stderr), (
+                        125, b"osb: cannot write the output: No space left on device\n"))
+
+    def test_closed_standard_files(self):
+        """No socket takes their place."""
+        commands = self.with_sandbox()
+        for words in self.OUTPUTS + commands:
+            with self.subTest(words):
+                line = shlex.join([PROGRAM, *words])
+                done = subprocess.run(["sh", "-c", f"exec {line} 2>&- <&-"], env=self.env,
+                                      stdout=subprocess.PIPE, timeout=60)
+                self.assertEqual(done.returncode, 0)
+                self.assertNotEqual(done.stdout, b"")
+                done = subprocess.run(["sh", "-c", f"exec {line} >&-"], stderr=subprocess.PIPE,
+                                      env=self.env, timeout=60)
+                self.assertEqual((done.returncode, done.stderr), (
+                    125, b"osb: cannot write the output: Bad file descriptor\n"))
+        box = commands[0][2]
+        done = subprocess.run(["sh", "-c", f"exec '{PROGRAM}' file write {box} /tmp/osb-closed <&-"],
+                              env=self.env, capture_output=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (125, b""))
+        self.assertIn(b"cannot read", done.stderr)
 
 
 @unittest.skipUnless(os.environ.get("OPEN_SANDBOX_PROTOCOL") == "https", "for a server with TLS")
@@ -1049,6 +1179,22 @@ class Files(WithSandbox):
         self.assertIn("deleted", self.osb("file", "rm", self.box, f"{r}/y.py").out)
         self.fails(125, "not found", "file", "info", self.box, f"{r}/y.py")
         self.assertIn("removed", self.osb("file", "rmdir", self.box, f"{r}/d").out)
+
+    def test_download_into_a_pipe_or_a_link_leaves_it_one(self):
+        remote = f"{self.remote}/f"
+        self.osb("file", "write", self.box, remote, "-c", "content")
+        pipe = self.dir / "pipe"
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+        self.osb("file", "download", self.box, remote, pipe)
+        self.assertEqual(reader.communicate(timeout=60)[0], b"content")
+        self.assertTrue(pipe.is_fifo())
+        link = self.dir / "link"
+        link.symlink_to("target")
+        for _ in range(2):
+            self.osb("file", "download", self.box, remote, link)
+            self.assertTrue(link.is_symlink())
+            self.assertEqual((self.dir / "target").read_text(), "content")
 
     def test_upload_and_download(self):
         local = self.file("in", os.urandom(100000))

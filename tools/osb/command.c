@@ -1,6 +1,5 @@
 /* osb command ..., and what runs of all kinds share: output, interrupts, exit codes. */
 #include "osb.h"
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,10 +10,7 @@ static int on_output(void *user, osb_stream stream, const char *data, size_t siz
 {
     (void)user;
     attend_signals();
-    if (write_all(stream == OSB_STDERR ? STDERR_FILENO : STDOUT_FILENO, data, size)) return 0;
-    if (errno != EPIPE) complain("cannot write: %s", strerror(errno));
-    output_broken = true;
-    return 1;
+    return write_output(stream == OSB_STDERR ? STDERR_FILENO : STDOUT_FILENO, data, size) ? 0 : 1;
 }
 
 static int on_init(void *user, const osb_event *event)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 settings config;
+static const node *file; /* the settings file, if there is one */
 
 static const char template[] = "# Settings of osb. Flags and environment variables count more.\n"
                                "\n"
@@ -27,9 +28,98 @@ static const char template[] = "# Settings of osb. Flags and environment variabl
                                "# image = \"python:3.12\"\n"
                                "# timeout = \"10m\" # or \"none\": until it is killed\n";
 
+/* ---- the settings there are ------------------------------------------------------------------*/
+
+typedef enum { ANY, PROTOCOL, SECONDS, TRUTH, LIFETIME } setting_kind;
+
+typedef enum {
+    API_KEY,
+    DOMAIN,
+    PROTOCOL_NAME,
+    REQUEST_TIMEOUT,
+    USE_SERVER_PROXY,
+    COLOR,
+    IMAGE,
+    TTL_TEXT,
+    SETTING_COUNT
+} setting_id;
+
+/* Where each comes from: a flag, else a variable, else the file. */
+static const struct {
+    const char *key, *variable;
+    flag_id flag; /* F_HELP: none */
+    setting_kind kind;
+} rows[SETTING_COUNT] = {
+    {"connection.api_key", "OPEN_SANDBOX_API_KEY", F_API_KEY, ANY},
+    {"connection.domain", "OPEN_SANDBOX_DOMAIN", F_DOMAIN, ANY},
+    {"connection.protocol", "OPEN_SANDBOX_PROTOCOL", F_PROTOCOL, PROTOCOL},
+    {"connection.request_timeout", "OPEN_SANDBOX_REQUEST_TIMEOUT", F_REQUEST_TIMEOUT, SECONDS},
+    {"connection.use_server_proxy", "OPEN_SANDBOX_USE_SERVER_PROXY", F_HELP, TRUTH},
+    {"output.color", NULL, F_HELP, TRUTH},
+    {"defaults.image", NULL, F_IMAGE, ANY},
+    {"defaults.timeout", NULL, F_TTL, LIFETIME},
+};
+
+static setting_id find_row(const char *key)
+{
+    setting_id id = 0;
+    while (id < SETTING_COUNT && !same(rows[id].key, key)) id++;
+    return id;
+}
+
+/* 1 or 0; -1: neither. */
+static int truth_of(const char *value)
+{
+    static const char *const words[] = {"false", "true", "0", "1", "no", "yes", "off", "on"};
+    size_t i;
+    for (i = 0; i < COUNT(words); i++)
+        if (strcasecmp(words[i], value) == 0) return (int)(i & 1);
+    return -1;
+}
+
+static bool is_plain(const char *value)
+{
+    for (; *value != '\0'; value++)
+        if ((unsigned char)*value < ' ' || *value == 127) return false;
+    return true;
+}
+
+static bool refuse(const char *from, const char *value, const char *why)
+{
+    complain("%s is %s: %s", from, value, why);
+    return false;
+}
+
+/* False after a complaint, which names where the value is from. */
+static bool fits(setting_kind kind, const char *from, const char *value)
+{
+    uint64_t seconds;
+    uint32_t ms;
+    if (!is_plain(value)) { /* it may be a secret: not shown */
+        complain("%s holds a control character, such as a line's end", from);
+        return false;
+    }
+    switch (kind) {
+    case PROTOCOL:
+        return same(value, "http") || same(value, "https") ||
+               refuse(from, value, "neither http nor https");
+    case SECONDS:
+        return (read_number(value, 2000000, &seconds) && seconds > 0) ||
+               refuse(from, value, "not a number of seconds from 1 to 2000000");
+    case TRUTH:
+        return truth_of(value) >= 0 || refuse(from, value, "neither true nor false");
+    case LIFETIME:
+        return strcasecmp(value, "none") == 0 || read_duration_ms(value, &ms) ||
+               refuse(from, value, "neither a time such as 90s, 10m, 1h30m, nor none");
+    default:
+        return true;
+    }
+}
+
 /* ---- the file: sections with name = value ----------------------------------------------------*/
 
-/* Takes the value off a line, quotes and comment apart; NULL: it is not closed, or empty. */
+/* Takes the value off a line, quotes and comment apart; NULL: it is not closed, or empty, or there
+   is something behind it. */
 static char *toml_value(const char *at)
 {
     text t = {0};
@@ -48,18 +138,24 @@ static char *toml_value(const char *at)
         }
         add_char(&t, *at);
     }
-    kept = keep_text(t.data, t.size);
+    at += 1 + strspn(at + 1, " \t\r");
+    kept = *at == '\0' || *at == '\n' || *at == '#' ? keep_text(t.data, t.size) : NULL;
     clear(&t);
     return kept;
 }
 
+static node *wrong_line(const char *path, unsigned line, const char *why)
+{
+    complain("%s:%u: %s", path, line, why);
+    return NULL;
+}
+
 /* The file as a map from "section.name". NULL after a complaint. */
-static node *read_settings(const char *path, char *content)
+static node *read_settings(const char *path, const char *content)
 {
     node *all = put_map(NULL, NULL);
-    const char *section = "";
+    const char *section = "", *key, *at, *next;
     unsigned line = 0;
-    char *at, *next;
     for (at = content; *at != '\0'; at = next) {
         size_t size = strcspn(at, "\n"), name;
         char *value;
@@ -72,25 +168,18 @@ static node *read_settings(const char *path, char *content)
             section = keep_text(at + 1, name - 1);
             continue;
         }
-        value = at + name + strspn(at + name, " \t");
-        if (*at == '[' || *value != '=') {
-            complain("%s:%u: neither [section] nor name = value", path, line);
-            return NULL;
-        }
+        value = (char *)(uintptr_t)at + name + strspn(at + name, " \t");
+        if (*at == '[' || *value != '=')
+            return wrong_line(path, line, "neither [section] nor name = value");
         value = toml_value(value + 1 + strspn(value + 1, " \t"));
-        if (value == NULL) {
-            complain("%s:%u: the value is empty, or its quotes are wrong", path, line);
-            return NULL;
-        }
-        put_text(all, formatted("%s.%s", section, keep_text(at, name)), value);
+        if (value == NULL)
+            return wrong_line(path, line, "the value is empty, or its quotes are wrong");
+        key = formatted("%s.%s", section, keep_text(at, name));
+        if (get(all, key) != NULL)
+            return wrong_line(path, line, formatted("%s stands here twice", key));
+        put_text(all, key, value)->line = line;
     }
     return all;
-}
-
-static const char *setting(const node *file, const char *key)
-{
-    const node *v = get(file, key);
-    return v == NULL ? NULL : v->text;
 }
 
 /* ---- which one counts ------------------------------------------------------------------------*/
@@ -101,61 +190,47 @@ static const char *environment(const char *name)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-static const char *choose(const args *a, flag_id id, const char *variable, const node *file,
-                          const char *key)
+/* The value that counts, NULL: none. An empty one in the environment or the file is none. False
+   after a complaint. */
+static bool choose(const args *a, setting_id id, const char **value)
 {
-    const char *value = flag_text(a, id);
-    if (value == NULL && variable != NULL) value = environment(variable);
-    return value != NULL ? value : setting(file, key);
-}
-
-/* True, false, or -1 after a complaint. */
-static int read_bool(const char *name, const char *value)
-{
-    static const char *const words[] = {"false", "true", "0", "1", "no", "yes", "off", "on"};
-    size_t i;
-    for (i = 0; i < COUNT(words); i++)
-        if (strcasecmp(words[i], value) == 0) return (int)(i & 1);
-    complain("%s is %s: neither true nor false", name, value);
-    return -1;
-}
-
-static bool choose_proxy(const args *a, const node *file)
-{
-    static const char key[] = "connection.use_server_proxy";
-    static const char variable[] = "OPEN_SANDBOX_USE_SERVER_PROXY";
-    const char *value = environment(variable);
-    int truth;
-    if (has(a, F_USE_PROXY) || has(a, F_NO_PROXY)) {
-        config.use_server_proxy = has(a, F_USE_PROXY);
-        return true;
+    const node *there = get(file, rows[id].key);
+    const char *from = rows[id].variable;
+    *value = flag_text(a, rows[id].flag);
+    if (*value != NULL && rows[id].flag != F_HELP)
+        return fits(rows[id].kind, formatted("--%s", flags[rows[id].flag].name), *value);
+    *value = from != NULL ? environment(from) : NULL;
+    if (*value == NULL && there != NULL && *there->text != '\0') {
+        *value = there->text;
+        from = formatted("%s:%u: %s", config.path, there->line, rows[id].key);
     }
-    truth = value != NULL                ? read_bool(variable, value)
-            : setting(file, key) != NULL ? read_bool(key, setting(file, key))
-                                         : 0;
-    config.use_server_proxy = truth == 1;
-    return truth >= 0;
+    return *value == NULL || fits(rows[id].kind, from, *value);
 }
 
-static bool choose_color(const args *a, const node *file)
+static bool choose_all(const args *a)
 {
-    const char *value = setting(file, "output.color");
-    int truth = value == NULL ? 1 : read_bool("output.color", value);
-    config.color = truth == 1 && !has(a, F_NO_COLOR) && environment("NO_COLOR") == NULL &&
-                   isatty(STDOUT_FILENO);
-    return truth >= 0;
-}
-
-static bool choose_timeout(const args *a, const node *file)
-{
-    const char *value = choose(a, F_REQUEST_TIMEOUT, "OPEN_SANDBOX_REQUEST_TIMEOUT", file,
-                               "connection.request_timeout");
+    const char *values[SETTING_COUNT];
     uint64_t seconds = 30;
-    if (value != NULL && (!read_number(value, 2000000, &seconds) || seconds == 0)) {
-        complain("the request timeout is %s: not a number of seconds from 1 to 2000000", value);
+    setting_id id;
+    for (id = 0; id < SETTING_COUNT; id++)
+        if (!choose(a, id, &values[id])) return false;
+    config.api_key = values[API_KEY];
+    config.domain = values[DOMAIN];
+    config.protocol = values[PROTOCOL_NAME] == NULL ? "http" : values[PROTOCOL_NAME];
+    config.image = values[IMAGE];
+    config.ttl = values[TTL_TEXT];
+    if (values[REQUEST_TIMEOUT] != NULL) read_number(values[REQUEST_TIMEOUT], 2000000, &seconds);
+    config.request_timeout_s = (uint32_t)seconds;
+    config.use_server_proxy =
+        !has(a, F_NO_PROXY) && (has(a, F_USE_PROXY) || (values[USE_SERVER_PROXY] != NULL &&
+                                                        truth_of(values[USE_SERVER_PROXY]) == 1));
+    config.color = (values[COLOR] == NULL || truth_of(values[COLOR]) == 1) && !has(a, F_NO_COLOR) &&
+                   environment("NO_COLOR") == NULL && isatty(STDOUT_FILENO);
+    config.ca_file = flag_text(a, F_CA_FILE);
+    if (config.ca_file != NULL && access(config.ca_file, R_OK) != 0) {
+        complain("cannot read %s: %s", config.ca_file, strerror(errno));
         return false;
     }
-    config.request_timeout_s = (uint32_t)seconds;
     return true;
 }
 
@@ -165,45 +240,25 @@ static const char *default_path(void)
     return home == NULL ? NULL : formatted("%s/.opensandbox/config.toml", home);
 }
 
-static bool choose_all(const args *a, const node *file)
-{
-    config.api_key = choose(a, F_API_KEY, "OPEN_SANDBOX_API_KEY", file, "connection.api_key");
-    config.domain = choose(a, F_DOMAIN, "OPEN_SANDBOX_DOMAIN", file, "connection.domain");
-    config.protocol = choose(a, F_PROTOCOL, "OPEN_SANDBOX_PROTOCOL", file, "connection.protocol");
-    config.image = choose(a, F_IMAGE, NULL, file, "defaults.image");
-    config.ttl = choose(a, F_TTL, NULL, file, "defaults.timeout");
-    config.ca_file = flag_text(a, F_CA_FILE);
-    if (config.ca_file != NULL && access(config.ca_file, R_OK) != 0) {
-        complain("cannot read %s: %s", config.ca_file, strerror(errno));
-        return false;
-    }
-    if (config.protocol == NULL) config.protocol = "http";
-    if (!same(config.protocol, "http") && !same(config.protocol, "https")) {
-        complain("the protocol is %s: neither http nor https", config.protocol);
-        return false;
-    }
-    return choose_proxy(a, file) && choose_color(a, file) && choose_timeout(a, file);
-}
-
 /* A file that is not there is no error, unless it was asked for. */
 bool load_settings(const args *a)
 {
     text content = {0};
-    const node *file = NULL;
-    bool is_config = begins(a->command->name, "config ");
+    const char *command = a->command->name;
     config.quiet = has(a, F_QUIET);
     config.verbose = has(a, F_VERBOSE);
     config.path = has(a, F_CONFIG) ? flag_text(a, F_CONFIG) : default_path();
+    if (same(command, "config init") || same(command, "config set")) return true; /* they mend it */
     if (config.path != NULL && access(config.path, F_OK) == 0) {
         if (!read_file(config.path, &content)) return false;
         file = read_settings(config.path, content.data);
         clear(&content);
-        if (file == NULL && !is_config) return false;
-    } else if (has(a, F_CONFIG) && !is_config) {
+        if (file == NULL) return false;
+    } else if (has(a, F_CONFIG) && !same(command, "config show")) {
         complain("there is no %s: see osb config init", config.path);
         return false;
     }
-    return choose_all(a, file);
+    return choose_all(a);
 }
 
 /* ---- commands --------------------------------------------------------------------------------*/
@@ -216,20 +271,22 @@ static void make_directories(const char *path)
         mkdir(keep_text(path, (size_t)(at - path)), 0700);
 }
 
-/* Replaces a file whole, or not at all. It may hold the API key: nobody else may read it. */
+/* Replaces a file whole, or not at all. It may hold the API key: nobody else may read it. What is
+   no plain file, such as a link, stays what it is. */
 static bool replace_file(const char *path, const char *data, size_t size)
 {
-    const char *beside = formatted("%s.new", path);
+    struct stat about;
+    bool plain = lstat(path, &about) != 0 || S_ISREG(about.st_mode), done;
+    const char *target = plain ? formatted("%s.new", path) : path;
     int fd;
-    bool done;
     make_directories(path);
-    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    done = fd >= 0 && write_all(fd, data, size) && fsync(fd) == 0;
+    fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    done = fd >= 0 && write_all(fd, data, size) && (!plain || fsync(fd) == 0);
     if (fd >= 0 && close(fd) != 0) done = false;
-    done = done && rename(beside, path) == 0;
+    done = done && (!plain || rename(target, path) == 0);
     if (!done) {
         complain("cannot write %s: %s", path, strerror(errno));
-        unlink(beside);
+        if (plain) unlink(target);
     }
     return done;
 }
@@ -262,10 +319,20 @@ static const char *masked(const char *secret)
     return copy;
 }
 
+/* What nobody knows may be a slip of the pen. Here only: another program may know it. */
+static void remark_unknown(void)
+{
+    const node *v;
+    for (v = file == NULL ? NULL : file->first; v != NULL; v = v->next)
+        if (find_row(v->key) == SETTING_COUNT)
+            remark("%s:%u: osb knows no %s", config.path, v->line, v->key);
+}
+
 int do_config_show(const args *a)
 {
     node *answer = put_map(NULL, NULL);
     (void)a;
+    remark_unknown();
     put_text(answer, "api_key", masked(config.api_key));
     put_text(answer, "domain", config.domain);
     put_text(answer, "protocol", config.protocol);
@@ -294,76 +361,85 @@ static void add_toml(text *to, const char *name, const char *value)
     add_string(to, bare ? "\n" : "\"\n");
 }
 
-/* Whether a line, perhaps commented out, sets this name. */
-static bool sets(const char *line, const char *name)
+/* Whether a line, a comment or none, sets this name. */
+static bool sets(const char *line, const char *name, bool comment)
 {
+    if ((*line == '#') != comment) return false;
     line += strspn(line, "# \t");
     if (!begins(line, name)) return false;
     line += strlen(name);
     return line[strspn(line, " \t")] == '=';
 }
 
-/* The content with section.name set: in the line that has it, else at the section's end. */
+static const char *line_after(const char *at)
+{
+    at += strcspn(at, "\n");
+    return at + (*at == '\n');
+}
+
+/* The line that sets a name; NULL: there is none, and *end is where its section ends, NULL: it is
+   not there either. */
+static const char *find_line(const char *content, const char *section, const char *name,
+                             bool comment, const char **end)
+{
+    bool inside = false;
+    const char *at, *line;
+    *end = NULL;
+    for (at = content; *at != '\0'; at = line_after(at)) {
+        line = at + strspn(at, " \t");
+        if (*line == '[') inside = begins(line + 1, section) && line[1 + strlen(section)] == ']';
+        else if (inside && sets(line, name, comment)) return at;
+        if (inside && strchr("\r\n", *line) == NULL) *end = line_after(at);
+    }
+    return NULL;
+}
+
+/* The content with section.name set: in the line that has it, else in one where it is a comment,
+   else at the section's end. */
 static void set_in(text *to, const char *content, const char *section, const char *name,
                    const char *value)
 {
-    const char *header = formatted("[%s]", section), *at, *next;
-    bool inside = false, done = false;
-    for (at = content; *at != '\0'; at = next) {
-        size_t size = strcspn(at, "\n");
-        next = at + size + (at[size] == '\n');
-        if (*at == '[') {
-            if (inside && !done) add_toml(to, name, value);
-            done = done || inside;
-            inside = begins(at, header);
-        }
-        if (inside && !done && sets(at, name)) {
-            add_toml(to, name, value);
-            done = true;
-            continue;
-        }
-        add(to, at, size);
-        add_char(to, '\n');
-    }
-    if (done) return;
-    if (!inside) add_format(to, "\n%s\n", header);
+    const char *end, *at = find_line(content, section, name, false, &end), *rest;
+    if (at == NULL) at = find_line(content, section, name, true, &end);
+    if (at != NULL) rest = line_after(at);
+    else at = rest = end != NULL ? end : content + strlen(content);
+    add(to, content, (size_t)(at - content));
+    if (to->size > 0 && to->data[to->size - 1] != '\n') add_char(to, '\n');
+    if (at == rest && end == NULL) add_format(to, "\n[%s]\n", section);
     add_toml(to, name, value);
+    add_string(to, rest);
 }
 
-int do_config_set(const args *a)
+/* Reads the file, which must be a good one; the exit code. */
+static int read_own(text *content)
 {
-    static const char *const known[] = {
-        "connection.api_key",
-        "connection.domain",
-        "connection.protocol",
-        "connection.request_timeout",
-        "connection.use_server_proxy",
-        "output.color",
-        "defaults.image",
-        "defaults.timeout",
-    };
-    const char *key = a->words[0], *dot = strchr(key, '.');
-    text old = {0}, changed = {0};
-    size_t i = 0;
-    bool done;
-    while (i < COUNT(known) && !same(known[i], key)) i++;
-    if (i == COUNT(known))
-        return usage(a,
-                     "there is no %s, but connection.api_key, .domain, .protocol, "
-                     ".request_timeout, .use_server_proxy, output.color, defaults.image, "
-                     ".timeout",
-                     key);
-    if (strpbrk(a->words[1], "\r\n") != NULL) return usage(a, "a value is one line");
     if (!have_path()) return EXIT_FAILED;
     if (access(config.path, F_OK) != 0) {
         complain("there is no %s: run osb config init first", config.path);
         return EXIT_FAILED;
     }
-    if (!read_file(config.path, &old)) return EXIT_FAILED;
-    set_in(&changed, old.data, keep_text(key, (size_t)(dot - key)), dot + 1, a->words[1]);
+    if (!read_file(config.path, content)) return EXIT_FAILED;
+    return read_settings(config.path, content->data) == NULL ? EXIT_USAGE : EXIT_FINE;
+}
+
+int do_config_set(const args *a)
+{
+    const char *key = a->words[0], *value = a->words[1], *dot = strchr(key, '.');
+    setting_id id = find_row(key);
+    text old = {0}, changed = {0}, names = {0};
+    int code;
+    bool done;
+    if (id == SETTING_COUNT) {
+        for (id = 0; id < SETTING_COUNT; id++) add_format(&names, " %s", rows[id].key);
+        return usage(a, "there is no %s, but:%s", key, names.data);
+    }
+    if (*value != '\0' && !fits(rows[id].kind, key, value)) return EXIT_USAGE;
+    code = read_own(&old);
+    if (code != EXIT_FINE) return code;
+    set_in(&changed, old.data, keep_text(key, (size_t)(dot - key)), dot + 1, value);
     done = replace_file(config.path, changed.data, changed.size);
     clear(&old);
     clear(&changed);
     if (!done) return EXIT_FAILED;
-    return show_done("Set %s = %s", key, same(key, known[0]) ? masked(a->words[1]) : a->words[1]);
+    return show_done("Set %s = %s", key, id == API_KEY ? masked(value) : value);
 }

@@ -47,7 +47,11 @@ int do_isolated_create(const args *a)
     osb_bind *binds = keep((count + 1) * sizeof *binds);
     node *answer = put_map(NULL, NULL);
     osb_status status;
-    for (i = 0; i < count; i++) binds[i] = read_bind(words[i]);
+    for (i = 0; i < count; i++) {
+        binds[i] = read_bind(words[i]);
+        if (*binds[i].source == '\0' || (binds[i].dest != NULL && *binds[i].dest == '\0'))
+            return usage(a, "--bind %s is not FROM[:TO][:ro]", words[i]);
+    }
     options.binds = binds;
     options.bind_count = count;
     options.profile = flag_text(a, F_PROFILE);

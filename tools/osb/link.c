@@ -1,6 +1,5 @@
 /* The connection to the server, signals, errors and exit codes. */
 #include "osb.h"
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@ static struct link {
 static unsigned char first_memory[65536], second_memory[4096];
 
 osb_client *const client = &first.client;
-bool output_broken;
 
 static bool watching;
 
@@ -157,7 +155,6 @@ bool was_interrupted(void)
 
 int interrupted_code(void)
 {
-    if (output_broken) return EXIT_PIPE;
     return last_signal == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
 }
 
@@ -208,6 +205,10 @@ static const char *advice(const osb_error *error)
         return config.domain == NULL
                    ? "; set OPEN_SANDBOX_DOMAIN or give --domain, or start a server"
                    : "; check --domain and --protocol, and that the server is there";
+    case OSB_E_INVALID:
+        return config.domain != NULL && osb_str_equal(error->message, "no valid address")
+                   ? formatted(" in --domain %s", config.domain)
+                   : "";
     case OSB_E_NO_TLS:
         return "; this osb was built without TLS";
     case OSB_E_NOT_FOUND:
@@ -228,13 +229,14 @@ static const char *advice(const osb_error *error)
 int failed(osb_status status)
 {
     char line[1024];
-    if (status == OSB_E_CANCELLED && (was_interrupted() || output_broken)) {
-        if (!output_broken) complain("interrupted");
+    if (status == OSB_E_CANCELLED && output_error != 0) return EXIT_FAILED; /* main() says why */
+    if (status == OSB_E_CANCELLED && was_interrupted()) {
+        complain("interrupted");
         return interrupted_code();
     }
     osb_error_text(client, line, sizeof line);
-    complain("%s%s%s", line, advice(osb_last_error(client)),
-             osb_last_error(client)->maybe_applied ? "; it may have been done nevertheless" : "");
+    complain("%s%s", line, advice(osb_last_error(client)));
+    if (status == OSB_E_INVALID) return EXIT_USAGE;
     return status == OSB_E_TIMEOUT || status == OSB_E_NOT_READY ? EXIT_TIMED_OUT : EXIT_FAILED;
 }
 
@@ -242,8 +244,5 @@ int write_data(void *user, const void *data, size_t size)
 {
     (void)user;
     attend_signals();
-    if (write_all(STDOUT_FILENO, data, size)) return 0;
-    if (errno != EPIPE) complain("cannot write to stdout: %s", strerror(errno));
-    output_broken = true;
-    return 1;
+    return write_output(STDOUT_FILENO, data, size) ? 0 : 1;
 }

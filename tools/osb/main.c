@@ -1,5 +1,6 @@
 /* Reads the command line, calls the command. */
 #include "osb.h"
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -152,6 +153,8 @@ static const char *hidden(const char *value)
 static bool give(reader *r, flag_id id, const char *value)
 {
     given_flag *g = &r->a->given[r->a->given_count];
+    if (*value == '\0' && id <= F_CA_FILE && flags[id].kind != SWITCH)
+        return wrong(r->path.data, "--%s is empty", flags[id].name);
     if (!value_fits(r, &flags[id], value)) return false;
     g->id = id;
     g->value = id == F_API_KEY || id == F_IMAGE_PASSWORD ? hidden(value) : value;
@@ -273,12 +276,13 @@ static bool read_words(reader *r)
     return true;
 }
 
-/* The name of the nth word that a command takes. */
+/* The name of the nth word that a command takes; the last one may come again. */
 static const char *word_name(const command_row *c, size_t n)
 {
     const char *at = c->words;
-    for (; n > 0; n--) at += strcspn(at, " ") + 1;
-    return keep_text(at, strcspn(at, " ."));
+    for (; n > 0 && strchr(at, ' ') != NULL; n--) at = strchr(at, ' ') + 1;
+    at += *at == '[';
+    return keep_text(at, strcspn(at, " .]"));
 }
 
 static bool check_words(const args *a)
@@ -291,6 +295,9 @@ static bool check_words(const args *a)
     if (a->word_count > w.most) return wrong(c->name, "'%s' is too much", a->words[w.most]);
     if (w.rest && (a->rest == NULL || *a->rest == NULL))
         return wrong(c->name, "the command is missing: ... -- CMD");
+    for (i = 0; i < a->word_count && c->help != NULL; i++)
+        if (*a->words[i] == '\0' && !same(word_name(c, i), "VALUE"))
+            return wrong(c->name, "%s is empty", word_name(c, i));
     for (i = 0; i < sizeof c->flags && c->flags[i] != 0; i++)
         if (c->flags[i] >= NEEDS && !has(a, FLAG_AT(c, i)))
             return wrong(c->name, "--%s is missing", flags[FLAG_AT(c, i)].name);
@@ -316,8 +323,10 @@ static bool check_output(const args *a)
 
 static int finish(int code)
 {
-    if (!flush_output() || output_broken) return EXIT_PIPE;
-    return code;
+    if (flush_output()) return code;
+    if (output_error == EPIPE) return EXIT_PIPE;
+    complain("cannot write the output: %s", strerror(output_error));
+    return EXIT_FAILED;
 }
 
 static int run_command(reader *r)
@@ -339,6 +348,7 @@ int main(int argc, char **argv)
 {
     args a = {0};
     reader r = {0};
+    fill_standard_files();
     a.words = keep(((size_t)argc + 1) * sizeof *a.words);
     a.given = keep(((size_t)argc * 8 + 1) * sizeof *a.given);
     r.a = &a;

@@ -86,12 +86,17 @@ void add_time(text *to, int64_t unix_s); /* the other way, UTC */
 bool write_all(int fd, const void *data, size_t size);
 void print(const char *string); /* to stdout, through a buffer */
 void print_data(const void *data, size_t size);
-/* Writes what print left; false: stdout is broken. */
+/* Writes what print left; false: stdout is broken, errno tells. */
 bool flush_output(void);
+/* Without the buffer, to stdout or stderr. Once it was not possible it is not tried again. */
+bool write_output(int fd, const void *data, size_t size);
+extern int output_error; /* the errno of that; 0: all is well */
 /* "osb: ..." and a newline to stderr, on a line of its own. */
 void complain(const char *format, ...);
 /* Something to know, unless --quiet. */
 void remark(const char *format, ...);
+/* What closed standard files leave open goes to no other file: a socket would get the output. */
+void fill_standard_files(void);
 /* Reads a whole file, "-": stdin; false after a complaint. */
 bool read_file(const char *path, text *content);
 
@@ -323,7 +328,6 @@ void attend_signals(void); /* from handlers that may be called without a pause *
 bool was_interrupted(void);
 int interrupted_code(void);
 void hide_interrupts(void); /* for cleaning up: forget what came so far */
-extern bool output_broken;  /* writing to stdout failed */
 
 /* While it is on, waiting for the server ends when there is something to read on stdin. */
 void watch_input(bool on);

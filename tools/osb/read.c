@@ -362,6 +362,7 @@ node *read_document(const char *path)
     text content = {0};
     node *v = NULL;
     if (!read_file(path, &content)) return NULL;
+    if (same(path, "-")) path = "stdin";
     if (strlen(content.data) != content.size)
         complain("%s: holds a NUL byte: neither JSON nor YAML", path);
     else v = parse_document(path, content.data);

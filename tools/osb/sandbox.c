@@ -84,10 +84,7 @@ static bool fill_lifetime(const args *a, osb_create_options *options)
         options->no_expiry = true;
         return true;
     }
-    if (!read_duration_ms(config.ttl, &ms)) {
-        usage(a, "defaults.timeout %s is neither a time such as 10m nor none", config.ttl);
-        return false;
-    }
+    if (!read_duration_ms(config.ttl, &ms)) return false;
     options->ttl_s = ms / 1000;
     if (options->ttl_s < 60) {
         usage(a, "--timeout %s: a sandbox lives at least 60s", config.ttl);
@@ -175,6 +172,7 @@ int do_sandbox_create(const args *a)
     osb_sandbox box = {0};
     osb_status status;
     node *answer = put_map(NULL, NULL);
+    if (a->word_count > 0 && has(a, F_IMAGE)) return usage(a, "IMAGE or --image, not both");
     options.snapshot_id = flag_text(a, F_SNAPSHOT);
     options.image = a->word_count > 0 ? a->words[0] : config.image;
     if (options.snapshot_id != NULL && (a->word_count > 0 || has(a, F_IMAGE)))
@@ -480,7 +478,7 @@ int do_sandbox_metrics(const args *a)
     osb_status status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK && has(a, F_WATCH)) {
         status = osb_metrics_watch(&box, on_metrics, NULL);
-        if (status == OSB_E_CANCELLED && was_interrupted() && !output_broken) return EXIT_FINE;
+        if (status == OSB_E_CANCELLED && was_interrupted() && output_error == 0) return EXIT_FINE;
     } else if (status == OSB_OK) {
         status = osb_metrics_get(&box, &metrics);
     }

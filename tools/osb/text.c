@@ -284,6 +284,7 @@ bool write_all(int fd, const void *data, size_t size)
 }
 
 static text output;
+int output_error;
 
 void print_data(const void *data, size_t size)
 {
@@ -295,11 +296,25 @@ void print(const char *string)
     print_data(string, strlen(string));
 }
 
+bool write_output(int fd, const void *data, size_t size)
+{
+    if (output_error == 0 && !write_all(fd, data, size)) output_error = errno;
+    errno = output_error;
+    return output_error == 0;
+}
+
 bool flush_output(void)
 {
-    bool done = write_all(STDOUT_FILENO, output.data, output.size);
+    size_t size = output.size;
     output.size = 0;
-    return done;
+    return write_output(STDOUT_FILENO, output.data, size);
+}
+
+void fill_standard_files(void)
+{
+    int fd;
+    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
 }
 
 static void complain_list(const char *format, va_list list)
@@ -343,7 +358,7 @@ bool read_file(const char *path, text *content)
         while ((n = read(fd, piece, sizeof piece)) > 0) add(content, piece, (size_t)n);
         memset(piece, 0, sizeof piece);
     }
-    if (n < 0) complain("cannot read %s: %s", path, strerror(errno));
+    if (n < 0) complain("cannot read %s: %s", fd == STDIN_FILENO ? "stdin" : path, strerror(errno));
     if (fd > STDIN_FILENO) close(fd);
     return n == 0;
 }
