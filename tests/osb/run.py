@@ -147,6 +147,38 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+class Impostor:
+    """Answers each connection with the same, None: with silence."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.quiet = []
+        threading.Thread(target=self.accept, daemon=True).start()
+        return "127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    def accept(self):
+        while True:
+            try:
+                s = self.listener.accept()[0]
+            except OSError:
+                return
+            if self.answer is None:
+                self.quiet.append(s)
+                continue
+            with s:
+                s.recv(65536)
+                s.sendall(self.answer)
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for s in self.quiet:
+            s.close()
+
+
 class Relay:
     """Passes connections on to a server, until they are cut."""
 
@@ -533,6 +565,23 @@ class Failures(Case):
         self.fails(124, "timed out.*--request-timeout", "file", "info", box, "/", "--request-timeout",
                    "1")
         self.osb("sandbox", "kill", box)
+
+    def test_a_server_that_is_none(self):
+        for answer, code, message in (
+            (None, 124, "timed out: while waiting for the answer"),
+            (b"", 125, "closed before the answer.*is this an OpenSandbox server, and the --protocol"),
+            (b"SSH-2.0-x\r\n", 125, "not valid HTTP.*is this an OpenSandbox server"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", 125,
+             "not the JSON that the API promises.*is this an OpenSandbox server"),
+            (b"HTTP/1.1 302 Found\r\nLocation: http://x/\r\nContent-Length: 0\r\n\r\n", 125,
+             "redirect refused"),
+            (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", 125, "refused by the server: HTTP 500"),
+        ):
+            with self.subTest(answer), Impostor(answer) as address:
+                for words in (["sandbox", "list"], ["sandbox", "create", "i"], ["run", "i", "true"],
+                              ["file", "cat", "x", "/x"]):
+                    self.fails(code, message, "--domain", address, "--protocol", "http",
+                               "--request-timeout", "1", *words)
 
     def test_not_ready_and_failed(self):
         self.fails(124, "not ready in time.*--ready-timeout", "sandbox", "create", "i",

@@ -219,7 +219,11 @@ static const char *advice(const osb_error *error)
         return "; a larger --request-timeout may help";
     case OSB_E_NOT_READY:
         return "; a larger --ready-timeout may help";
+    case OSB_E_CLOSED:
+        if (error->http_status != 0) return "";
+        /* fall through */
     case OSB_E_PROTOCOL:
+    case OSB_E_JSON:
         return "; is this an OpenSandbox server, and the --protocol right?";
     default:
         return "";

@@ -146,7 +146,7 @@ node *parse_document(const char *path, char *content);
     X(API_KEY, 0, "api-key", "KEY", TEXT, "API key")                                               \
     X(DOMAIN, 0, "domain", "HOST", TEXT, "the server: host[:port]; default localhost:8080")        \
     X(PROTOCOL, 0, "protocol", "http|https", CHOICE, "protocol; default http")                     \
-    X(REQUEST_TIMEOUT, 0, "request-timeout", "SECONDS", NUMBER, "time limit of a request; 30")     \
+    X(REQUEST_TIMEOUT, 0, "request-timeout", "SECONDS", NUMBER, "time limit; 30, to create 300")   \
     X(USE_PROXY, 0, "use-server-proxy", NULL, SWITCH, "reach sandboxes through the server")        \
     X(NO_PROXY, 0, "no-use-server-proxy", NULL, SWITCH, "reach sandboxes directly")                \
     X(CONFIG, 0, "config", "FILE", TEXT, "settings; default ~/.opensandbox/config.toml")           \

@@ -154,6 +154,7 @@ static bool fill_create_options(const args *a, osb_create_options *options)
     options->secure_access = has(a, F_SECURE_ACCESS);
     options->ready.skip_health_check = has(a, F_SKIP_HEALTH);
     options->ready.timeout_ms = flag_ms(a, F_READY_TIMEOUT);
+    if (has(a, F_REQUEST_TIMEOUT)) options->create_timeout_ms = config.request_timeout_s * 1000;
     if (has(a, F_VOLUMES_FILE) &&
         !read_volumes(flag_text(a, F_VOLUMES_FILE), &options->volumes, &options->volume_count))
         return false;
