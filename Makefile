@@ -144,6 +144,16 @@ size: deps-cross ## measure flash, RAM and stack against the budgets
 tls-mutants: deps-test build/tls/.made ## take each check out of the TLS port: does a test notice?
 	@tests/tls/mutants.py
 
+# The same suites with another mbedTLS than Debian's: MBEDTLS is its tree, after `make lib` there.
+.PHONY: tls-with
+tls-with: deps-test build/tls/.made
+	@test -f '$(MBEDTLS)/library/libmbedtls.a' || \
+	    { echo "make tls-with: MBEDTLS='$(MBEDTLS)' is no built tree of mbedTLS" >&2; exit 2; }
+	@for suite in verify settings stream proxy; do \
+	    gcc $(TEST_FLAGS) -O1 -isystem '$(MBEDTLS)/include' tests/tls/test_tls_$$suite.c -o build/tls-with \
+	        -lcmocka $(TLS_LIBRARIES:-l%='$(MBEDTLS)'/library/lib%.a) && build/tls-with || exit 1; \
+	done
+
 FAULT_PROGRAMS := $(filter build/test/asan/test_faults_%,$(SUITE_PROGRAMS))
 
 .PHONY: faults-full

@@ -10,7 +10,8 @@
       osb_posix           tcp;
       osb_mbedtls         tls;
       osb_mbedtls_options secure = {.ca_file = "ca.pem"};
-      osb_config          config = {.port = osb_mbedtls_port(&tls, osb_posix_port(&tcp), &secure)};
+      osb_config          config = {.port = osb_mbedtls_port(&tls, osb_posix_port(&tcp), &secure),
+                                    .https = true};
 
    Link with -lmbedtls -lmbedx509 -lmbedcrypto.
 
@@ -22,11 +23,12 @@
       where the inner one blocks, and nowhere else.
 
    WHAT IS CHECKED
-      TLS 1.2 and up, forward secrecy, authenticated ciphers. The server's chain up to an authority
-      of yours (or the system's), its host name or address, the dates, the purpose of the
-      certificate; RSA keys of 2048 bits and up, curves of 224 and up, SHA-224 and up; your pins.
-      Nothing switches these checks off. What failed stands in osb_error.port_text: "certificate
-      expired on 2020-01-01", "name does not match api.example.com", "unknown authority".
+      TLS 1.2 and up (1.3 with mbedTLS 3.6.1 and up), forward secrecy, authenticated ciphers. The
+      server's chain up to an authority of yours (or the system's), its host name or address, the
+      dates, the purpose of the certificate; RSA keys of 2048 bits and up, curves of 224 and up,
+      SHA-224 and up; your pins. Nothing switches these checks off. What failed stands in
+      osb_error.port_text: "certificate expired on 2020-01-01", "name does not match
+      api.example.com", "unknown authority".
 
       Dates need a clock: the inner port's unix_time, or MBEDTLS_HAVE_TIME_DATE, or both. With
       neither they are not checked. Revocation is not checked, nor are name constraints.
@@ -763,7 +765,7 @@ static void osb__mbedtls_choose_ciphers(mbedtls_ssl_config *conf)
 
 #if MBEDTLS_VERSION_MAJOR < 3
 /* TLS 1.2 and up. What 3.x offers by itself is strong enough; 2.28 has to be told. */
-static void osb__mbedtls_choose_versions(mbedtls_ssl_config *conf)
+static void osb__mbedtls_choose_versions(mbedtls_ssl_config *conf, bool small_records)
 {
     static const int hashes[] = {
 #ifdef MBEDTLS_SHA512_C
@@ -795,11 +797,26 @@ static void osb__mbedtls_choose_versions(mbedtls_ssl_config *conf)
 #endif
     mbedtls_ssl_conf_sig_hashes(conf, hashes);
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    (void)small_records; /* there is no TLS 1.3 */
 }
 #else
-static void osb__mbedtls_choose_versions(mbedtls_ssl_config *conf)
+/* Not TLS 1.3 where it leaves osb__mbedtls_verify out (before 3.6.1), nor with small records, which
+   it asks for and then refuses. */
+static void osb__mbedtls_choose_versions(mbedtls_ssl_config *conf, bool small_records)
 {
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    /* PSS behind PKCS #1: 3.6.6 offers it, and refuses it from a server that has TLS 1.2 only. */
+    static const uint16_t signatures[] = {
+        MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+        MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+        MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+        MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+        MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,    MBEDTLS_TLS1_3_SIG_NONE};
+    mbedtls_ssl_conf_sig_algs(conf, signatures);
+#endif
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    if (MBEDTLS_VERSION_NUMBER < 0x03060100 || small_records)
+        mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
 #if MBEDTLS_VERSION_NUMBER >= 0x03060100 && defined(MBEDTLS_SSL_PROTO_TLS1_3) &&                   \
     defined(MBEDTLS_SSL_SESSION_TICKETS)
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
@@ -832,7 +849,7 @@ static int osb__mbedtls_configure(osb_mbedtls *tls)
     int code = mbedtls_ssl_config_defaults(
         conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     if (code != 0) return osb__mbedtls_bad(tls, code, "TLS settings", NULL);
-    osb__mbedtls_choose_versions(conf);
+    osb__mbedtls_choose_versions(conf, tls->options.max_fragment_size != 0);
     osb__mbedtls_choose_ciphers(conf);
     mbedtls_ssl_conf_rng(conf, OSB__MBEDTLS_DRBG(random), &tls->drbg);
     mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_REQUIRED);
@@ -1272,6 +1289,8 @@ static int osb__mbedtls_handshake(osb_mbedtls *tls)
         return osb__mbedtls_failed(tls, code);
     }
     if (!osb__mbedtls_shaken(tls)) return OSB_IO_AGAIN;
+    if (!tls->verified && !tls->has_session)
+        return osb__mbedtls_fail(tls, 0, "mbedTLS showed no certificate to verify");
     osb__mbedtls_keep_session(tls);
     tls->resumed = !tls->verified;
     tls->state = OSB__MBEDTLS_OPEN;

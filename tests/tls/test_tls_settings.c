@@ -332,7 +332,7 @@ static void test_small_records(void **state)
         unsigned largest = 0;
         c->options.max_fragment_size = sizes[i];
         open_client(c);
-        if (sizes[i] == 512) { /* a certificate is larger */
+        if (sizes[i] == 512 && MBEDTLS_VERSION_NUMBER < 0x03060300) { /* a certificate is larger */
             EXPECT_REFUSAL(c, fetch(c, HOST, proxy->server.port, "/"), "larger max_fragment_size");
             free_client(c);
             continue;

@@ -244,7 +244,7 @@ static void test_silence(void **state)
     open_client(c);
     proxy->direction = FROM_SERVER;
     proxy->how = CUT_SILENCE;
-    proxy->record = 1;
+    proxy->record = 0;
     proxy->offset = 7;
     assert_int_equal(fetch(c, "api.example.com", proxy->server.port, "/sized"), OSB_E_TIMEOUT);
     EXPECT_TEXT(error_text(c), "timed out");

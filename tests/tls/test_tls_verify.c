@@ -18,7 +18,9 @@ static const struct trial trials[] = {
     {"good", "other.example.com", "name does not match other.example.com", false},
     {"good", "example.com", "name does not match example.com", false},
     {"good-rsa", "api.example.com", NULL, true},
+#if MBEDTLS_VERSION_MAJOR < 3 /* 3 has no hash that servers sign with on that curve */
     {"good-224", "api.example.com", NULL, true},
+#endif
     {"wildcard", "api.example.com", NULL, true},
     {"wildcard", "www.api.example.com", "name does not match www.api.example.com", false},
     {"wildcard", "example.com", "name does not match example.com", false},
@@ -319,8 +321,10 @@ static void test_old_versions(void **state)
     (void)state;
     expect_no_handshake("good", "-tls1_1", "-no_ticket", "ALL:@SECLEVEL=0", "");
     expect_no_handshake("good", "-tls1", "-no_ticket", "ALL:@SECLEVEL=0", "");
+#if !defined(MBEDTLS_SSL_PROTO_TLS1_3) || MBEDTLS_VERSION_NUMBER < 0x03060100
     expect_no_handshake("good", "-tls1_3", "-no_ticket", "ALL",
                         "the server refuses: protocol version");
+#endif
 }
 
 /* No forward secrecy, no authenticated encryption, or neither. */
