@@ -14,7 +14,8 @@ ENGINE := libfuzzer
 SECONDS := 60
 
 # Each suite is one program, which includes the header with its implementation. It is built twice:
-# with sanitizers, and plain for valgrind. test_e2e* ones are given a dev server when they run.
+# with sanitizers, and plain for valgrind, where `make test` runs only what takes the library
+# through whole calls. test_e2e* ones are given a dev server when they run.
 vpath %.c tests tests/unit tests/replay tests/faults tests/ports tests/e2e tests/tls
 SUITES := $(basename $(notdir $(wildcard tests/test_*.c tests/unit/*.c \
     tests/replay/*.c tests/faults/test_*.c tests/ports/*.c tests/e2e/*.c tests/tls/*.c)))
@@ -23,12 +24,14 @@ FUZZ_SUITES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 ALL_SUITES := $(SUITES) $(FUZZ_SUITES)
 # test_tls_wipe reads memory that nobody has written, which valgrind does not like; test_e2e_https
 # has nothing for it that the other suites have not.
-SUITE_PROGRAMS := $(ALL_SUITES:%=build/test/asan/%) \
-    $(patsubst %,build/test/valgrind/%,$(filter-out test_tls_wipe test_e2e_https,$(ALL_SUITES))) \
+VALGRIND_SUITES := $(filter-out test_tls_wipe test_e2e_https,$(ALL_SUITES))
+VALGRIND_PROGRAMS := $(VALGRIND_SUITES:%=build/test/valgrind/%)
+SUITE_PROGRAMS := $(filter %/replay build/test/valgrind/test_faults_%,$(VALGRIND_PROGRAMS)) \
+    build/test/asan/replay $(patsubst %,build/test/asan/%,$(filter-out replay,$(ALL_SUITES))) \
     build/test/tsan/threads
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test replay-full durable-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages newcomer cross docs lint clean
+.PHONY: help deps demo test valgrind replay-full durable-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages newcomer cross docs lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -53,19 +56,30 @@ $(EXAMPLES:%=build/%): build/%: examples/%.c $(HEADERS) | deps-demo
 	@mkdir -p $(@D)
 	cc $(EXAMPLE_FLAGS) $< -o $@ $(LIBRARIES)
 
+# The tests only look at what they do.
+TEST_EXAMPLES := $(EXAMPLES:%=build/test/examples/%)
+$(TEST_EXAMPLES): build/test/examples/%: examples/%.c $(HEADERS) | deps-test
+	@mkdir -p $(@D)
+	cc -O0 -Wall -Wextra -I. $< -o $@ $(LIBRARIES)
+
 TLS_LIBRARIES := -lmbedtls -lmbedx509 -lmbedcrypto
-build/https: LIBRARIES = $(TLS_LIBRARIES)
+build/https build/test/examples/https: LIBRARIES = $(TLS_LIBRARIES)
 build/https: | deps-tls
 
-test: deps-test ## run the tests: once with sanitizers, once under valgrind
+test: deps-test ## run all tests, with sanitizers; the replays and faults under valgrind too
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
 	@$(MAKE) --no-print-directory api
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
-	@tools/with-devserver.sh tests/examples/check.py $(patsubst %,build/%,$(filter-out exact https,$(EXAMPLES)))
-	@tools/with-devserver.sh --tls build/tls build/https >/dev/null
+	@tools/with-devserver.sh tests/examples/check.py $(filter-out %/exact %/https,$(TEST_EXAMPLES))
+	@tools/with-devserver.sh --tls build/tls build/test/examples/https >/dev/null
 	@rm -rf build/faults
-	@tools/run-tests.py --jobs $(JOBS) $(SUITE_PROGRAMS)
+	@tools/run-tests.py $(SUITE_PROGRAMS)
 	@tests/faults/collect.py
+
+valgrind: deps-test ## run all tests under valgrind
+	@$(MAKE) --no-print-directory -j$(JOBS) $(VALGRIND_PROGRAMS) build/tls/.made
+	@rm -rf build/faults
+	@tools/run-tests.py $(VALGRIND_PROGRAMS)
 
 .PHONY: api api-facts
 api: deps-test ## compare the header with OpenSandbox's API
@@ -77,7 +91,7 @@ api-facts: deps-api
 	@tools/api_facts.py $(FOLDERS)
 
 .PHONY: test-programs
-test-programs: $(SUITE_PROGRAMS) $(EXAMPLES:%=build/%) build/tls/.made
+test-programs: $(SUITE_PROGRAMS) $(TEST_EXAMPLES) build/tls/.made
 	@:
 
 build/test/asan/test_tls_% build/test/valgrind/test_tls_% build/test/coverage/test_tls_%: LIBRARIES = $(TLS_LIBRARIES)
@@ -92,9 +106,9 @@ build/tls/.made: tests/tls/certificates.sh | deps-test
 	@tests/tls/certificates.sh build/tls
 	@touch $@
 
-# What is quick to run is not worth optimizing; what scans the stack wants it as it is in use.
-QUICK := $(filter-out wipe,$(basename $(notdir $(wildcard tests/unit/*.c))))
-OPTIMIZE = $(if $(filter $*,$(QUICK)),-O0,-O1)
+# What runs longer than it compiles; and what scans the stack wants it as it is in use.
+OPTIMIZED := replay test_faults_http test_faults_json wipe test_tls_wipe
+OPTIMIZE = $(if $(filter $*,$(OPTIMIZED)),-O1,-O0)
 
 build/test/asan/%: %.c
 	@mkdir -p $(@D)
@@ -117,10 +131,10 @@ FUZZ_FLAGS = -DFUZZ_DIRECTORY='"tests/fuzz/regressions"' -DFUZZ_TARGET='"$*"'
 BUILD_FUZZ = @mkdir -p $(@D); gcc $(TEST_FLAGS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
 
 build/test/asan/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
-	$(BUILD_FUZZ) -O1 $(SANITIZERS)
+	$(BUILD_FUZZ) -O0 $(SANITIZERS)
 
 build/test/valgrind/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
-	$(BUILD_FUZZ) -O1
+	$(BUILD_FUZZ) -O0
 
 build/test/coverage/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_SOURCES)
 	$(BUILD_FUZZ) -O0 --coverage

@@ -8631,8 +8631,10 @@ typedef struct osb__socket {
     osb_request request;
     osb_pair headers[4];
     osb__pty_query query;
-    char key[25], proof[OSB__PROOF];                /* what we ask, and the answer to it */
-    bool accepted, detached, pong, hang_up, closed; /* the last three: frames to be sent; sent */
+    char key[25], proof[OSB__PROOF]; /* what we ask, and the answer to it */
+    bool accepted, detached;
+    bool pong, hang_up; /* a frame to be sent */
+    bool closed, heard; /* our Close, made; the server's */
     uint32_t reconnections, seed;
     /* The frame that comes. */
     uint64_t left, offset, skip;
@@ -8647,7 +8649,8 @@ typedef struct osb__socket {
 
 static void osb__socket_reset(osb__socket *s)
 {
-    s->accepted = s->pong = s->hang_up = s->closed = s->fin = s->in_frame = s->in_message = false;
+    s->accepted = s->pong = s->hang_up = s->closed = s->heard = s->fin = s->in_frame =
+        s->in_message = false;
     s->have = s->message = s->out_at = s->out_size = s->control_size = 0;
     s->left = 0;
     s->proof[0] = '\0';
@@ -8680,6 +8683,8 @@ static void osb__socket_frame(osb_client *c, unsigned opcode, size_t size)
     s->out_size = (uint8_t)(OSB__W_HEAD + size);
 }
 
+#define OSB__CLOSE_MS 1000u /* so long the server may take to say that it has heard our Close */
+
 static void osb__socket_hang_up(osb_client *c)
 {
     osb__socket *s = (osb__socket *)c->call.own;
@@ -8687,6 +8692,7 @@ static void osb__socket_hang_up(osb_client *c)
     s->out[OSB__W_HEAD + 1] = 1000 & 0xff;
     osb__socket_frame(c, OSB__W_CLOSE, 2);
     s->closed = true;
+    c->deadline_ms = osb__now(c) + 2 * OSB__CLOSE_MS;
 }
 
 static size_t osb__put_resize(osb__writer *w, const osb_pty *pty)
@@ -8724,7 +8730,7 @@ static OSB__APART osb_status osb__socket_next_frame(osb_client *c)
         osb__socket_frame(c, OSB__W_PONG, s->control_size);
     } else if (s->hang_up && !s->closed) {
         osb__socket_hang_up(c);
-    } else if (s->hang_up || !pty->connected) {
+    } else if (s->closed || !pty->connected) {
         return OSB_OK;
     } else if (pty->resized) {
         pty->resized = false;
@@ -8779,7 +8785,7 @@ static OSB__APART osb_status osb__socket_closed(osb_client *c)
 {
     osb__socket *s = (osb__socket *)c->call.own;
     osb_pty *pty = s->pty;
-    s->hang_up = true;
+    s->hang_up = s->heard = true;
     pty->close_code = 1005; /* it gave none */
     if (s->control_size >= 2) pty->close_code = (uint16_t)(s->control[0] << 8 | s->control[1]);
     if (pty->exit_code.set || s->detached) return OSB_OK;
@@ -8897,7 +8903,7 @@ static osb_status osb__socket_frame_end(osb_client *c)
 {
     osb__socket *s = (osb__socket *)c->call.own;
     s->have = 0;
-    if (s->opcode == OSB__W_PING) s->pong = true;
+    if (s->opcode == OSB__W_PING) s->pong = !s->closed;
     if (s->opcode == OSB__W_CLOSE) return osb__socket_closed(c);
     if (s->opcode >= OSB__W_CLOSE || !s->fin) return OSB_OK;
     s->in_message = false;
@@ -8982,7 +8988,8 @@ static osb_status osb__socket_receive(osb_client *c)
     if (io > 0) {
         c->in_end += (size_t)io;
         c->received += (uint32_t)io;
-        c->deadline_ms = osb__now(c) + osb__timeout(c);
+        if (!((const osb__socket *)c->call.own)->closed)
+            c->deadline_ms = osb__now(c) + osb__timeout(c);
         return OSB_OK;
     }
     if (!osb__is_later(io)) return osb__socket_broken(c, io);
@@ -9014,13 +9021,19 @@ static osb_status osb__socket_step(osb_client *c)
     s->accepted = s->accepted || osb__socket_is_accepted(s);
     if (!s->accepted) return osb__bad_http(c, OSB__SAY("no Sec-WebSocket-Accept, or a wrong one"));
     sent = osb__socket_send(c);
-    /* Once either side has hung up, whether the other one hears of it does not matter. */
-    c->ended = s->hang_up && (sent < 0 || (s->closed && s->out_at == s->out_size));
+    /* Once either side has hung up, whether the other one hears of it does not matter. But what was
+       sent is lost where a connection is closed with bytes of it unread: the server's Close first. */
+    c->ended = s->hang_up && (sent < 0 || (s->closed && s->out_at == s->out_size && s->heard));
     if (c->ended) return OSB_OK;
     if (sent < 0) return sent;
-    if (c->in < c->in_end && !s->pong) status = osb__socket_consume(c);
-    else if (c->in < c->in_end || s->hang_up) status = sent;
+    if (c->in < c->in_end && !s->pong && !s->heard) status = osb__socket_consume(c);
+    else if (c->in < c->in_end || s->heard) status = sent;
     else status = osb__socket_receive(c);
+    if (s->closed && !s->heard &&
+        (status == OSB_E_TRUNCATED || osb__until(c, c->deadline_ms) <= OSB__CLOSE_MS)) {
+        c->ended = true;
+        return OSB_OK;
+    }
     return status == OSB_PENDING && sent == OSB_OK && s->out_size > 0 ? OSB_OK : status;
 }
 

@@ -118,8 +118,9 @@ def report(outcome):
 
 def arguments():
     parser = argparse.ArgumentParser(description="Run cmocka programs and sum up their results.")
-    parser.add_argument("--time-limit", type=float, default=120, help="seconds for each program")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="programs at a time")
+    parser.add_argument("--time-limit", type=float, default=240, help="seconds for each program")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1),
+                        help="programs at a time; many only wait for a server")
     parser.add_argument("programs", nargs="+", type=Path, metavar="PROGRAM")
     return parser.parse_args()
 
