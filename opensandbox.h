@@ -8780,15 +8780,20 @@ static OSB__APART osb_status osb__socket_send(osb_client *c)
     return OSB_PENDING;
 }
 
-/* The server's last frame: its code and reason. */
+/* The server's last frame: its code and reason. One that ends the call is answered if it can be. */
 static OSB__APART osb_status osb__socket_closed(osb_client *c)
 {
+    const osb_port *port = &c->config.port;
     osb__socket *s = (osb__socket *)c->call.own;
     osb_pty *pty = s->pty;
     s->hang_up = s->heard = true;
     pty->close_code = 1005; /* it gave none */
     if (s->control_size >= 2) pty->close_code = (uint16_t)(s->control[0] << 8 | s->control[1]);
     if (pty->exit_code.set || s->detached) return OSB_OK;
+    if (s->out_at == s->out_size) {
+        osb__socket_hang_up(c);
+        (void)(port->ops->send)(port->ctx, s->out, s->out_size);
+    }
     if (s->control_size > 2) {
         size_t size = osb__whole_characters(s->control + 2, s->control_size - 2u);
         c->kept = c->base;

@@ -310,15 +310,57 @@ static void test_closed(void **state)
     (void)state;
     begin_connected(&t, 0);
     sends(&t, CLOSE, "\x0f\xa1taken over", 12);
+    hears_close(&t);
     assert_int_equal(attach(&t), OSB_E_STREAM);
     assert_int_equal(t.pty.close_code, 4001);
     assert_true(osb_str_equal(osb_last_error(&t.b.client)->message, "taken over"));
     end(&t);
     begin_connected(&t, 0);
     sends(&t, CLOSE, "\x03\xe8", 2);
+    hears_close(&t);
     assert_int_equal(attach(&t), OSB_E_STREAM);
     assert_int_equal(t.pty.close_code, 1000);
     end(&t);
+}
+
+/* A connection closed with bytes unread takes what was just typed with it: the server's Close comes
+   first, and with it the output before it; but not for ever. */
+static void test_detached(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        t.input = "x";
+        hears(&t, BINARY, "\0x", 2);
+        hears_close(&t);
+        sends(&t, BINARY, "\x01last", 5);
+        sends(&t, PING, "?", 1); /* a Close has nothing behind it */
+        script_pause(&t.b.port, 300);
+        sends(&t, BINARY, "\x01 words", 7);
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "last words");
+        assert_int_equal(t.pty.offset, 10);
+        end(&t);
+    }
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        t.input = "";
+        hears_close(&t);
+        script_pause(&t.b.port, 9000);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_in_range(t.b.port.now_ms, 2000, 3200);
+        end(&t);
+        begin_connected(&t, way);
+        t.input = "";
+        hears_close(&t);
+        script_reset(&t.b.port);
+        assert_int_equal(attach(&t), OSB_OK);
+        end(&t);
+    }
 }
 
 static void expect_end(const char *json, osb_status status)
@@ -669,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_pings),
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_detached),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_unknown_message),
         cmocka_unit_test(test_bad_frames),
