@@ -275,7 +275,7 @@ typedef struct osb_error {
     osb_status status;
     osb_status cause;       /* OSB_E_NOT_READY: the last try's own status; else the status */
     const char *operation;  /* "POST /sandboxes/{id}/pause"; static text */
-    osb_str target;         /* the host and port it was meant for */
+    osb_str target;         /* the host and port it was meant for; an invalid address as it is */
     uint16_t http_status;   /* 0: no answer came */
     bool maybe_applied;     /* the request went out, and no answer says whether it had its effect */
     bool message_cut;       /* message is only the beginning of what the server wrote */
@@ -2457,8 +2457,9 @@ enum {
     OSB__MAP,     /* object of texts, each entry handed out */
     OSB__ARRAY,   /* array of texts, each one handed out */
     OSB__KIND = 0x3f,
-    OSB__REQUIRED = 0x80 /* must be there; on a container: it has such members; on OSB__STRUCTS:
-                            sent even if empty */
+    OSB__REQUIRED = 0x80 /* must be there, of an object its first member; on a list's items and on
+                            an answer's root: they have such members; on OSB__STRUCTS: sent even
+                            if empty */
 };
 
 #ifndef OSB_NO_VAULT
@@ -3407,9 +3408,12 @@ static osb_status osb__json_check_required(osb_client *c, const osb__field *obje
     static const char nothing[sizeof(char *)] = {0};
     const osb__field *field = object->sub;
     for (; field->name != NULL; field++) {
-        const unsigned char *out = (const unsigned char *)c->json.base + field->offset;
-        size_t size = (field->kind & OSB__KIND) == OSB__COPY ? 1 : sizeof nothing;
-        if ((field->kind & OSB__REQUIRED) == 0 || OSB_MEMCMP(out, nothing, size) != 0) continue;
+        unsigned kind = field->kind & OSB__KIND;
+        const osb__field *telling = kind == OSB__OBJECT ? field->sub : field;
+        const unsigned char *out = (const unsigned char *)c->json.base + telling->offset;
+        size_t size = kind == OSB__COPY ? 1 : sizeof nothing;
+        if ((field->kind & OSB__REQUIRED) == 0 || kind == OSB__LIST) continue;
+        if (OSB_MEMCMP(out, nothing, size) != 0) continue;
         c->json.field = field;
         return osb__bad_json(c, OSB__SAY("a member is missing"));
     }
@@ -5443,7 +5447,7 @@ static bool osb__in_buffer(const osb_client *c, const char *text)
 static OSB__APART osb_status osb__start(osb_client *c)
 {
     const osb__op *op = c->call.op;
-    const char *hole = op->name;
+    const char *hole = op->name, *bad_address;
     osb__address a;
     osb_status status;
     while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
@@ -5451,8 +5455,13 @@ static OSB__APART osb_status osb__start(osb_client *c)
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
     if (osb__in_buffer(c, c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("an id that stands in the working buffer"));
-    if (!osb__lifecycle_address(c, &a) || !osb__call_address(c, &a))
+    bad_address = !osb__lifecycle_address(c, &a) ? c->config.domain
+                  : !osb__call_address(c, &a)    ? c->call.endpoint->address
+                                                 : NULL;
+    if (bad_address != NULL) {
+        c->error.target = osb__view(bad_address);
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
+    }
     if (!c->keep_error) {
         c->error.target.data = a.host - (a.bracketed ? 1 : 0);
         c->error.target.size = (size_t)(a.authority_end - c->error.target.data);
@@ -6162,9 +6171,10 @@ static const osb__field osb__info_root = {NULL, osb__info_fields, 0, OSB__OBJECT
 static const osb__field osb__page_fields[] = {
     {"items", osb__info_fields, OSB__AT(osb_sandbox_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_sandbox_info)},
-    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__REQUIRED, 0},
     OSB__END};
-static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT | OSB__REQUIRED,
+                                          0};
 
 static const osb__field osb__filter_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox_filter, states), OSB__STRINGS, 0},
@@ -6448,10 +6458,10 @@ static const osb__field osb__snapshot_filter_fields[] = {
 static const osb__field osb__snapshot_page_fields[] = {
     {"items", osb__snapshot_fields, OSB__AT(osb_snapshot_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_snapshot)},
-    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__REQUIRED, 0},
     OSB__END};
-static const osb__field osb__snapshot_page_root = {NULL, osb__snapshot_page_fields, 0, OSB__OBJECT,
-                                                   0};
+static const osb__field osb__snapshot_page_root = {NULL, osb__snapshot_page_fields, 0,
+                                                   OSB__OBJECT | OSB__REQUIRED, 0};
 
 /* The filter of a list of our own, and who gets the snapshots. */
 typedef struct osb__snapshot_list {

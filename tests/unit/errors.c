@@ -403,6 +403,7 @@ static void test_arguments(void **state)
     b.config.domain = "not a domain";
     bench_again(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_INVALID);
+    assert_true(osb_str_equal(osb_last_error(&b.client)->target, "not a domain"));
     b.config.domain = "";
     bench_again(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_INVALID);
@@ -410,6 +411,11 @@ static void test_arguments(void **state)
     assert_true(osb_str_equal(osb_last_error(&b.client)->message, "no valid address"));
     assert_int_equal(osb_lifecycle_endpoint(&b.client, "7f", 80, NULL, &b.box.execd),
                      OSB_E_INVALID);
+    b.config.domain = "api.example";
+    bench_again(&b);
+    strcpy(b.box.execd.address, "no port:x");
+    assert_int_equal(osb_ping(&b.box), OSB_E_INVALID);
+    assert_true(osb_str_equal(osb_last_error(&b.client)->target, "no port:x"));
     assert_int_equal(b.port.calls, 0);
     bench_end(&b);
 }
