@@ -17,6 +17,10 @@
       families in turn, the next address after 250 ms or as soon as one has failed, the first that
       connects wins. No heap but getaddrinfo's own, no threads, no signals (SIGPIPE cannot occur).
 
+   ONE FILE TO COPY
+      So what it has in common with osb_win32.h (the race of the addresses) stands in both. What is
+      mended in one is mended in the other.
+
    WHAT MAY BLOCK
       getaddrinfo, for hosts that are names: literal addresses go without it. Everything else
       returns at once, but `wait`, whose purpose it is. If your superloop must not stop for a

@@ -18,6 +18,10 @@
       connects wins. WSAStartup is called by osb_win32_port, and never undone. No heap but
       getaddrinfo's own, no threads, no windows, no messages.
 
+   ONE FILE TO COPY
+      So what it has in common with osb_posix.h (the race of the addresses) stands in both. What is
+      mended in one is mended in the other.
+
    WHAT MAY BLOCK
       getaddrinfo, for hosts that are names: literal addresses go without it. Everything else
       returns at once, but `wait`, whose purpose it is. If your loop must not stop for a name, set

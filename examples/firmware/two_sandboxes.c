@@ -1,4 +1,5 @@
-/* Two sandboxes at once over HTTPS, from one loop that never waits, on a Cortex-M4 without an OS.
+/* Two sandboxes at once over HTTPS, from one loop that never waits, on a Cortex-M4 without an OS: what
+   examples/poll_mode.c does with poll(2).
 
    The loop has work of its own each millisecond; here it only counts. Each call of osb_poll is
    timed, TLS handshakes included: how long the loop can be held up is printed at the end.
