@@ -209,6 +209,30 @@ static void test_more_flags(void **state)
     }
 }
 
+/* What tools/docs/memory.md says: a buffer of the text's size, 160 bytes and the host's name. */
+static void test_room_for_one_piece(void **state)
+{
+    uint32_t size;
+    (void)state;
+    for (size = 1000; size < 5000; size += 333) {
+        osb_handlers handlers = {0};
+        osb_execution run;
+        bench b;
+        bench_begin(&b, size + 160u + (uint32_t)strlen("execd.example:44772"));
+        handlers.on_stdout = note_more;
+        bench_execd(&b);
+        script_request(&b.port);
+        script_reply(&b.port, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"");
+        script_reply_times(&b.port, "x", size);
+        script_reply(&b.port, "\",\"timestamp\":1790000000000}\n\n" BENCH_DONE);
+        script_close(&b.port);
+        pieces_seen = 0;
+        assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
+        assert_int_equal(pieces_seen, 1);
+        bench_end(&b);
+    }
+}
+
 /* A line whose only text is a newline is one newline, but not if it is the rest of a longer one. */
 static void test_newline_at_a_piece_end(void **state)
 {
@@ -582,6 +606,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_only_escapes),
         cmocka_unit_test(test_ten_megabytes),
         cmocka_unit_test(test_more_flags),
+        cmocka_unit_test(test_room_for_one_piece),
         cmocka_unit_test(test_newline_at_a_piece_end),
         cmocka_unit_test(test_exit_code_behind_a_long_name),
         cmocka_unit_test(test_text_before_type),
