@@ -2457,9 +2457,8 @@ enum {
     OSB__MAP,     /* object of texts, each entry handed out */
     OSB__ARRAY,   /* array of texts, each one handed out */
     OSB__KIND = 0x3f,
-    OSB__REQUIRED = 0x80 /* must be there, of an object its first member; on a list's items and on
-                            an answer's root: they have such members; on OSB__STRUCTS: sent even
-                            if empty */
+    OSB__REQUIRED = 0x80 /* must be there; on a container: it has such members; on OSB__STRUCTS:
+                            sent even if empty */
 };
 
 #ifndef OSB_NO_VAULT
@@ -3408,12 +3407,9 @@ static osb_status osb__json_check_required(osb_client *c, const osb__field *obje
     static const char nothing[sizeof(char *)] = {0};
     const osb__field *field = object->sub;
     for (; field->name != NULL; field++) {
-        unsigned kind = field->kind & OSB__KIND;
-        const osb__field *telling = kind == OSB__OBJECT ? field->sub : field;
-        const unsigned char *out = (const unsigned char *)c->json.base + telling->offset;
-        size_t size = kind == OSB__COPY ? 1 : sizeof nothing;
-        if ((field->kind & OSB__REQUIRED) == 0 || kind == OSB__LIST) continue;
-        if (OSB_MEMCMP(out, nothing, size) != 0) continue;
+        const unsigned char *out = (const unsigned char *)c->json.base + field->offset;
+        size_t size = (field->kind & OSB__KIND) == OSB__COPY ? 1 : sizeof nothing;
+        if ((field->kind & OSB__REQUIRED) == 0 || OSB_MEMCMP(out, nothing, size) != 0) continue;
         c->json.field = field;
         return osb__bad_json(c, OSB__SAY("a member is missing"));
     }
@@ -5116,9 +5112,11 @@ static osb_status osb__body_end(osb_client *c)
     if (c->consumer == OSB__TO_JSON && c->json.state != OSB__J_DONE) {
         if (c->json.state != OSB__J_VALUE || c->json.depth > 0)
             return osb__bad_json(c, OSB__SAY("the JSON ends in its middle"));
-        /* No body at all is as good as {}. */
+        /* No body at all is as good as {}, but no answer to a question. */
         if ((c->json.field->kind & OSB__REQUIRED) != 0)
             return osb__json_check_required(c, c->json.field);
+        if (osb__method(c)[0] == 'G' && c->http.status != 204)
+            return osb__bad_json(c, OSB__SAY("no body"));
     }
     if (c->consumer == OSB__TO_ERROR_TEXT) {
         size_t size = osb__unit_size(c);
@@ -6171,10 +6169,9 @@ static const osb__field osb__info_root = {NULL, osb__info_fields, 0, OSB__OBJECT
 static const osb__field osb__page_fields[] = {
     {"items", osb__info_fields, OSB__AT(osb_sandbox_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_sandbox_info)},
-    {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__REQUIRED, 0},
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
     OSB__END};
-static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT | OSB__REQUIRED,
-                                          0};
+static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT, 0};
 
 static const osb__field osb__filter_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox_filter, states), OSB__STRINGS, 0},
@@ -6458,10 +6455,10 @@ static const osb__field osb__snapshot_filter_fields[] = {
 static const osb__field osb__snapshot_page_fields[] = {
     {"items", osb__snapshot_fields, OSB__AT(osb_snapshot_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_snapshot)},
-    {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__REQUIRED, 0},
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
     OSB__END};
-static const osb__field osb__snapshot_page_root = {NULL, osb__snapshot_page_fields, 0,
-                                                   OSB__OBJECT | OSB__REQUIRED, 0};
+static const osb__field osb__snapshot_page_root = {NULL, osb__snapshot_page_fields, 0, OSB__OBJECT,
+                                                   0};
 
 /* The filter of a list of our own, and who gets the snapshots. */
 typedef struct osb__snapshot_list {
