@@ -31,10 +31,11 @@
          (OSSFS volumes);
       and of those in osb_trace_options.secrets: "env", say. What is no HTTP, TLS for instance, is
       hidden whole from its first byte to the connection's end: the trace belongs on top of TLS.
+      After an upgrade (WebSocket: a terminal) what is sent is hidden, since people type passwords.
 
    WHAT IS NOT
       Text of commands and of their output, contents of files, environment variables, host names and
-      signed addresses, and what passes after a connection has been upgraded (WebSocket).
+      signed addresses, and what a terminal shows.
 */
 #ifndef OSB_TRACE_H
 #define OSB_TRACE_H
@@ -474,7 +475,7 @@ static bool osb__trace_take(osb_trace *t, osb__trace_side *s, char c)
         else if (c != '\r') s->part = OSB__TRACE_LOST;
         return s->part == OSB__TRACE_LOST;
     case OSB__TRACE_UPGRADED:
-        return false;
+        return s->sent;
     default:
         return true;
     }
