@@ -26,7 +26,7 @@ class Context:
         self.id = str(uuid.uuid4())
         self.language = language
         self.kernel = kernel
-        self.busy = threading.Lock()
+        self.busy = threading.RLock()
 
     def describe(self):
         return {"id": self.id, "language": self.language}
@@ -138,6 +138,8 @@ class Contexts:
             return _failed(stream, "session is busy")
         events = _Events(stream)
         try:
+            if context.id not in self._known:  # closed since it was chosen
+                raise KernelDied()
             context.kernel.run(code, events.report, stream.tick)
         except (KernelDied, OSError):
             self._close(context.id)
@@ -184,7 +186,9 @@ class Contexts:
         with self._lock:
             context = self._known.pop(context_id, None)
         if context is not None:
-            context.kernel.close()
+            context.kernel.kill()
+            with context.busy:  # who runs code in it has noticed
+                context.kernel.close()
         return context is not None
 
 

@@ -44,9 +44,11 @@ class PythonKernel:
     def interrupt(self):
         os.kill(self._process.pid, signal.SIGINT)
 
-    def close(self):
+    def kill(self):
         self._process.signal_group(signal.SIGKILL)
         self._process.done.wait(5)
+
+    def close(self):
         for end in (self._requests, self._events):
             os.close(end)
 
@@ -98,9 +100,11 @@ class BashKernel:
     def interrupt(self):
         self._process.signal_group(signal.SIGINT)
 
-    def close(self):
+    def kill(self):
         self._process.signal_group(signal.SIGKILL)
         self._process.done.wait(5)
+
+    def close(self):
         for end in (self._output, self._status, self._commands):
             os.close(end)
 
