@@ -355,7 +355,7 @@ lint: deps-lint ## check layout, warnings, exported names; static analysis
 	@tests/docs/check.py
 	@tools/readme.py --check
 	@tools/lint.sh
-	@tests/cross/matrix.sh native
+	@tests/cross/matrix.sh configurations
 
 clean: ## remove everything that was built
 	rm -rf build

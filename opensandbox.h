@@ -4801,7 +4801,7 @@ static bool osb__is_later(int io)
 static void osb__want_io(osb_client *c, int io)
 {
     if (io == OSB_IO_AGAIN) c->ready_now = true;
-    else c->want |= io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ;
+    else c->want = (uint8_t)(c->want | (io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ));
 }
 
 /* The host of the origin stands at the buffer's end, before the pinned texts. */
@@ -7956,8 +7956,10 @@ static bool osb__upload_size(osb__upload *u, uint64_t *size)
         if (u->files[i].body_size_unknown) return false;
         OSB_MEMSET(&w, 0, sizeof w);
         u->file = i;
-        for (u->part = OSB__U_HEAD; u->part <= OSB__U_TAIL; u->part += OSB__U_TAIL)
-            osb__put_upload_text(&w, u);
+        u->part = OSB__U_HEAD;
+        osb__put_upload_text(&w, u);
+        u->part = OSB__U_TAIL;
+        osb__put_upload_text(&w, u);
         *size += u->files[i].body_size + w.at;
     }
     return true;
@@ -8709,7 +8711,7 @@ static size_t osb__put_resize(osb__writer *w, const osb_pty *pty)
     osb__put_text(w, ",\"rows\":");
     osb__put_number(w, pty->rows);
     osb__put(w, "}", 1);
-    return w->at;
+    return (size_t)w->at;
 }
 
 static size_t osb__put_signal(osb__writer *w, const osb_pty *pty)
@@ -8717,7 +8719,7 @@ static size_t osb__put_signal(osb__writer *w, const osb_pty *pty)
     osb__put_text(w, "{\"type\":\"signal\",\"signal\":");
     osb__put_string(w, pty->signal);
     osb__put(w, "}", 1);
-    return w->at;
+    return (size_t)w->at;
 }
 
 /* What is to be sent next: answers first, then what the caller said between two polls, then input. */

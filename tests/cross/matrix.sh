@@ -2,30 +2,54 @@
 # Compiles the headers with every compiler, language standard and target that they promise to work
 # with, warnings being errors. The last line is "N passed, N failed".
 #
-#     tests/cross/matrix.sh [native] [targets]      default: both
+#     tests/cross/matrix.sh [native] [configurations] [examples] [targets]      default: all
 #
-# native:  opensandbox.h and each header in port/, as C and C++, with gcc and clang; each OSB_NO_...
-#          macro by itself and all together; no exported name without the prefix osb_; the examples
-# targets: opensandbox.h for microcontrollers, linked without any C library
+# native:         opensandbox.h and each header in port/, as C and C++, with gcc and clang
+# configurations: each OSB_NO_... macro by itself and all together
+# examples:       each of them
+# targets:        opensandbox.h for microcontrollers, linked without any C library
+#
+# Nowhere may there be an exported name without the prefix osb_. Rows are compiled side by side.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 readonly WARNINGS=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 readonly WORK=build/cross
-passed=0
-failed=0
+rows=0
 
-# The result of one cell of the table: runs a command, and keeps what it says if it fails.
+# One row of the table, by a process of its own in a directory of its own.
+row() {
+    rows=$((rows + 1))
+    local ROW=$WORK/$rows
+    mkdir -p "$ROW"
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+    "$@" >"$ROW/output" 2>&1 &
+}
+
+# The result of one cell: runs a command, and keeps what it says if it fails.
 cell() {
     local label=$1 output
     shift
     if output=$("$@" 2>&1); then
-        passed=$((passed + 1))
+        echo "$label" >>"$ROW/passed"
         printf '  %s ok' "$label"
     else
-        failed=$((failed + 1))
+        echo "$label" >>"$ROW/failed"
         printf '  %s FAILED\n%s\n' "$label" "$output"
     fi
+}
+
+# A row that ended without a result has failed as well.
+count() {
+    local passed=0 failed=0 i
+    for ((i = 1; i <= rows; i++)); do
+        cat "$WORK/$i/output"
+        [ -e "$WORK/$i/passed" ] && passed=$((passed + $(wc -l <"$WORK/$i/passed")))
+        [ -e "$WORK/$i/failed" ] && failed=$((failed + $(wc -l <"$WORK/$i/failed")))
+        [ -e "$WORK/$i/passed" ] || [ -e "$WORK/$i/failed" ] || failed=$((failed + 1))
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
 }
 
 # --- native
@@ -41,13 +65,13 @@ compile_native() {
     local language=$1 headers=$2
     shift 2
     # shellcheck disable=SC2086 # a list of headers
-    source_including $headers >"$WORK/source.$language"
-    "$@" "${WARNINGS[@]}" -I. -c "$WORK/source.$language" -o "$WORK/native.o" && only_our_names
+    source_including $headers >"$ROW/source.$language"
+    "$@" "${WARNINGS[@]}" -I. -c "$ROW/source.$language" -o "$ROW/native.o" && only_our_names
 }
 
 only_our_names() {
     local names
-    names=$(nm -g --defined-only "$WORK/native.o" | awk '$3 !~ /^osb_/ { print $3 }')
+    names=$(nm -g --defined-only "$ROW/native.o" | awk '$3 !~ /^osb_/ { print $3 }')
     [ -z "$names" ] || {
         echo "exported without the prefix osb_: $names"
         return 1
@@ -76,51 +100,56 @@ native_row() {
 native_header() {
     local standard
     for standard in c99 c11 c17; do
-        native_row "$1" gcc "$standard"
-        native_row "$1" clang "$standard"
+        row native_row "$1" gcc "$standard"
+        row native_row "$1" clang "$standard"
     done
-    native_row "$1" g++ c++11
-    native_row "$1" clang++ c++11
-}
-
-native_configurations() {
-    local macro macros
-    macros=$(grep -oE '\bOSB_NO_[A-Z_]+' opensandbox.h | sort -u)
-    for macro in $macros; do
-        printf '%-45s' "gcc c99 -D$macro"
-        cell -Os compile_native c opensandbox.h gcc -std=c99 -Os "-D$macro"
-        echo
-    done
-    printf '%-45s' "gcc c99, all of them"
-    # shellcheck disable=SC2046 # a list of flags
-    cell -Os compile_native c opensandbox.h gcc -std=c99 -Os $(printf -- '-D%s ' $macros)
-    echo
-}
-
-native_examples() {
-    local example
-    for example in examples/*.c; do
-        [ -e "$example" ] || continue
-        printf '%-45s' "gcc $example"
-        cell -O2 gcc -O2 -Wall -Wextra -Werror -I. -c "$example" -o "$WORK/example.o"
-        echo
-    done
+    row native_row "$1" g++ c++11
+    row native_row "$1" clang++ c++11
 }
 
 native() {
     local port missing
     native_header opensandbox.h
-    native_configurations
     for port in port/*.h; do
-        [ -e "$port" ] || continue
         missing=$(missing_header_of "$port")
         if [ -n "$missing" ]; then
-            echo "$port: left out, there is no $missing here"
+            row echo "$port: left out, there is no $missing here"
+            : >"$WORK/$rows/passed"
         else
             native_header "opensandbox.h $port"
         fi
     done
-    native_examples
+}
+
+configuration_row() {
+    local name=$1
+    shift
+    printf '%-45s' "gcc c99 $name"
+    cell -Os compile_native c opensandbox.h gcc -std=c99 -Os "$@"
+    echo
+}
+
+configurations() {
+    local macro macros
+    macros=$(grep -oE '\bOSB_NO_[A-Z_]+' opensandbox.h | sort -u)
+    for macro in $macros; do
+        row configuration_row "-D$macro" "-D$macro"
+    done
+    # shellcheck disable=SC2046,SC2086 # a list of flags
+    row configuration_row "all of them" $(printf -- '-D%s ' $macros)
+}
+
+example_row() {
+    printf '%-45s' "gcc $1"
+    cell -O2 gcc -O2 -Wall -Wextra -Werror -I. -c "$1" -o "$ROW/example.o"
+    echo
+}
+
+examples() {
+    local example
+    for example in examples/*.c; do
+        row example_row "$example"
+    done
 }
 
 # --- targets
@@ -137,13 +166,13 @@ compile_target() {
 link_target() {
     local compiler=$1
     shift
-    local objects=("$WORK/main.o" "$WORK/libc.o" "$WORK/opensandbox.o")
+    local objects=("$ROW/main.o" "$ROW/libc.o" "$ROW/opensandbox.o")
     compile_target "${objects[0]}" tests/size/full.c "$compiler" "$@" &&
         compile_target "${objects[1]}" tests/size/libc.c "$compiler" "$@" \
             -fno-tree-loop-distribute-patterns &&
         compile_target "${objects[2]}" opensandbox.h "$compiler" "$@" \
             -DOPENSANDBOX_IMPLEMENTATION &&
-        "$compiler" "$@" -nostdlib -Wl,--gc-sections "${objects[@]}" -lgcc -o "$WORK/program.elf"
+        "$compiler" "$@" -nostdlib -Wl,--gc-sections "${objects[@]}" -lgcc -o "$ROW/program.elf"
 }
 
 target_row() {
@@ -159,22 +188,23 @@ target_row() {
 targets() {
     mkdir -p "$WORK/include"
     cp /usr/include/jsmn.h "$WORK/include/"
-    target_row cortex-m0plus arm-none-eabi-gcc -mcpu=cortex-m0plus -mthumb
-    target_row cortex-m4 arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb
-    target_row rv32imac riscv64-unknown-elf-gcc -march=rv32imac -mabi=ilp32
-    target_row "atmega2560 (16-bit int)" avr-gcc -mmcu=atmega2560
+    row target_row cortex-m0plus arm-none-eabi-gcc -mcpu=cortex-m0plus -mthumb
+    row target_row cortex-m4 arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb
+    row target_row rv32imac riscv64-unknown-elf-gcc -march=rv32imac -mabi=ilp32
+    row target_row "atmega2560 (16-bit int)" avr-gcc -mmcu=atmega2560
 }
 
+rm -rf "$WORK"
 mkdir -p "$WORK"
-[ $# -gt 0 ] || set -- native targets
+[ $# -gt 0 ] || set -- native configurations examples targets
 for part in "$@"; do
     case $part in
-    native | targets) "$part" ;;
+    native | configurations | examples | targets) "$part" ;;
     *)
-        echo "usage: tests/cross/matrix.sh [native] [targets]" >&2
+        echo "usage: tests/cross/matrix.sh [native] [configurations] [examples] [targets]" >&2
         exit 2
         ;;
     esac
 done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+wait
+count
