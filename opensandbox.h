@@ -1438,8 +1438,10 @@ typedef struct osb_pty_options {
 
 /* Attaches to a terminal, over WebSocket, until its shell exits (OSB_OK, pty->exit_code), input
    ends (OSB_OK; the shell stays), a handler returns non-zero (OSB_E_CANCELLED), or the server ends
-   it (OSB_E_STREAM, pty->close_code). No byte of output is lost or repeated: pty->offset counts
-   them, over reconnections and calls. options and handlers may be NULL. GET {execd}/pty/{id}/ws */
+   it (OSB_E_STREAM, pty->close_code). No byte of output is lost or repeated on its way: pty->offset
+   counts them, over reconnections and calls. But what a shell writes in its last moments execd may
+   not send: "sleep 0.3" before "exit" helps. When it leaves, a second at most goes by until the
+   server has heard of it. options and handlers may be NULL. GET {execd}/pty/{id}/ws */
 OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_options *options,
                                   const osb_pty_handlers *handlers);
 
