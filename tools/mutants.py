@@ -35,8 +35,8 @@ EXPLAINED = ROOT / "tests/mutants/explained.txt"
 
 # The quickest and most telling first; what else there is of unit tests comes behind them.
 SUITES = [f"tests/unit/{name}.c" for name in (
-    "mutants_edges", "mutants_outputs", "mutants_small", "connection", "errors", "security", "ready",
-    "text", "source", "decode", "encode", "pieces")]
+    "connection", "errors", "outputs", "events", "security", "ready", "waiting", "rows", "extras",
+    "durable", "files", "lists", "text", "source", "decode", "pty", "encode", "pieces")]
 REPLAY = ["tests/replay/replay.c"]
 SLOW = [f"tests/faults/test_faults_{name}.c" for name in ("port", "broken", "http", "json")]
 # Not about the library's own code, or the same code again.

@@ -17,6 +17,7 @@
    whose execd is at execd.example:44772. */
 typedef struct bench {
     script_port port;
+    osb_port_ops ops; /* the port's, for a test to change */
     osb_config config;
     osb_client client;
     osb_sandbox box;
@@ -31,6 +32,8 @@ SUPPORT void bench_begin(bench *b, size_t size)
     b->memory = (unsigned char *)malloc(size);
     assert_non_null(b->memory);
     b->config.port = script_as_port(&b->port);
+    b->ops = *b->config.port.ops;
+    b->config.port.ops = &b->ops;
     b->config.memory = b->memory;
     b->config.memory_size = size;
     b->config.domain = "api.example:8080";
@@ -77,6 +80,9 @@ SUPPORT osb_status bench_finish(bench *b, osb_status status)
     return script_finish(&b->port, &b->client, status);
 }
 
+/* A whole answer without a body. */
+#define BENCH_EMPTY(status) "HTTP/1.1 " status "\r\nContent-Length: 0\r\n\r\n"
+
 /* The script of an exchange whose request does not matter; the answer is 200 with this body, or
    a whole answer if it begins with HTTP. */
 SUPPORT void bench_answer(bench *b, const char *body)
@@ -102,6 +108,17 @@ SUPPORT void bench_execd(bench *b)
     script_connect(&b->port, "execd.example", 44772);
 }
 
+/* A connection that does not come about. */
+SUPPORT void bench_lifecycle_refuses(bench *b)
+{
+    script_add(&b->port, SCRIPT_REFUSE, "api.example", 11, 8080);
+}
+
+SUPPORT void bench_execd_refuses(bench *b)
+{
+    script_add(&b->port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+}
+
 /* A connection and an exchange on it. */
 SUPPORT void bench_lifecycle_answers(bench *b, const char *body)
 {
@@ -113,6 +130,13 @@ SUPPORT void bench_execd_answers(bench *b, const char *body)
 {
     bench_execd(b);
     bench_answer(b, body);
+}
+
+/* An answer that is the last one on its connection. */
+SUPPORT void bench_last_answer(bench *b, const char *answer)
+{
+    bench_answer(b, answer);
+    script_close(&b->port);
 }
 
 /* The beginning of a stream of events that ends with the connection. */
@@ -136,6 +160,62 @@ SUPPORT const osb_command bench_command = {"x", NULL,       NULL,       NULL,  0
 SUPPORT osb_status bench_run(bench *b, const osb_handlers *handlers, osb_execution *run)
 {
     return osb_command_run(&b->box, &bench_command, handlers, run);
+}
+
+/* A body's source: the bytes of `text`, over and over. */
+typedef struct source {
+    const char *text;
+    size_t size, at;  /* all that it has, and where it is */
+    size_t most;      /* bytes that it gives at once */
+    unsigned later;   /* before each of them it says so often: not now */
+    unsigned told;    /* so often it has said so */
+    int fails_with;   /* at its end: 0, or this */
+    unsigned asked;   /* calls of source_read */
+    unsigned rewound; /* calls of source_rewind */
+    bool stuck;       /* it cannot be rewound */
+} source;
+
+SUPPORT source source_of(const char *text, size_t size, size_t most)
+{
+    source s = {0};
+    s.text = text;
+    s.size = size;
+    s.most = most;
+    return s;
+}
+
+SUPPORT int source_read(void *user, void *data, size_t size)
+{
+    source *s = (source *)user;
+    size_t n = s->size - s->at, i;
+    s->asked++;
+    if (s->told < s->later) {
+        s->told++;
+        return OSB_IO_WANT_READ;
+    }
+    s->told = 0;
+    if (n == 0) return s->fails_with;
+    if (n > s->most) n = s->most;
+    if (n > size) n = size;
+    for (i = 0; i < n; i++) ((char *)data)[i] = s->text[(s->at + i) % strlen(s->text)];
+    s->at += n;
+    return (int)n;
+}
+
+SUPPORT int source_rewind(void *user)
+{
+    source *s = (source *)user;
+    s->rewound++;
+    s->at = 0;
+    return s->stuck;
+}
+
+/* One that claims to have given more than was asked for. */
+SUPPORT int source_read_too_much(void *user, void *data, size_t size)
+{
+    (void)user;
+    (void)data;
+    return (int)size + 1;
 }
 
 /* Whether bytes stand anywhere in memory. */

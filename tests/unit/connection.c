@@ -17,18 +17,24 @@ static void test_reused(void **state)
     bench_end(&b);
 }
 
+/* Idle for 20 s it is not used again. */
 static void test_idle_for_too_long(void **state)
 {
-    bench b;
+    uint32_t idle_ms;
     (void)state;
-    bench_begin(&b, 1024);
-    bench_lifecycle_answers(&b, "");
-    bench_lifecycle_answers(&b, "");
-    assert_int_equal(osb_server_health(&b.client), OSB_OK);
-    b.port.now_ms += 20001;
-    assert_int_equal(osb_server_health(&b.client), OSB_OK);
-    assert_int_equal(b.port.closes, 1);
-    bench_end(&b);
+    for (idle_ms = 19999; idle_ms <= 20001; idle_ms++) {
+        bool too_long = idle_ms >= 20000;
+        bench b;
+        bench_begin(&b, 1024);
+        bench_lifecycle_answers(&b, "");
+        if (too_long) bench_lifecycle(&b);
+        bench_answer(&b, "");
+        assert_int_equal(osb_server_health(&b.client), OSB_OK);
+        b.port.now_ms += idle_ms;
+        assert_int_equal(osb_server_health(&b.client), OSB_OK);
+        assert_int_equal(b.port.closes, too_long);
+        bench_end(&b);
+    }
 }
 
 /* The clock's 32 bits run over between two calls. */
@@ -228,14 +234,10 @@ static int send_nothing(void *ctx, const void *data, size_t size)
 /* A send of 0 bytes is none that could be told from "later": the connection is given up. */
 static void test_port_that_sends_nothing(void **state)
 {
-    osb_port_ops ops;
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    ops = *b.config.port.ops;
-    ops.send = send_nothing;
-    b.config.port.ops = &ops;
-    bench_again(&b);
+    b.ops.send = send_nothing;
     bench_lifecycle(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_CLOSED);
     assert_int_equal(b.port.closes, 1);
@@ -245,15 +247,11 @@ static void test_port_that_sends_nothing(void **state)
 /* A port without `error` has nothing to tell. */
 static void test_port_without_error(void **state)
 {
-    osb_port_ops ops;
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    ops = *b.config.port.ops;
-    ops.error = NULL;
-    b.config.port.ops = &ops;
-    bench_again(&b);
-    script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+    b.ops.error = NULL;
+    bench_lifecycle_refuses(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_CONNECT);
     assert_null(osb_last_error(&b.client)->port_text);
     bench_end(&b);
@@ -374,6 +372,37 @@ static void test_send_deadline(void **state)
     check_deadline(&b, osb_server_health(&b.client), 1000, 5000, 5200);
 }
 
+/* Each I/O call takes its time. */
+static void slow_port(script_port *port)
+{
+    port->now_ms += 100;
+}
+
+/* A call has its time for all of it; a stream is given it again with each byte that moves. */
+static void test_slow_sending(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.config.request_timeout_ms = 450;
+    bench_again(&b);
+    b.port.watch = slow_port;
+    b.port.send_limit = 10;
+    bench_lifecycle_answers(&b, "");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_TIMEOUT);
+    bench_end(&b);
+
+    bench_begin(&b, 1024);
+    b.config.request_timeout_ms = 450;
+    bench_again(&b);
+    b.port.watch = slow_port;
+    b.port.send_limit = 10;
+    bench_stream(&b, BENCH_INIT BENCH_DONE);
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
+    bench_end(&b);
+}
+
 /* A byte each second does not keep a request alive, but it does keep a stream alive. */
 static void dribble(bench *b, const char *answer)
 {
@@ -393,7 +422,7 @@ static void test_dribbling_request(void **state)
     (void)state;
     bench_begin(&b, 1024);
     bench_lifecycle(&b);
-    dribble(&b, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    dribble(&b, BENCH_EMPTY("200 OK"));
     assert_int_equal(osb_server_health(&b.client), OSB_E_TIMEOUT);
     assert_in_range(b.port.now_ms, 31000, 31200);
     bench_end(&b);
@@ -574,15 +603,12 @@ static void test_idle_client(void **state)
 /* A port without `wait` is for poll mode only. */
 static void test_port_without_wait(void **state)
 {
-    osb_port_ops ops;
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    ops = *b.config.port.ops;
-    ops.wait = NULL;
-    ops.error = NULL;
-    ops.unix_time = NULL;
-    b.config.port.ops = &ops;
+    b.ops.wait = NULL;
+    b.ops.error = NULL;
+    b.ops.unix_time = NULL;
     bench_again(&b);
     b.port.later_always = true;
     bench_lifecycle_answers(&b, "");
@@ -639,6 +665,7 @@ int main(void)
         cmocka_unit_test(test_connect_deadline),
         cmocka_unit_test(test_request_deadline),
         cmocka_unit_test(test_send_deadline),
+        cmocka_unit_test(test_slow_sending),
         cmocka_unit_test(test_dribbling_request),
         cmocka_unit_test(test_dribbling_stream),
         cmocka_unit_test(test_idle_deadline),

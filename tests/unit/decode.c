@@ -103,6 +103,18 @@ static void test_no_json(void **state)
     expect_id("{\"id\":\"a\"}}x{\"", "a"); /* what follows the first value does not count */
 }
 
+/* The line of a chunk's size must have one, also behind another chunk. */
+static void test_chunk_without_a_size(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "2\r\n{}\r\n\r\n\r\n");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_PROTOCOL);
+    bench_end(&b);
+}
+
 static void test_nul_in_json(void **state)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"a\0b\"}";
@@ -411,6 +423,18 @@ static void test_number_grammar(void **state)
     for (i = 0; i < sizeof bad / sizeof bad[0]; i++) number(bad[i], false);
 }
 
+/* What stands behind a number's end is none of its. */
+static void test_number_ends_where_told(void **state)
+{
+    (void)state;
+    assert_true(osb__json_is_number("1e", 1));
+    assert_true(osb__json_is_number("1.5e", 3));
+    assert_true(osb__json_is_number("1e5", 3));
+    assert_false(osb__json_is_number("1e", 2));
+    assert_false(osb__json_is_number("1.", 2));
+    assert_false(osb__json_is_number("-", 1));
+}
+
 /* 10,000 sandboxes, each with a map of ten entries, through 1 KB. */
 static void test_long_list(void **state)
 {
@@ -613,10 +637,50 @@ static void test_endpoint_headers(void **state)
     text_free(&json);
 }
 
+/* The longest name of a language that fits, and one more. */
+static void test_longest_language(void **state)
+{
+    osb_code_context context;
+    bench b;
+    (void)state;
+    assert_int_equal(OSB_LANGUAGE_SIZE, 16);
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "{\"id\":\"c-1\",\"language\":\"123456789012345\"}");
+    bench_answer(&b, "{\"id\":\"c-1\",\"language\":\"1234567890123456\"}");
+    assert_int_equal(osb_code_context_get(&b.box, "c-1", &context), OSB_OK);
+    assert_string_equal(context.language, "123456789012345");
+    assert_int_equal(osb_code_context_get(&b.box, "c-1", &context), OSB_E_BUFFER);
+    assert_string_equal(osb_last_error(&b.client)->member, "language");
+    assert_int_equal(osb_last_error(&b.client)->needed, 17);
+    bench_end(&b);
+}
+
+/* The same for an endpoint's address. */
+static void test_longest_address(void **state)
+{
+    char body[512];
+    int size;
+    (void)state;
+    for (size = OSB_ENDPOINT_SIZE - 1; size <= OSB_ENDPOINT_SIZE; size++) {
+        bool fits = size < OSB_ENDPOINT_SIZE;
+        osb_endpoint endpoint;
+        bench b;
+        bench_begin(&b, 1024);
+        sprintf(body, "{\"endpoint\":\"a.example/%0*d\"}", size - 10, 0);
+        bench_lifecycle_answers(&b, body);
+        assert_int_equal(osb_lifecycle_endpoint(&b.client, "x", 80, NULL, &endpoint),
+                         fits ? OSB_OK : OSB_E_BUFFER);
+        if (fits) assert_int_equal(strlen(endpoint.address), size);
+        else assert_int_equal(osb_last_error(&b.client)->needed, OSB_ENDPOINT_SIZE + 1);
+        bench_end(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_json),
+        cmocka_unit_test(test_chunk_without_a_size),
         cmocka_unit_test(test_nul_in_json),
         cmocka_unit_test(test_skipped),
         cmocka_unit_test(test_keys_with_escapes),
@@ -633,6 +697,7 @@ int main(void)
         cmocka_unit_test(test_decimal_members),
 #endif
         cmocka_unit_test(test_number_grammar),
+        cmocka_unit_test(test_number_ends_where_told),
         cmocka_unit_test(test_long_list),
         cmocka_unit_test(test_large_map),
         cmocka_unit_test(test_needed),
@@ -641,6 +706,8 @@ int main(void)
         cmocka_unit_test(test_control_characters),
         cmocka_unit_test(test_nameless_header),
         cmocka_unit_test(test_endpoint_headers),
+        cmocka_unit_test(test_longest_language),
+        cmocka_unit_test(test_longest_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,32 @@
-/* Runs that outlive their connections: the log is read by cursor until the command has ended. */
+/* Runs that outlive their connections: the log is read by cursor until the command has ended; which
+   failures are borne and which end the call, and what the caller then knows. */
 #include "tests/support/unit.h"
 
 #define LOG(cursor, text)                                                                          \
     "HTTP/1.1 200 OK\r\nEXECD-COMMANDS-TAIL-CURSOR: " cursor "\r\nConnection: close\r\n\r\n" text
+#define FILE_OF(text) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" text
+#define ENDED "{\"running\":false,\"exit_code\":0}"
+
+/* An execution of the command that bench_stream begins, so much of whose output is known. */
+static osb_execution known(uint64_t stdout_bytes)
+{
+    osb_execution run;
+    memset(&run, 0, sizeof run);
+    strcpy(run.id, "0a1b");
+    run.stdout_bytes = stdout_bytes;
+    return run;
+}
+
+static unsigned count_of(const bench *b, const char *what)
+{
+    const char *at = b->port.log.data;
+    unsigned n = 0;
+    while (at != NULL && (at = strstr(at, what)) != NULL) {
+        n++;
+        at += strlen(what);
+    }
+    return n;
+}
 
 /* Output in two parts, with a connection that breaks in between; the exit code comes from the state. */
 static void test_run(void **state)
@@ -16,15 +40,13 @@ static void test_run(void **state)
     handlers = recorder_handlers(&b.r);
     options.interval_ms = 100;
     bench_stream(&b, BENCH_INIT BENCH_DONE);
-    bench_execd_answers(&b, LOG("5", "hello"));
-    script_close(&b.port);
-    script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_execd(&b);
+    bench_last_answer(&b, LOG("5", "hello"));
+    bench_execd_refuses(&b);
     bench_execd_answers(&b, "{\"running\":true}");
-    bench_answer(&b, LOG("12", " world\n"));
-    script_close(&b.port);
+    bench_last_answer(&b, LOG("12", " world\n"));
     bench_execd_answers(&b, "{\"running\":false,\"exit_code\":3}");
-    bench_answer(&b, LOG("12", ""));
-    script_close(&b.port);
+    bench_last_answer(&b, LOG("12", ""));
     assert_int_equal(osb_command_run_durable(&b.box, &bench_command, &options, &handlers, &run),
                      OSB_OK);
     assert_string_equal(b.r.output[0].data, "hello world\n");
@@ -35,27 +57,316 @@ static void test_run(void **state)
     bench_end(&b);
 }
 
-#define NOT_THERE "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n"
-#define FILE_OF(text) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" text
+/* Followed by its id; without handlers; given up after so many failures one behind the other. */
+static void test_follow(void **state)
+{
+    osb_durable_options options = {0};
+    osb_execution run = known(0);
+    bench b;
+    int i;
+    (void)state;
+    bench_begin(&b, 2048);
+    run.id[0] = '\0';
+    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_E_INVALID);
+    run = known(0);
+    bench_execd(&b);
+    bench_last_answer(&b, LOG("5", "hello"));
+    bench_execd_answers(&b, "{\"running\":false,\"exit_code\":0}");
+    bench_last_answer(&b, LOG("5", ""));
+    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_OK);
+    assert_int_equal(run.stdout_bytes, 5);
+    options.retries = 3;
+    for (i = 0; i < 4; i++) bench_execd_refuses(&b);
+    assert_int_equal(osb_command_follow(&b.box, &options, NULL, &run), OSB_E_CONNECT);
+    bench_end(&b);
+}
+
+/* ---- failures ----------------------------------------------------------------------------------*/
+
+/* The server is overloaded, the connection stalls or breaks: all of that passes. */
+static void test_borne(void **state)
+{
+    static const char *const answers[] = {BENCH_EMPTY("429 T"), BENCH_EMPTY("502 B"),
+                                          BENCH_EMPTY("503 U"), BENCH_EMPTY("504 G")};
+    osb_execution run = known(0);
+    osb_handlers handlers;
+    bench b;
+    size_t i;
+    (void)state;
+    bench_begin(&b, 2048);
+    b.config.connect_timeout_ms = 1000;
+    bench_again(&b);
+    handlers = recorder_handlers(&b.r);
+    bench_execd(&b);
+    for (i = 0; i < sizeof answers / sizeof answers[0]; i++) bench_answer(&b, answers[i]);
+    script_request(&b.port);
+    script_close(&b.port);
+    script_add(&b.port, SCRIPT_STALL, "execd.example", 13, 44772);
+    bench_execd(&b);
+    bench_last_answer(&b, LOG("2", "ok"));
+    bench_execd_answers(&b, ENDED);
+    bench_last_answer(&b, LOG("2", ""));
+    assert_int_equal(osb_command_follow(&b.box, NULL, &handlers, &run), OSB_OK);
+    assert_string_equal(b.r.output[0].data, "ok");
+    assert_true(run.ended);
+    assert_int_equal(count_of(&b, "GET /command/0a1b/logs"), 7);
+    bench_end(&b);
+}
+
+/* Output that comes counts as progress: failures are counted in a row only. */
+static void test_failures_in_a_row(void **state)
+{
+    osb_durable_options options = {0};
+    osb_execution run = known(0);
+    bench b;
+    int i;
+    (void)state;
+    options.retries = 1;
+    bench_begin(&b, 2048);
+    bench_execd(&b);
+    for (i = 0; i < 2; i++) {
+        bench_answer(&b, BENCH_EMPTY("503 U"));
+        bench_last_answer(&b, i == 0 ? LOG("1", "a") : LOG("2", "b"));
+        bench_execd_answers(&b, i == 0 ? "{\"running\":true}" : ENDED);
+    }
+    bench_last_answer(&b, LOG("2", ""));
+    assert_int_equal(osb_command_follow(&b.box, &options, NULL, &run), OSB_OK);
+    assert_int_equal(run.stdout_bytes, 2);
+    assert_true(run.exit_code.set);
+    bench_end(&b);
+}
+
+/* A command that execd does not know yet may appear: it is asked for again, soon. */
+static void test_not_known_yet(void **state)
+{
+    osb_execution run = known(0);
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, BENCH_EMPTY("404 N"));
+    bench_answer(&b, BENCH_EMPTY("400 B"));
+    bench_last_answer(&b, LOG("2", "ok"));
+    bench_execd_answers(&b, ENDED);
+    bench_last_answer(&b, LOG("2", ""));
+    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_OK);
+    assert_int_equal(run.stdout_bytes, 2);
+    assert_true(b.port.now_ms < 1000 + 500);
+    bench_end(&b);
+}
+
+/* What asking again does not mend ends the call; the caller keeps where to go on from. */
+static void test_not_borne(void **state)
+{
+    static const struct {
+        const char *answer;
+        osb_status status;
+    } cases[] = {{BENCH_EMPTY("404 N"), OSB_E_NOT_FOUND},
+                 {BENCH_EMPTY("400 B"), OSB_E_API},
+                 {BENCH_EMPTY("401 U"), OSB_E_AUTH},
+                 {BENCH_EMPTY("500 E"), OSB_E_API},
+                 {"HTTP/9.9 what\r\n\r\n", OSB_E_PROTOCOL}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_execution run = known(0);
+        bench b;
+        bench_begin(&b, 2048);
+        bench_execd(&b);
+        bench_last_answer(&b, LOG("5", "hello"));
+        bench_execd_answers(&b, cases[i].answer);
+        assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), cases[i].status);
+        assert_int_equal(run.stdout_bytes, 5);
+        assert_false(run.ended);
+        bench_end(&b);
+    }
+}
+
+/* The stream that starts the command breaks: that does harm only before its id has come. */
+static void test_start_breaks(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_stream(&b, BENCH_INIT);
+    bench_execd(&b);
+    bench_last_answer(&b, LOG("2", "ok"));
+    bench_execd_answers(&b, ENDED);
+    bench_last_answer(&b, LOG("2", ""));
+    assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, NULL, &run), OSB_OK);
+    assert_string_equal(run.id, "0a1b");
+    assert_int_equal(run.stdout_bytes, 2);
+    bench_end(&b);
+
+    bench_begin(&b, 2048);
+    bench_stream(&b, "");
+    assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, NULL, &run),
+                     OSB_E_TRUNCATED);
+    assert_string_equal(run.id, "");
+    bench_end(&b);
+
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, BENCH_EMPTY("400 B"));
+    assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, NULL, &run), OSB_E_API);
+    bench_end(&b);
+}
+
+/* The same where the connection breaks in bad order, or says no more. */
+static void test_start_stalls(void **state)
+{
+    int stalls;
+    (void)state;
+    for (stalls = 0; stalls < 2; stalls++) {
+        osb_execution run;
+        bench b;
+        bench_begin(&b, 2048);
+        b.config.idle_timeout_ms = 2000;
+        bench_again(&b);
+        bench_execd_answers(&b, BENCH_STREAM);
+        script_reply(&b.port, BENCH_INIT);
+        if (stalls) script_pause(&b.port, 3000);
+        else script_reset(&b.port);
+        bench_execd(&b);
+        bench_last_answer(&b, LOG("2", "ok"));
+        bench_execd_answers(&b, ENDED);
+        bench_last_answer(&b, LOG("2", ""));
+        assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, NULL, &run), OSB_OK);
+        assert_int_equal(run.stdout_bytes, 2);
+        bench_end(&b);
+    }
+}
+
+/* Timed out: killed, and not before its time was up. */
+static void test_timed_out(void **state)
+{
+    static const struct {
+        const char *ended;
+        uint32_t timeout_ms, ran_ms;
+        bool timed_out;
+    } cases[] = {{"{\"running\":false,\"exit_code\":-1}", 5000, 6000, true},
+                 {"{\"running\":false,\"exit_code\":-1}", 5000, 100, false},
+                 {"{\"running\":false,\"exit_code\":-1}", 0, 6000, false},
+                 {"{\"running\":false,\"exit_code\":3}", 5000, 6000, false},
+                 {"{\"running\":false}", 5000, 6000, false}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_command command = bench_command;
+        osb_execution run;
+        bench b;
+        command.timeout_ms = cases[i].timeout_ms;
+        bench_begin(&b, 2048);
+        bench_execd_answers(&b, BENCH_STREAM);
+        script_reply(&b.port, BENCH_INIT);
+        script_pause(&b.port, cases[i].ran_ms);
+        script_reply(&b.port, BENCH_DONE);
+        script_close(&b.port);
+        bench_execd(&b);
+        bench_last_answer(&b, LOG("0", ""));
+        bench_execd_answers(&b, cases[i].ended);
+        bench_last_answer(&b, LOG("0", ""));
+        assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, NULL, &run), OSB_OK);
+        assert_true(run.ended);
+        assert_int_equal(run.timed_out, cases[i].timed_out);
+        bench_end(&b);
+    }
+}
+
+/* ---- stopped by the caller ---------------------------------------------------------------------*/
+
+static int stop_output(void *user, osb_stream stream, const char *data, size_t size)
+{
+    (void)stream, (void)data;
+    *(size_t *)user += size;
+    return 1;
+}
+
+/* A stop interrupts the command, unless it shall go on, or was only followed. */
+static void test_stop_output(void **state)
+{
+    int keep_running;
+    (void)state;
+    for (keep_running = 0; keep_running < 2; keep_running++) {
+        osb_command command = bench_command;
+        osb_handlers handlers = {0};
+        osb_execution run;
+        size_t seen = 0;
+        bench b;
+        command.keep_running = keep_running != 0;
+        handlers.user = &seen;
+        handlers.on_output = stop_output;
+        bench_begin(&b, 2048);
+        bench_stream(&b, BENCH_INIT BENCH_DONE);
+        bench_execd(&b);
+        bench_answer(&b, LOG("5", "hello"));
+        if (!keep_running) bench_execd_answers(&b, "");
+        assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, &handlers, &run),
+                         OSB_E_CANCELLED);
+        assert_int_equal(seen, 5);
+        assert_int_equal(run.stdout_bytes, 5);
+        assert_int_equal(count_of(&b, "DELETE /command?id=0a1b"), !keep_running);
+        bench_end(&b);
+    }
+}
+
+static void test_stop_init(void **state)
+{
+    int keep_running;
+    (void)state;
+    for (keep_running = 0; keep_running < 2; keep_running++) {
+        osb_command command = bench_command;
+        osb_handlers handlers;
+        osb_execution run;
+        bench b;
+        command.keep_running = keep_running != 0;
+        bench_begin(&b, 2048);
+        handlers = recorder_handlers(&b.r);
+        b.r.cancel_on = "init";
+        bench_stream(&b, BENCH_INIT BENCH_DONE);
+        if (!keep_running) bench_execd_answers(&b, "");
+        assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, &handlers, &run),
+                         OSB_E_CANCELLED);
+        assert_string_equal(run.id, "0a1b");
+        assert_int_equal(count_of(&b, "DELETE /command?id=0a1b"), !keep_running);
+        bench_end(&b);
+    }
+}
+
+static void test_stop_following(void **state)
+{
+    osb_execution run = known(0);
+    osb_handlers handlers = {0};
+    size_t seen = 0;
+    bench b;
+    (void)state;
+    handlers.user = &seen;
+    handlers.on_output = stop_output;
+    bench_begin(&b, 2048);
+    bench_execd(&b);
+    bench_answer(&b, LOG("5", "hello"));
+    assert_int_equal(osb_command_follow(&b.box, NULL, &handlers, &run), OSB_E_CANCELLED);
+    assert_int_equal(run.stdout_bytes, 5);
+    assert_int_equal(count_of(&b, "DELETE"), 0);
+    bench_end(&b);
+}
+
+/* ---- recovered ---------------------------------------------------------------------------------*/
 
 /* Recovered: its state first, then stdout and stderr apart, from the files that execd keeps, wherever
    these are. */
 static void test_recover(void **state)
 {
     osb_handlers handlers;
-    osb_execution run;
+    osb_execution run = known(0);
     bench b;
     (void)state;
-    memset(&run, 0, sizeof run);
-    strcpy(run.id, "0a1b");
     bench_begin(&b, 2048);
     handlers = recorder_handlers(&b.r);
     bench_execd_answers(&b, "{\"running\":false,\"exit_code\":-1}");
-    bench_answer(&b, NOT_THERE);
-    bench_answer(&b, FILE_OF("out"));
-    script_close(&b.port);
-    bench_execd_answers(&b, FILE_OF("err"));
-    script_close(&b.port);
+    bench_answer(&b, BENCH_EMPTY("404 None"));
+    bench_last_answer(&b, FILE_OF("out"));
+    bench_execd(&b);
+    bench_last_answer(&b, FILE_OF("err"));
     assert_int_equal(osb_command_recover(&b.box, NULL, &handlers, &run), OSB_OK);
     assert_string_equal(b.r.output[0].data, "out");
     assert_string_equal(b.r.output[1].data, "err");
@@ -65,46 +376,121 @@ static void test_recover(void **state)
     bench_end(&b);
 }
 
-/* Followed by its id; without handlers; given up after so many failures one behind the other. */
-static void test_follow(void **state)
+/* The rest behind what is known, once the command has ended; it is captured only. */
+static void test_recover_rest(void **state)
 {
-    osb_durable_options options = {0};
-    osb_execution run;
+    osb_execution run = known(3);
+    osb_handlers handlers = {0};
+    osb_capture out = {0};
+    char memory[16];
     bench b;
-    int i;
     (void)state;
-    memset(&run, 0, sizeof run);
+    out.data = memory;
+    out.size = sizeof memory;
+    handlers.capture_stdout = &out;
     bench_begin(&b, 2048);
-    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_E_INVALID);
-    strcpy(run.id, "0a1b");
-    bench_execd_answers(&b, LOG("5", "hello"));
-    script_close(&b.port);
-    bench_execd_answers(&b, "{\"running\":false,\"exit_code\":0}");
-    bench_answer(&b, LOG("5", ""));
-    script_close(&b.port);
-    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_OK);
-    assert_int_equal(run.stdout_bytes, 5);
-    options.retries = 3;
-    for (i = 0; i < 4; i++) script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
-    assert_int_equal(osb_command_follow(&b.box, &options, NULL, &run), OSB_E_CONNECT);
+    bench_execd_answers(&b, "{\"running\":true}");
+    bench_answer(&b, ENDED);
+    bench_answer(&b, "HTTP/1.1 206 P\r\nContent-Range: bytes 3-5/6\r\n"
+                     "Content-Length: 3\r\n\r\ndef");
+    bench_last_answer(&b, FILE_OF(""));
+    assert_int_equal(osb_command_recover(&b.box, NULL, &handlers, &run), OSB_OK);
+    assert_int_equal(run.stdout_bytes, 6);
+    assert_int_equal(out.length, 3);
+    assert_memory_equal(memory, "def", 3);
+    assert_int_equal(count_of(&b, "Range: bytes=3-"), 1);
     bench_end(&b);
 }
 
-/* A handler's stop interrupts the command. */
-static void test_stopped(void **state)
+/* Nothing was missing: the server has no such range. */
+static void test_recover_nothing(void **state)
 {
+    osb_execution run = known(6);
+    bench b;
+    (void)state;
+    run.stderr_bytes = 2;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, ENDED);
+    bench_answer(&b, BENCH_EMPTY("416 R"));
+    bench_answer(&b, BENCH_EMPTY("416 R"));
+    assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_OK);
+    assert_true(run.ended);
+    assert_int_equal(run.stdout_bytes, 6);
+    assert_int_equal(run.stderr_bytes, 2);
+    bench_end(&b);
+}
+
+/* A server that sends the whole file would make the output come twice. */
+static void test_recover_ignored_range(void **state)
+{
+    osb_execution run = known(3);
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, ENDED);
+    bench_answer(&b, FILE_OF("abcdef"));
+    assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_E_PROTOCOL);
+    assert_string_equal(osb_last_error(&b.client)->message.data, "the server ignored the range");
+    assert_int_equal(run.stdout_bytes, 3);
+    bench_end(&b);
+}
+
+/* The files are nowhere: the outcome is known nevertheless. */
+static void test_recover_no_files(void **state)
+{
+    osb_execution run = known(3);
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, "{\"running\":false,\"exit_code\":4}");
+    bench_answer(&b, BENCH_EMPTY("404 N"));
+    bench_answer(&b, BENCH_EMPTY("404 N"));
+    assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_E_NOT_FOUND);
+    assert_int_equal(run.exit_code.value, 4);
+    assert_int_equal(count_of(&b, "TMPDIR"), 1);
+    assert_int_equal(count_of(&b, "tmp"), 1);
+    bench_end(&b);
+}
+
+/* A connection that breaks between a file's bytes: the rest is asked for. */
+static void test_recover_broken(void **state)
+{
+    osb_execution run = known(0);
     osb_handlers handlers;
-    osb_execution run;
     bench b;
     (void)state;
     bench_begin(&b, 2048);
     handlers = recorder_handlers(&b.r);
-    b.r.cancel_on = "init";
-    bench_stream(&b, BENCH_INIT BENCH_DONE);
-    bench_execd_answers(&b, "");
-    assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, &handlers, &run),
-                     OSB_E_CANCELLED);
-    assert_non_null(strstr(b.port.log.data, "DELETE /command?id=0a1b HTTP/1.1\r\n"));
+    bench_execd_answers(&b, ENDED);
+    bench_answer(&b, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+    script_close(&b.port);
+    bench_execd_answers(&b, "HTTP/1.1 206 P\r\nContent-Range: bytes 3-5/6\r\n"
+                            "Content-Length: 3\r\n\r\ndef");
+    bench_last_answer(&b, FILE_OF(""));
+    assert_int_equal(osb_command_recover(&b.box, NULL, &handlers, &run), OSB_OK);
+    assert_string_equal(b.r.output[0].data, "abcdef");
+    bench_end(&b);
+}
+
+/* ---- refused -----------------------------------------------------------------------------------*/
+
+static void test_refused(void **state)
+{
+    static const char *const argv[] = {"x", NULL};
+    osb_command command = bench_command;
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    command.argv = argv;
+    assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, NULL, &run), OSB_E_INVALID);
+    command.command = NULL;
+    command.argv = NULL;
+    assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, NULL, &run), OSB_E_INVALID);
+    run = known(0);
+    strcpy(run.id, "..");
+    assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_E_INVALID);
+    assert_string_equal(osb_last_error(&b.client)->message.data, "no id");
     bench_end(&b);
 }
 
@@ -112,9 +498,24 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run),
-        cmocka_unit_test(test_recover),
         cmocka_unit_test(test_follow),
-        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_borne),
+        cmocka_unit_test(test_failures_in_a_row),
+        cmocka_unit_test(test_not_known_yet),
+        cmocka_unit_test(test_not_borne),
+        cmocka_unit_test(test_start_breaks),
+        cmocka_unit_test(test_start_stalls),
+        cmocka_unit_test(test_timed_out),
+        cmocka_unit_test(test_stop_output),
+        cmocka_unit_test(test_stop_init),
+        cmocka_unit_test(test_stop_following),
+        cmocka_unit_test(test_recover),
+        cmocka_unit_test(test_recover_rest),
+        cmocka_unit_test(test_recover_nothing),
+        cmocka_unit_test(test_recover_ignored_range),
+        cmocka_unit_test(test_recover_no_files),
+        cmocka_unit_test(test_recover_broken),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

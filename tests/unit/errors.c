@@ -40,7 +40,7 @@ static void test_lines_and_causes(void **state)
     assert_int_equal(osb_server_health(&b.client), OSB_E_API);
     expect_line(&b, "GET /health at api.example:8080: refused by the server: HTTP 500: a b c");
     ready.timeout_ms = 1;
-    bench_answer(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
+    bench_answer(&b, BENCH_EMPTY("500 E"));
     assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_E_NOT_READY);
     expect_line(&b, "GET /sandboxes/{id} at api.example:8080: not ready in time: refused by "
                     "the server: HTTP 500");
@@ -52,7 +52,7 @@ static void test_no_error(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle_answers(&b, "HTTP/1.1 500 E\r\nContent-Length: 0\r\n\r\n");
+    bench_lifecycle_answers(&b, BENCH_EMPTY("500 E"));
     bench_answer(&b, "");
     assert_int_equal(osb_server_health(&b.client), OSB_E_API);
     assert_int_equal(osb_last_error(&b.client)->http_status, 500);
@@ -82,6 +82,45 @@ static void test_status_texts(void **state)
     assert_int_equal(count, 22);
 }
 
+/* The hint at the server's proxy is for addresses out of reach, not for certificates. */
+static void test_hint(void **state)
+{
+    int https;
+    (void)state;
+    for (https = 0; https < 2; https++) {
+        char text[300];
+        bench b;
+        bench_begin(&b, 1024);
+        b.box.execd.https = https != 0;
+        bench_execd_refuses(&b);
+        b.port.steps[0].tls = https != 0;
+        assert_int_equal(osb_ping(&b.box), OSB_E_CONNECT);
+        osb_error_text(&b.client, text, sizeof text);
+        assert_non_null(strstr(text, "scripted failure"));
+        assert_true((strstr(text, "use_server_proxy") == NULL) == (https != 0));
+        bench_end(&b);
+    }
+}
+
+/* Only a stream's silence is called that. */
+static void test_silence_in_an_answer(void **state)
+{
+    char line[256];
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{");
+    bench_execd_answers(&b, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" BENCH_INIT);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_TIMEOUT);
+    osb_error_text(&b.client, line, sizeof line);
+    assert_non_null(strstr(line, "while waiting for the answer"));
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_E_TIMEOUT);
+    osb_error_text(&b.client, line, sizeof line);
+    assert_non_null(strstr(line, "silence on the stream"));
+    bench_end(&b);
+}
+
 /* Nothing of one error is left in the next one. */
 static void test_errors_do_not_mix(void **state)
 {
@@ -92,7 +131,7 @@ static void test_errors_do_not_mix(void **state)
     bench_lifecycle_answers(
         &b, "HTTP/1.1 503 E\r\nRetry-After: 9\r\nX-Request-ID: a\r\nContent-Length: 24\r\n\r\n"
             "{\"code\":\"A\",\"message\":1.}");
-    script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+    bench_lifecycle_refuses(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_API);
     b.port.now_ms += 60000;
     assert_int_equal(osb_server_health(&b.client), OSB_E_CONNECT);
@@ -197,21 +236,17 @@ static void test_long_port_text(void **state)
     (void)state;
     for (size = 0; size < 500; size += 29) {
         osb_create_options o = plain_create();
-        osb_port_ops ops;
         bench b;
         bench_begin(&b, 1024);
-        ops = *b.config.port.ops;
-        ops.error = explain_at_length;
+        b.ops.error = explain_at_length;
         b.port.watch_user = text;
-        b.config.port.ops = &ops;
-        bench_again(&b);
         memset(text, 'e', size);
         text[size] = '\0';
         o.ready.timeout_ms = 1;
         bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
         script_close(&b.port);
-        script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
-        script_add(&b.port, SCRIPT_REFUSE, "api.example", 11, 8080);
+        bench_lifecycle_refuses(&b);
+        bench_lifecycle_refuses(&b);
         assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_NOT_READY);
         assert_int_equal(osb_last_error(&b.client)->cause, OSB_E_CONNECT);
         assert_int_equal(osb_last_error(&b.client)->port_code, 7);
@@ -249,6 +284,41 @@ static void test_long_text_and_kill(void **state)
         text_free(&answer);
         bench_end(&b);
     }
+}
+
+static struct {
+    unsigned char memory[1024];
+    char text[600]; /* too long to be kept */
+} beside;
+
+static const char *text_beside(void *ctx, int32_t *code)
+{
+    (void)ctx;
+    *code = 7;
+    return beside.text;
+}
+
+/* It is the port's, and stays where it is while the client makes room for its own texts. */
+static void test_port_text_behind_the_memory(void **state)
+{
+    osb_create_options options = {0};
+    bench b;
+    (void)state;
+    memset(beside.text, 'e', sizeof beside.text - 1);
+    bench_begin(&b, 1024);
+    b.ops.error = text_beside;
+    b.config.memory = beside.memory;
+    b.config.memory_size = sizeof beside.memory;
+    bench_again(&b);
+    options.image = "a";
+    options.ready.timeout_ms = 1;
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+    script_close(&b.port);
+    bench_lifecycle_refuses(&b);
+    bench_lifecycle_refuses(&b);
+    assert_int_equal(osb_sandbox_create(&b.client, &options, &b.box), OSB_E_NOT_READY);
+    assert_ptr_equal(osb_last_error(&b.client)->port_text, beside.text);
+    bench_end(&b);
 }
 
 /* The same with the interrupt that follows a cancelled run: here it is the handler's end. */
@@ -348,6 +418,30 @@ static void test_two_long_messages(void **state)
         }
 }
 
+/* What is kept of a message that is too large leaves room for what follows it, also beside another
+   text that is kept. */
+static void test_room_behind_a_cut_message(void **state)
+{
+    char answer[4096];
+    const osb_error *e;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    sprintf(answer,
+            "HTTP/1.1 500 E\r\nX-Request-ID: %0100d\r\nConnection: close\r\n\r\n"
+            "{\"message\":\"%02000d\",\"code\":\"%0100d\"}",
+            0, 0, 0);
+    bench_lifecycle_answers(&b, answer);
+    script_close(&b.port);
+    assert_int_equal(osb_server_health(&b.client), OSB_E_API);
+    e = osb_last_error(&b.client);
+    assert_int_equal(e->request_id.size, 100);
+    assert_true(e->message_cut);
+    assert_in_range(e->message.size, 400, (1024 - 100) / 2 - 1);
+    assert_int_equal(e->code.size, 100);
+    bench_end(&b);
+}
+
 /* ---- the client's own checks -----------------------------------------------------------------*/
 
 static void test_init(void **state)
@@ -427,7 +521,7 @@ static void test_renew(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle_answers(&b, "HTTP/1.1 404 E\r\nContent-Length: 0\r\n\r\n");
+    bench_lifecycle_answers(&b, BENCH_EMPTY("404 E"));
     assert_int_equal(osb_lifecycle_renew(&b.client, "7f", 60, &until), OSB_E_NOT_FOUND);
     assert_string_equal(osb_last_error(&b.client)->operation, "GET /sandboxes/{id}");
     assert_null(until.data);
@@ -519,14 +613,18 @@ int main(void)
         cmocka_unit_test(test_lines_and_causes),
         cmocka_unit_test(test_no_error),
         cmocka_unit_test(test_status_texts),
+        cmocka_unit_test(test_hint),
+        cmocka_unit_test(test_silence_in_an_answer),
         cmocka_unit_test(test_errors_do_not_mix),
         cmocka_unit_test(test_kill_after_failed_create),
         cmocka_unit_test(test_kill_fails),
         cmocka_unit_test(test_long_port_text),
         cmocka_unit_test(test_long_text_and_kill),
+        cmocka_unit_test(test_port_text_behind_the_memory),
         cmocka_unit_test(test_interrupt_after_cancel),
         cmocka_unit_test(test_error_body_of_4_kb),
         cmocka_unit_test(test_two_long_messages),
+        cmocka_unit_test(test_room_behind_a_cut_message),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_id_in_the_buffer),

@@ -136,6 +136,45 @@ static void test_timed_out(void **state)
     }
 }
 
+/* A command whose time is up within the millisecond in which it began. */
+static void test_killed_at_once(void **state)
+{
+    osb_command command = bench_command;
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    command.timeout_ms = 5;
+    bench_stream(&b, BENCH_INIT
+                 "{\"type\":\"error\",\"timestamp\":100,\"error\":{\"ename\":\"CommandExecError\","
+                 "\"evalue\":\"-1\",\"traceback\":[]}}\n\n");
+    assert_int_equal(osb_command_run(&b.box, &command, NULL, &run), OSB_OK);
+    assert_int_equal(run.exit_code.value, -1);
+    assert_true(run.timed_out);
+    bench_end(&b);
+}
+
+/* Only a session's run that was given a time can have used it up. */
+static void test_session_without_a_time(void **state)
+{
+    static const char failure[] =
+        "{\"code\":\"RUNTIME_ERROR\",\"message\":\"error running in session. timeout after 1s\"}";
+    osb_session_command command = {"x", NULL, 0};
+    (void)state;
+    for (; command.timeout_ms <= 1000; command.timeout_ms += 1000) {
+        osb_execution run;
+        bench b;
+        bench_begin(&b, 1024);
+        bench_execd_answers(&b, BENCH_STREAM);
+        script_reply(&b.port, BENCH_INIT);
+        script_reply(&b.port, failure);
+        script_close(&b.port);
+        assert_int_equal(osb_session_run(&b.box, "5e01", &command, NULL, &run), OSB_E_STREAM);
+        assert_int_equal(run.timed_out, command.timeout_ms > 0);
+        bench_end(&b);
+    }
+}
+
 static void test_long_id(void **state)
 {
     char stream[4096];
@@ -347,14 +386,60 @@ static void test_odd_failures(void **state)
     bench_end(&b);
 }
 
+/* ---- behind a stream's last event ------------------------------------------------------------*/
+
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+/* What is wrong there changes nothing about the outcome. */
+static void test_nonsense_behind_the_end(void **state)
+{
+    static char stream[512];
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    sprintf(stream, CHUNKED "%x\r\n%s\r\nzz\r\n", (unsigned)strlen(BENCH_INIT BENCH_DONE),
+            BENCH_INIT BENCH_DONE);
+    bench_execd_answers(&b, stream);
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
+    assert_true(run.ended);
+    bench_end(&b);
+}
+
+/* A server that goes on all the same is listened to for eight more receives. The last event ends
+   with its "}". */
+static void test_goes_on_behind_the_end(void **state)
+{
+    osb_execution run;
+    size_t ended_at;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    ended_at = strlen(BENCH_STREAM BENCH_INIT BENCH_DONE) - strlen("\n\n");
+    script_reply_times(&b.port, "\n", 1000);
+    b.port.cut = CUT_BYTES;
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
+    assert_int_equal(b.port.received, ended_at + 8);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_lines),       cmocka_unit_test(test_malformed_lines),
-        cmocka_unit_test(test_exit_codes),       cmocka_unit_test(test_timed_out),
-        cmocka_unit_test(test_long_id),          cmocka_unit_test(test_what_is_interrupted),
-        cmocka_unit_test(test_one_handler_each), cmocka_unit_test(test_raw_results),
+        cmocka_unit_test(test_data_lines),
+        cmocka_unit_test(test_malformed_lines),
+        cmocka_unit_test(test_exit_codes),
+        cmocka_unit_test(test_timed_out),
+        cmocka_unit_test(test_killed_at_once),
+        cmocka_unit_test(test_session_without_a_time),
+        cmocka_unit_test(test_long_id),
+        cmocka_unit_test(test_what_is_interrupted),
+        cmocka_unit_test(test_one_handler_each),
+        cmocka_unit_test(test_raw_results),
         cmocka_unit_test(test_odd_failures),
+        cmocka_unit_test(test_nonsense_behind_the_end),
+        cmocka_unit_test(test_goes_on_behind_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,42 +4,14 @@
 
 /* ---- uploads -----------------------------------------------------------------------------------*/
 
-/* A source that gives `size` letters, `most` at once; before each of them it says "not now". */
-typedef struct source {
-    size_t size, at, most;
-    bool later, told, stuck;
-    int fails_with; /* at its end */
-    unsigned rewound;
-} source;
-
-static int read_source(void *user, void *data, size_t size)
-{
-    source *s = (source *)user;
-    size_t n = s->size - s->at, i;
-    s->told = s->later && !s->told;
-    if (s->told) return OSB_IO_WANT_READ;
-    if (n == 0) return s->fails_with;
-    if (n > s->most) n = s->most;
-    if (n > size) n = size;
-    for (i = 0; i < n; i++) ((char *)data)[i] = (char)('a' + (s->at + i) % 26);
-    s->at += n;
-    return (int)n;
-}
-
-static int rewind_source(void *user)
-{
-    source *s = (source *)user;
-    s->rewound++;
-    s->at = 0;
-    return s->stuck;
-}
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
 static osb_upload upload_from(source *s, const char *path)
 {
     osb_upload u = {0};
     u.path = path;
-    u.read_body = read_source;
-    u.rewind_body = rewind_source;
+    u.read_body = source_read;
+    u.rewind_body = source_rewind;
     u.user = s;
     u.body_size = s->size;
     return u;
@@ -161,14 +133,10 @@ static void test_large_file(void **state)
 static void test_poor_boundary(void **state)
 {
     static const char *const data[] = {"hello"};
-    osb_port_ops ops;
     bench b;
     (void)state;
     bench_begin(&b, 2048);
-    ops = *b.config.port.ops;
-    ops.random = NULL;
-    b.config.port.ops = &ops;
-    bench_again(&b);
+    b.ops.random = NULL;
     bench_execd_answers(&b, "");
     assert_int_equal(osb_file_write(&b.box, "/a", "hello", 5), OSB_OK);
     check_body(&b, json_a, data, 1);
@@ -179,14 +147,10 @@ static void test_poor_boundary(void **state)
 static void test_boundary(void **state)
 {
     static const char *const data[] = {"hello"};
-    osb_port_ops ops;
     bench b;
     (void)state;
     bench_begin(&b, 2048);
-    ops = *b.config.port.ops;
-    ops.random = give_random;
-    b.config.port.ops = &ops;
-    bench_again(&b);
+    b.ops.random = give_random;
     bench_execd_answers(&b, "");
     assert_int_equal(osb_file_write(&b.box, "/a", "hello", 5), OSB_OK);
     assert_non_null(strstr(b.port.log.data, "boundary=osb-----ABABABABABABABAB\r\n"));
@@ -202,10 +166,10 @@ static void test_sources(void **state)
     unsigned turn;
     (void)state;
     for (turn = 0; turn < 16; turn++) {
-        source s = {10, 0, 1 + turn % 4, false, false, false, 0, 0};
+        source s = source_of(LETTERS, 10, 1 + turn % 4);
         osb_upload files[2];
         bench b;
-        s.later = turn % 2 != 0;
+        s.later = turn % 2;
         files[0] = upload_from(&s, "/a");
         files[0].body_size_unknown = turn / 2 % 2 != 0;
         memset(&files[1], 0, sizeof files[1]);
@@ -222,14 +186,6 @@ static void test_sources(void **state)
     }
 }
 
-/* A source that has less than it says, fails, or claims to have given more than was asked for. */
-static int read_too_much(void *user, void *data, size_t size)
-{
-    (void)user;
-    (void)data;
-    return (int)size + 1;
-}
-
 static void expect_broken(osb_upload *files, size_t count, osb_status status)
 {
     bench b;
@@ -243,10 +199,49 @@ static void expect_broken(osb_upload *files, size_t count, osb_status status)
     bench_end(&b);
 }
 
+typedef struct greedy_source {
+    const unsigned char *end; /* of the client's memory */
+    size_t left;
+} greedy_source;
+
+/* Fills all the room that it is given. */
+static int read_greedily(void *user, void *data, size_t size)
+{
+    greedy_source *s = (greedy_source *)user;
+    size_t n = size < s->left ? size : s->left;
+    assert_true(size <= (size_t)(s->end - (unsigned char *)data));
+    memset(data, 'f', n);
+    s->left -= n;
+    return (int)n;
+}
+
+/* An upload keeps its place in the client's memory, and a source gets only what is left of it. */
+static void test_room_of_a_source(void **state)
+{
+    int chunked;
+    (void)state;
+    for (chunked = 0; chunked < 2; chunked++) {
+        osb_upload file = {0};
+        greedy_source s = {NULL, 5000};
+        bench b;
+        bench_begin(&b, 1024);
+        s.end = b.memory + 1024;
+        file.path = "/a";
+        file.user = &s;
+        file.read_body = read_greedily;
+        file.body_size = 5000;
+        file.body_size_unknown = chunked != 0;
+        bench_execd_answers(&b, "");
+        assert_int_equal(osb_file_upload(&b.box, &file, 1, false), OSB_OK);
+        assert_int_equal(s.left, 0);
+        bench_end(&b);
+    }
+}
+
+/* A source that has less than it says, fails, or claims to have given more than was asked for. */
 static void test_bad_sources(void **state)
 {
-    source s = {10, 0, 100, false, false, false, 0, 0},
-           endless = {10, 0, 3, false, false, false, 0, 0};
+    source s = source_of(LETTERS, 10, 100), endless = source_of(LETTERS, 10, 3);
     osb_upload files[2];
     (void)state;
     files[0] = upload_from(&s, "/a");
@@ -255,7 +250,7 @@ static void test_bad_sources(void **state)
     s.at = 0;
     s.fails_with = OSB_IO_FAILED;
     expect_broken(files, 1, OSB_E_CANCELLED);
-    files[0].read_body = read_too_much;
+    files[0].read_body = source_read_too_much;
     expect_broken(files, 1, OSB_E_CANCELLED);
 
     s.at = 0; /* the same where the body goes in chunks, since another file's size is unknown */
@@ -284,7 +279,7 @@ static void test_no_room(void **state)
 
 static void test_refused_uploads(void **state)
 {
-    source s = {10, 0, 100, false, false, false, 0, 0};
+    source s = source_of(LETTERS, 10, 100);
     osb_upload files[2];
     bench b;
     (void)state;
@@ -326,7 +321,7 @@ static osb_status repeat(osb_upload *files, size_t count, bool again)
 
 static void test_repeated(void **state)
 {
-    source s[2] = {{10, 0, 3, false, false, false, 0, 0}, {10, 0, 3, false, false, false, 0, 0}};
+    source s[2] = {source_of(LETTERS, 10, 3), source_of(LETTERS, 10, 3)};
     osb_upload files[3];
     (void)state;
     files[0] = upload_from(&s[0], "/a");
@@ -352,7 +347,7 @@ static void test_repeated(void **state)
 static void test_unsent(void **state)
 {
     static const char *const data[] = {"abcdefghij", "abcdefghij"};
-    source s = {10, 0, 3, false, false, false, 0, 0};
+    source s = source_of(LETTERS, 10, 3);
     osb_upload files[2];
     bench b;
     (void)state;
@@ -371,7 +366,7 @@ static void test_unsent(void **state)
 
 static void expect_verified(const char *first, const char *second, osb_status status)
 {
-    source s = {10, 0, 3, false, false, false, 0, 0};
+    source s = source_of(LETTERS, 10, 3);
     osb_upload files[2];
     bench b;
     files[0] = upload_from(&s, "/a");
@@ -399,7 +394,7 @@ static void test_verify(void **state)
                     "{\"/b\":{\"path\":\"/b\",\"size\":6}}", OSB_E_VERIFY);
     expect_verified("{\"/a\":{\"path\":\"/a\",\"size\":9}}", NULL, OSB_E_VERIFY);
     expect_verified("{}", NULL, OSB_E_VERIFY);
-    expect_verified("HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n", NULL, OSB_E_NOT_FOUND);
+    expect_verified(BENCH_EMPTY("404 None"), NULL, OSB_E_NOT_FOUND);
 }
 
 /* ---- reads -------------------------------------------------------------------------------------*/
@@ -441,7 +436,7 @@ static void test_resumed(void **state)
     bench_execd_answers(&b, PARTIAL("7") "de");
     script_pause(&b.port, 6000);
     script_reply(&b.port, "x");
-    script_add(&b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_execd_refuses(&b);
     bench_execd_answers(&b, PARTIAL("5") "fghij");
     assert_int_equal(read_with(&b, &options, "abcdefghij"), OSB_OK);
     assert_non_null(strstr(b.port.log.data, "Range: bytes=3-\r\n"));
@@ -482,7 +477,7 @@ static void test_not_resumed(void **state)
     bench_begin(&b, 1024);
     bench_execd_answers(&b, TEN "abc");
     script_close(&b.port);
-    bench_execd_answers(&b, "HTTP/1.1 416 Range\r\nContent-Length: 0\r\n\r\n");
+    bench_execd_answers(&b, BENCH_EMPTY("416 Range"));
     assert_int_equal(read_with(&b, &options, "abc"), OSB_E_API);
     bench_end(&b);
 }
@@ -495,7 +490,7 @@ static void test_ranges(void **state)
     bench_begin(&b, 1024);
     bench_execd_answers(&b, PARTIAL("4") "abcd");
     bench_answer(&b, PARTIAL("6") "efghij");
-    bench_answer(&b, "HTTP/1.1 416 Range\r\nContent-Length: 0\r\n\r\n");
+    bench_answer(&b, BENCH_EMPTY("416 Range"));
     assert_int_equal(read_with(&b, &first, "abcd"), OSB_OK);
     assert_int_equal(read_with(&b, &rest, "efghij"), OSB_OK);
     assert_int_equal(read_with(&b, &rest, ""), OSB_OK); /* behind the end */
@@ -670,16 +665,27 @@ static void test_empty_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),       cmocka_unit_test(test_long_path),
-        cmocka_unit_test(test_large_file),  cmocka_unit_test(test_poor_boundary),
-        cmocka_unit_test(test_boundary),    cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_bad_sources), cmocka_unit_test(test_refused_uploads),
-        cmocka_unit_test(test_no_room),     cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_unsent),      cmocka_unit_test(test_verify),
-        cmocka_unit_test(test_resumed),     cmocka_unit_test(test_not_resumed),
-        cmocka_unit_test(test_ranges),      cmocka_unit_test(test_refused_reads),
-        cmocka_unit_test(test_read_all),    cmocka_unit_test(test_info),
-        cmocka_unit_test(test_long_keys),   cmocka_unit_test(test_empty_bodies),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_large_file),
+        cmocka_unit_test(test_poor_boundary),
+        cmocka_unit_test(test_boundary),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_room_of_a_source),
+        cmocka_unit_test(test_bad_sources),
+        cmocka_unit_test(test_refused_uploads),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_unsent),
+        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_resumed),
+        cmocka_unit_test(test_not_resumed),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_refused_reads),
+        cmocka_unit_test(test_read_all),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_empty_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,43 +5,73 @@
 /* Under valgrind not every place is looked at: it is thirty times slower. */
 static size_t stride = 1;
 
-/* Runs a command whose stream is this, with the recorder's handlers. */
-static osb_status run_stream(bench *b, size_t size, script_cut cut, const char *const *parts,
-                             osb_execution *run)
+/* An answer with a text in it, so many times, up to the connection's end. */
+static void long_answer(bench *b, const char *before, const char *text, size_t times,
+                        const char *after)
 {
-    static osb_handlers handlers;
-    size_t i;
+    script_request(&b->port);
+    script_reply(&b->port, before);
+    script_reply_times(&b->port, text, (uint32_t)times);
+    script_reply(&b->port, after);
+    script_close(&b->port);
+}
+
+static void begin(bench *b, size_t size, script_cut cut)
+{
     bench_begin(b, size);
     b->port.cut = cut;
     b->port.seed = (uint32_t)size;
-    handlers = recorder_handlers(&b->r);
     bench_execd(b);
-    script_request(&b->port);
-    for (i = 0; parts[i] != NULL; i++) script_reply(&b->port, parts[i]);
-    script_close(&b->port);
+}
+
+/* Runs a command with the recorder's handlers. */
+static osb_status run_recorded(bench *b, osb_execution *run)
+{
+    static osb_handlers handlers;
+    handlers = recorder_handlers(&b->r);
     return bench_run(b, &handlers, run);
+}
+
+/* The same with a stream that has a text in it, so many times. */
+static osb_status run_long(bench *b, script_cut cut, const char *before, const char *text,
+                           size_t times, const char *after, osb_execution *run)
+{
+    begin(b, 1024, cut);
+    long_answer(b, before, text, times, after);
+    return run_recorded(b, run);
+}
+
+#define STDOUT BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\""
+#define STDOUT_ENDS "\",\"timestamp\":5}\n\n" BENCH_DONE
+
+static struct text repeated(const char *text, size_t times)
+{
+    struct text t = {0};
+    while (times-- > 0) text_add(&t, text, strlen(text));
+    return t;
 }
 
 /* An escape or a long character at each place relative to the buffer's end. */
 static void check_at_every_place(const char *json, const char *text, size_t text_size)
 {
     static const script_cut cuts[] = {CUT_WHOLE, CUT_BYTES, CUT_RANDOM};
-    size_t fill, i;
+    size_t fill;
     for (fill = 700; fill < 1100; fill += stride) {
-        struct text padding = {0}, expected = {0};
-        const char *parts[8];
+        struct text padding = repeated("p", fill), expected = {0};
         osb_execution run;
         bench b;
-        for (i = 0; i < fill; i++) text_add(&padding, "p", 1);
         text_add(&expected, padding.data, fill);
         text_add(&expected, text, text_size);
         text_add(&expected, padding.data, fill);
-        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"";
-        parts[1] = parts[3] = padding.data;
-        parts[2] = json;
-        parts[4] = "\",\"timestamp\":5}\n\n" BENCH_DONE;
-        parts[5] = NULL;
-        assert_int_equal(run_stream(&b, 1024, cuts[fill % 3], parts, &run), OSB_OK);
+        begin(&b, 1024, cuts[fill % 3]);
+        script_request(&b.port);
+        script_reply(&b.port, STDOUT);
+        script_reply(&b.port, padding.data);
+        script_reply(&b.port, json);
+        script_reply(&b.port, padding.data);
+        script_reply(&b.port, STDOUT_ENDS);
+        script_close(&b.port);
+        assert_int_equal(run_recorded(&b, &run), OSB_OK);
         assert_int_equal(b.r.output[0].size, expected.size + 1);
         assert_memory_equal(b.r.output[0].data, expected.data, expected.size);
         bench_end(&b);
@@ -99,26 +129,18 @@ static void test_only_escapes(void **state)
 {
     static const char *const escapes[] = {"\\n", "\\u00e4", "\\ud83d\\ude00", "\\\\", "\\ud83d"};
     static const char *const texts[] = {"\n", "\xc3\xa4", "\xf0\x9f\x98\x80", "\\", "\xef\xbf\xbd"};
-    size_t kind, i;
+    size_t kind;
     (void)state;
     for (kind = 0; kind < 5; kind++) {
-        struct text json = {0}, expected = {0};
-        const char *parts[4];
+        struct text expected = repeated(texts[kind], 2000);
         osb_execution run;
         bench b;
-        for (i = 0; i < 2000; i++) {
-            text_add(&json, escapes[kind], strlen(escapes[kind]));
-            text_add(&expected, texts[kind], strlen(texts[kind]));
-        }
-        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"";
-        parts[1] = json.data;
-        parts[2] = "\"}\n\n" BENCH_DONE;
-        parts[3] = NULL;
-        assert_int_equal(run_stream(&b, 1024 + kind, CUT_RANDOM, parts, &run), OSB_OK);
+        begin(&b, 1024 + kind, CUT_RANDOM);
+        long_answer(&b, STDOUT, escapes[kind], 2000, STDOUT_ENDS);
+        assert_int_equal(run_recorded(&b, &run), OSB_OK);
         assert_memory_equal(b.r.output[0].data, expected.data, expected.size);
         assert_int_equal(b.r.output[0].size, expected.size + 1);
         bench_end(&b);
-        text_free(&json);
         text_free(&expected);
     }
 }
@@ -156,11 +178,7 @@ static void test_ten_megabytes(void **state)
     handlers.user = &c;
     handlers.on_output = count_output;
     bench_execd(&b);
-    script_request(&b.port);
-    script_reply(&b.port, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"");
-    script_reply_times(&b.port, "0123456789", 1000000);
-    script_reply(&b.port, "\",\"timestamp\":5}\n\n" BENCH_DONE);
-    script_close(&b.port);
+    long_answer(&b, STDOUT, "0123456789", 1000000, STDOUT_ENDS);
     assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
     assert_true(c.bytes == 10000000u);
     assert_int_equal(c.lines, 1);
@@ -195,11 +213,7 @@ static void test_more_flags(void **state)
         bench_begin(&b, 1024);
         handlers.on_stdout = note_more;
         bench_execd(&b);
-        script_request(&b.port);
-        script_reply(&b.port, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"");
-        script_reply_times(&b.port, "x", size);
-        script_reply(&b.port, "\"}\n\n" BENCH_DONE);
-        script_close(&b.port);
+        long_answer(&b, STDOUT, "x", size, "\"}\n\n" BENCH_DONE);
         last_more = -1;
         pieces_seen = 0;
         assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
@@ -221,11 +235,7 @@ static void test_room_for_one_piece(void **state)
         bench_begin(&b, size + 160u + (uint32_t)strlen("execd.example:44772"));
         handlers.on_stdout = note_more;
         bench_execd(&b);
-        script_request(&b.port);
-        script_reply(&b.port, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"");
-        script_reply_times(&b.port, "x", size);
-        script_reply(&b.port, "\",\"timestamp\":1790000000000}\n\n" BENCH_DONE);
-        script_close(&b.port);
+        long_answer(&b, STDOUT, "x", size, "\",\"timestamp\":1790000000000}\n\n" BENCH_DONE);
         pieces_seen = 0;
         assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
         assert_int_equal(pieces_seen, 1);
@@ -236,78 +246,64 @@ static void test_room_for_one_piece(void **state)
 /* A line whose only text is a newline is one newline, but not if it is the rest of a longer one. */
 static void test_newline_at_a_piece_end(void **state)
 {
-    size_t fill, i;
+    static const char after[] = "\\n\"}\n\n{\"type\":\"stdout\",\"text\":\"\\n\"}\n\n" BENCH_DONE;
+    size_t fill;
     (void)state;
     for (fill = 800; fill < 1100; fill += stride) {
-        struct text padding = {0};
-        const char *parts[5];
         osb_execution run;
         bench b;
-        for (i = 0; i < fill; i++) text_add(&padding, "p", 1);
-        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"";
-        parts[1] = padding.data;
-        parts[2] = "\\n\"}\n\n{\"type\":\"stdout\",\"text\":\"\\n\"}\n\n" BENCH_DONE;
-        parts[3] = NULL;
-        assert_int_equal(run_stream(&b, 1024, CUT_WHOLE, parts, &run), OSB_OK);
+        assert_int_equal(run_long(&b, CUT_WHOLE, STDOUT, "p", fill, after, &run), OSB_OK);
         assert_int_equal(b.r.output[0].size, fill + 3);
         assert_memory_equal(b.r.output[0].data + fill, "\n\n\n", 3);
         bench_end(&b);
-        text_free(&padding);
     }
 }
 
 /* An exit code is handed out whole, however little room the error's name leaves for it. */
 static void test_exit_code_behind_a_long_name(void **state)
 {
+    static const char after[] = "\",\"evalue\":\"3\",\"traceback\":[\"exit status 3\"]}}\n\n";
     size_t fill;
     (void)state;
     for (fill = 600; fill < 890; fill++) {
-        struct text padding = {0};
-        const char *parts[4];
         osb_execution run;
-        osb_status status;
-        size_t i;
         bench b;
-        for (i = 0; i < fill; i++) text_add(&padding, "n", 1);
-        parts[0] =
-            BENCH_STREAM BENCH_INIT "{\"type\":\"error\",\"timestamp\":3,\"error\":{\"ename\":\"";
-        parts[1] = padding.data;
-        parts[2] = "\",\"evalue\":\"3\",\"traceback\":[\"exit status 3\"]}}\n\n";
-        parts[3] = NULL;
-        status = run_stream(&b, 1024, CUT_WHOLE, parts, &run);
-        assert_int_equal(status, OSB_OK);
+        assert_int_equal(run_long(&b, CUT_WHOLE,
+                                  BENCH_STREAM BENCH_INIT
+                                  "{\"type\":\"error\",\"timestamp\":3,\"error\":{\"ename\":\"",
+                                  "n", fill, after, &run),
+                         OSB_OK);
         assert_true(run.exit_code.set);
         assert_int_equal(run.exit_code.value, 3);
         bench_end(&b);
-        text_free(&padding);
     }
 }
 
 /* A text before its event's type cannot be handed out; the error says what would do. */
 static void test_text_before_type(void **state)
 {
-    struct text line = {0};
-    const char *parts[4];
     osb_execution run;
-    size_t needed, i;
+    size_t needed = 1024;
+    osb_status status;
     bench b;
     (void)state;
-    for (i = 0; i < 3000; i++) text_add(&line, "x", 1);
-    parts[0] = BENCH_STREAM BENCH_INIT "{\"text\":\"";
-    parts[1] = line.data;
-    parts[2] = "\",\"type\":\"stdout\"}\n\n" BENCH_DONE;
-    parts[3] = NULL;
-    needed = 1024;
-    while (run_stream(&b, needed, CUT_WHOLE, parts, &run) == OSB_E_BUFFER) {
-        size_t more = osb_last_error(&b.client)->needed;
+    for (;;) {
+        size_t more;
+        begin(&b, needed, CUT_WHOLE);
+        long_answer(&b, BENCH_STREAM BENCH_INIT "{\"text\":\"", "x", 3000,
+                    "\",\"type\":\"stdout\"}\n\n" BENCH_DONE);
+        status = run_recorded(&b, &run);
+        if (status != OSB_E_BUFFER) break;
+        more = osb_last_error(&b.client)->needed;
         assert_true(more > needed && more < 100000);
         needed = more;
         b.port.at = b.port.step_count; /* the rest was not read */
         bench_end(&b);
     }
+    assert_int_equal(status, OSB_OK);
+    assert_true(needed > 1024);
     assert_int_equal(b.r.output[0].size, 3001);
     bench_end(&b);
-    text_free(&line);
 }
 
 /* A line as the recorder writes it. */
@@ -327,17 +323,11 @@ static void check_each_length(const char *before, const char *after, const char 
 {
     size_t n;
     for (n = 1; n<1300; n += n> 700 && n < 1100 ? 1 : 37) {
-        struct text padding = {0}, line = {0};
-        const char *parts[4];
+        struct text padding = repeated("p", n), line = {0};
         osb_execution run;
-        size_t i;
+        script_cut cut = n % 2 == 0 ? CUT_WHOLE : CUT_RANDOM;
         bench b;
-        for (i = 0; i < n; i++) text_add(&padding, "p", 1);
-        parts[0] = before;
-        parts[1] = padding.data;
-        parts[2] = after;
-        parts[3] = NULL;
-        if (run_stream(&b, 1024, n % 2 == 0 ? CUT_WHOLE : CUT_RANDOM, parts, &run) != OSB_OK) {
+        if (run_long(&b, cut, before, "p", n, after, &run) != OSB_OK) {
             print_error("%s%lu: %s\n", before, (unsigned long)n, osb_last_error(&b.client)->member);
             fail();
         }
@@ -401,8 +391,7 @@ static void check_stopped(osb_handlers *handlers, const char *before, size_t n, 
     bench b;
     bench_begin(&b, 1024);
     bench_execd(&b);
-    script_request(&b.port);
-    script_reply(&b.port, BENCH_STREAM BENCH_INIT);
+    bench_answer(&b, BENCH_STREAM BENCH_INIT);
     script_reply(&b.port, before);
     script_reply_times(&b.port, "p", (uint32_t)n);
     script_reply(&b.port, after);
@@ -456,11 +445,8 @@ static void test_stopped_in_a_state(void **state)
         bench b;
         bench_begin(&b, 1024);
         bench_execd(&b);
-        script_request(&b.port);
-        script_reply(&b.port, BENCH_STREAM "{\"running\":true,\"content\":\"");
-        script_reply_times(&b.port, "p", (uint32_t)n);
-        script_reply(&b.port, "\",\"id\":\"0a1b\"}");
-        script_close(&b.port);
+        long_answer(&b, BENCH_STREAM "{\"running\":true,\"content\":\"", "p", n,
+                    "\",\"id\":\"0a1b\"}");
         assert_int_equal(osb_command_status(&b.box, "0a1b", stop_data, &calls, &command),
                          OSB_E_CANCELLED);
         assert_int_equal(calls, 1);
@@ -478,11 +464,8 @@ static void test_unwanted_content(void **state)
         bench b;
         bench_begin(&b, 1024);
         bench_execd(&b);
-        script_request(&b.port);
-        script_reply(&b.port, BENCH_STREAM "{\"running\":true,\"content\":\"");
-        script_reply_times(&b.port, "p", (uint32_t)n);
-        script_reply(&b.port, "\",\"id\":\"0a1b\"}");
-        script_close(&b.port);
+        long_answer(&b, BENCH_STREAM "{\"running\":true,\"content\":\"", "p", n,
+                    "\",\"id\":\"0a1b\"}");
         assert_int_equal(osb_command_status(&b.box, "0a1b", NULL, NULL, &command), OSB_OK);
         assert_true(command.running && osb_str_equal(command.id, "0a1b"));
         bench_end(&b);
@@ -495,18 +478,13 @@ static void test_long_keys(void **state)
     size_t n;
     (void)state;
     for (n = 600; n < 1100; n += stride) {
-        struct text key = {0};
-        const char *parts[4];
+        struct text key = repeated("k", n);
         osb_execution run;
         osb_status status;
-        size_t i;
         bench b;
-        for (i = 0; i < n; i++) text_add(&key, "k", 1);
-        parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"result\",\"results\":{\"";
-        parts[1] = key.data;
-        parts[2] = "\"  : \"value\"}}\n\n" BENCH_DONE;
-        parts[3] = NULL;
-        status = run_stream(&b, 1024, n % 2 == 0 ? CUT_BYTES : CUT_WHOLE, parts, &run);
+        status = run_long(&b, n % 2 == 0 ? CUT_BYTES : CUT_WHOLE,
+                          BENCH_STREAM BENCH_INIT "{\"type\":\"result\",\"results\":{\"", "k", n,
+                          "\"  : \"value\"}}\n\n" BENCH_DONE, &run);
         if (status == OSB_OK) {
             assert_non_null(strstr(b.r.lines.data, key.data));
         } else {
@@ -524,43 +502,32 @@ static void test_long_keys(void **state)
 /* A number larger than the buffer where a text is wanted. */
 static void test_endless_number(void **state)
 {
-    struct text digits = {0};
-    const char *parts[4];
     osb_execution run;
-    size_t i;
     bench b;
     (void)state;
-    for (i = 0; i < 3000; i++) text_add(&digits, "1", 1);
-    parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":";
-    parts[1] = digits.data;
-    parts[2] = "}\n\n" BENCH_DONE;
-    parts[3] = NULL;
-    assert_int_equal(run_stream(&b, 1024, CUT_RANDOM, parts, &run), OSB_E_BUFFER);
+    assert_int_equal(run_long(&b, CUT_RANDOM,
+                              BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":", "1", 3000,
+                              "}\n\n" BENCH_DONE, &run),
+                     OSB_E_BUFFER);
     assert_string_equal(osb_last_error(&b.client)->member, "text");
     bench_end(&b);
-    text_free(&digits);
 }
 
 /* An event's error as a text instead of an object: its beginning is kept. */
 static void test_error_as_long_text(void **state)
 {
-    struct text words = {0};
-    const char *parts[4];
     osb_execution run;
     size_t i;
     bench b;
     (void)state;
-    for (i = 0; i < 3000; i++) text_add(&words, "w", 1);
-    parts[0] = BENCH_STREAM BENCH_INIT "{\"type\":\"error\",\"error\":\"";
-    parts[1] = words.data;
-    parts[2] = "\"}\n\n";
-    parts[3] = NULL;
-    assert_int_equal(run_stream(&b, 1024, CUT_WHOLE, parts, &run), OSB_OK);
+    assert_int_equal(run_long(&b, CUT_WHOLE,
+                              BENCH_STREAM BENCH_INIT "{\"type\":\"error\",\"error\":\"", "w", 3000,
+                              "\"}\n\n", &run),
+                     OSB_OK);
     assert_true(run.error_value.size > 200 && run.error_value.size < 600);
     for (i = 0; i < run.error_value.size; i++) assert_int_equal(run.error_value.data[i], 'w');
     assert_false(run.exit_code.set);
     bench_end(&b);
-    text_free(&words);
 }
 
 /* Captures take what fits and say that there was more. */

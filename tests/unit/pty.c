@@ -26,6 +26,8 @@ typedef struct terminal {
     struct text output, errors;
     const char *input; /* then OSB_IO_CLOSED */
     int input_says;    /* instead, if it is not 0 */
+    bool no_input;     /* or always 0 bytes */
+    unsigned asked;    /* for input */
     unsigned connected;
     bool stop_connected, stop_output;
 } terminal;
@@ -49,6 +51,9 @@ static int read_input(void *user, void *data, size_t size)
 {
     terminal *t = (terminal *)user;
     size_t n;
+    assert_true(size > 0);
+    t->asked++;
+    if (t->no_input) return 0;
     if (t->input_says != 0) return t->input_says;
     if (t->input == NULL) return OSB_IO_WANT_READ;
     n = strlen(t->input);
@@ -115,6 +120,21 @@ static void hears_close(terminal *t)
     hears(t, CLOSE, "\x03\xe8", 2);
 }
 
+/* The shell exits. */
+static void sends_exit(terminal *t, unsigned code)
+{
+    char json[64];
+    snprintf(json, sizeof json, "{\"type\":\"exit\",\"exit_code\":%u}", code);
+    sends_text(t, json);
+}
+
+/* The server closes, and is answered. */
+static void closes(terminal *t)
+{
+    sends(t, CLOSE, "\x03\xe8", 2);
+    hears_close(t);
+}
+
 /* Ways to play a script: cuts, modes, "later" at each call. */
 #define WAYS 6u
 
@@ -171,9 +191,8 @@ static void test_exit(void **state)
         sends(&t, BINARY, "\x01", 1);
         sends(&t, BINARY, "\x02oops", 5);
         sends(&t, BINARY, "\x01world", 6);
-        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":3}");
-        sends(&t, CLOSE, "\x03\xe8", 2);
-        hears_close(&t);
+        sends_exit(&t, 3);
+        closes(&t);
         assert_int_equal(attach(&t), OSB_OK);
         assert_string_equal(t.output.data, "hello world");
         assert_string_equal(t.errors.data, "oops");
@@ -212,6 +231,26 @@ static void test_input(void **state)
     }
 }
 
+/* A handler that has none is asked again, and nothing is sent for it. */
+static void test_no_input(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        t.no_input = true;
+        sends(&t, BINARY, "\x01hi", 3);
+        sends_exit(&t, 3);
+        script_close(&t.b.port);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_true(t.asked > 1);
+        assert_string_equal(t.output.data, "hi");
+        assert_int_equal(t.pty.exit_code.value, 3);
+        end(&t);
+    }
+}
+
 static void test_resize_and_signal(void **state)
 {
     unsigned way;
@@ -223,7 +262,7 @@ static void test_resize_and_signal(void **state)
         osb_pty_signal(&t.pty, "SIGINT");
         hears_text(&t, "{\"type\":\"resize\",\"cols\":80,\"rows\":24}");
         hears_text(&t, "{\"type\":\"signal\",\"signal\":\"SIGINT\"}");
-        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
+        sends_exit(&t, 0);
         sends(&t, CLOSE, "", 0);
         hears_close(&t);
         assert_int_equal(attach(&t), OSB_OK);
@@ -270,10 +309,28 @@ static void test_pings(void **state)
         sends(&t, PING, "", 0);
         hears(&t, PONG, "", 0);
         sends(&t, 0x80, "\"exit\",\"exit_code\":0} ", 22);
-        sends(&t, CLOSE, "\x03\xe8", 2);
-        hears_close(&t);
+        closes(&t);
         assert_int_equal(attach(&t), OSB_OK);
         assert_string_equal(t.output.data, "onetwo");
+        end(&t);
+    }
+}
+
+/* A message of several frames whose first one has only its kind. */
+static void test_kind_alone(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        sends(&t, 0x02, "\x01", 1);
+        sends(&t, 0x00, "", 0);
+        sends(&t, 0x80, "ok", 2);
+        sends_exit(&t, 3);
+        script_close(&t.b.port);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "ok");
         end(&t);
     }
 }
@@ -292,9 +349,8 @@ static void test_large_frames(void **state)
         sends(&t, BINARY, data, 126);
         sends(&t, BINARY, data, 3000);
         sends(&t, BINARY, data, sizeof data);
-        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
-        sends(&t, CLOSE, "\x03\xe8", 2);
-        hears_close(&t);
+        sends_exit(&t, 0);
+        closes(&t);
         assert_int_equal(attach(&t), OSB_OK);
         assert_int_equal(t.output.size, 125 + 2999 + sizeof data - 1);
         assert_int_equal(t.pty.offset, t.output.size);
@@ -316,8 +372,7 @@ static void test_closed(void **state)
     assert_true(osb_str_equal(osb_last_error(&t.b.client)->message, "taken over"));
     end(&t);
     begin_connected(&t, 0);
-    sends(&t, CLOSE, "\x03\xe8", 2);
-    hears_close(&t);
+    closes(&t);
     assert_int_equal(attach(&t), OSB_E_STREAM);
     assert_int_equal(t.pty.close_code, 1000);
     end(&t);
@@ -394,9 +449,8 @@ static void test_unknown_message(void **state)
     (void)state;
     begin_connected(&t, 0);
     sends_text(&t, "{\"type\":\"pong\"} and more");
-    sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
-    sends(&t, CLOSE, "\x03\xe8", 2);
-    hears_close(&t);
+    sends_exit(&t, 0);
+    closes(&t);
     assert_int_equal(attach(&t), OSB_OK);
     end(&t);
 }
@@ -489,9 +543,8 @@ static void test_no_handlers(void **state)
         terminal t;
         begin_connected(&t, 0);
         sends(&t, BINARY, "\x01hello", 6);
-        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":7}");
-        sends(&t, CLOSE, "\x03\xe8", 2);
-        hears_close(&t);
+        sends_exit(&t, 7);
+        closes(&t);
         assert_int_equal(osb_pty_attach(&t.b.box, &t.pty, NULL, none ? NULL : &empty), OSB_OK);
         assert_int_equal(t.pty.exit_code.value, 7);
         assert_int_equal(t.pty.offset, 5);
@@ -503,7 +556,6 @@ static void test_no_handlers(void **state)
 
 static osb_status shake(const char *answer, bool random)
 {
-    osb_port_ops ops;
     osb_status status;
     terminal t;
     begin(&t, 0, REQUEST(""));
@@ -511,10 +563,7 @@ static osb_status shake(const char *answer, bool random)
     script_request(&t.b.port);
     script_reply(&t.b.port, answer);
     script_close(&t.b.port);
-    ops = *t.b.config.port.ops;
-    if (!random) ops.random = NULL;
-    t.b.config.port.ops = &ops;
-    bench_again(&t.b);
+    if (!random) t.b.ops.random = NULL;
     status = attach(&t);
     end(&t);
     return status;
@@ -531,9 +580,9 @@ static void test_handshake(void **state)
                            true),
                      OSB_E_PROTOCOL);
     assert_int_equal(shake(UPGRADED, false), OSB_E_PROTOCOL); /* another key was asked with */
-    assert_int_equal(shake("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true), OSB_E_PROTOCOL);
-    assert_int_equal(shake("HTTP/1.1 409 C\r\nContent-Length: 0\r\n\r\n", true), OSB_E_API);
-    assert_int_equal(shake("HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n", true), OSB_E_NOT_FOUND);
+    assert_int_equal(shake(BENCH_EMPTY("200 OK"), true), OSB_E_PROTOCOL);
+    assert_int_equal(shake(BENCH_EMPTY("409 C"), true), OSB_E_API);
+    assert_int_equal(shake(BENCH_EMPTY("404 N"), true), OSB_E_NOT_FOUND);
     assert_int_equal(shake("HTTP/1.1 101 S\r\nSec-WebS", true), OSB_E_CLOSED);
 }
 
@@ -545,7 +594,7 @@ static void test_refused_connection(void **state)
     (void)state;
     begin(&t, 0, REQUEST(""));
     t.b.port.step_count = 1;
-    bench_answer(&t.b, "HTTP/1.1 409 C\r\nContent-Length: 0\r\n\r\n");
+    bench_answer(&t.b, BENCH_EMPTY("409 C"));
     assert_int_equal(attach(&t), OSB_E_API);
     bench_execd_answers(&t.b, "{\"session_id\":\"p1\"}");
     assert_int_equal(osb_pty_get(&t.b.box, "p1", &description), OSB_OK);
@@ -560,9 +609,8 @@ static void test_options(void **state)
     begin(&t, 0, REQUEST("?pty=0&since=5&takeover=1"));
     t.options.pipe = t.options.takeover = true;
     t.pty.offset = 5;
-    sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
-    sends(&t, CLOSE, "\x03\xe8", 2);
-    hears_close(&t);
+    sends_exit(&t, 0);
+    closes(&t);
     assert_int_equal(attach(&t), OSB_OK);
     end(&t);
 }
@@ -607,9 +655,8 @@ static void test_replay(void **state)
               "fg",
               11); /* three are missing */
         sends(&t, BINARY, "\x01h", 2);
-        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
-        sends(&t, CLOSE, "\x03\xe8", 2);
-        hears_close(&t);
+        sends_exit(&t, 0);
+        closes(&t);
         assert_int_equal(attach(&t), OSB_OK);
         assert_string_equal(t.output.data, "abfgh");
         assert_int_equal(t.pty.offset, 18);
@@ -630,15 +677,14 @@ static void test_reconnections(void **state)
         sends(&t, BINARY, "\x01hello", 6);
         script_add(&t.b.port, breaks[i], "", 0, 80000);
         if (breaks[i] == SCRIPT_PAUSE) script_reply(&t.b.port, "too late");
-        script_add(&t.b.port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+        bench_execd_refuses(&t.b);
         bench_execd(&t.b);
         script_expect(&t.b.port, REQUEST("?since=5&takeover=1"));
         script_reply(&t.b.port, UPGRADED);
         sends_text(&t, "{\"type\":\"connected\"}");
         sends(&t, BINARY, "\x03\0\0\0\0\0\0\0\x05!", 10);
-        sends_text(&t, "{\"type\":\"exit\",\"exit_code\":0}");
-        sends(&t, CLOSE, "\x03\xe8", 2);
-        hears_close(&t);
+        sends_exit(&t, 0);
+        closes(&t);
         assert_int_equal(attach(&t), OSB_OK);
         assert_string_equal(t.output.data, "hello!");
         assert_int_equal(t.connected, 2);
@@ -662,7 +708,7 @@ static void test_broken(void **state)
     assert_in_range(t.b.port.now_ms, 76000, 76200);
     end(&t);
     begin_connected(&t, 0);
-    sends_text(&t, "{\"type\":\"exit\",\"exit_code\":2}");
+    sends_exit(&t, 2);
     script_close(&t.b.port);
     assert_int_equal(attach(&t), OSB_OK);
     assert_int_equal(t.pty.exit_code.value, 2);
@@ -677,6 +723,34 @@ static void test_broken(void **state)
     script_reset(&t.b.port);
     assert_int_equal(attach(&t), OSB_E_STREAM);
     end(&t);
+}
+
+/* The server pings every 30 s: silence ends it after 75 s, or later if the caller says so. */
+static void test_silence(void **state)
+{
+    static const struct {
+        uint32_t timeout_ms, silence_ms;
+        osb_status status;
+    } cases[] = {{1000, 70000, OSB_OK},
+                 {1000, 80000, OSB_E_TIMEOUT},
+                 {120000, 110000, OSB_OK},
+                 {120000, 130000, OSB_E_TIMEOUT}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        terminal t;
+        begin_connected(&t, 0);
+        t.b.config.idle_timeout_ms = cases[i].timeout_ms;
+        bench_again(&t.b);
+        script_pause(&t.b.port, cases[i].silence_ms);
+        if (cases[i].status == OSB_OK) {
+            sends_exit(&t, 3);
+            script_close(&t.b.port);
+        }
+        assert_int_equal(attach(&t), cases[i].status);
+        assert_int_equal(t.pty.exit_code.set, cases[i].status == OSB_OK);
+        end(&t);
+    }
 }
 
 /* ---- the other calls ---------------------------------------------------------------------------*/
@@ -706,9 +780,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit),
         cmocka_unit_test(test_input),
+        cmocka_unit_test(test_no_input),
         cmocka_unit_test(test_resize_and_signal),
         cmocka_unit_test(test_no_such_signal),
         cmocka_unit_test(test_pings),
+        cmocka_unit_test(test_kind_alone),
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_closed),
         cmocka_unit_test(test_detached),
@@ -724,6 +800,7 @@ int main(void)
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_reconnections),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_silence),
         cmocka_unit_test(test_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

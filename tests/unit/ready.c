@@ -140,7 +140,7 @@ static void test_says_no(void **state)
 static void with_a_call(bench *b, check *c, osb_create_options *o)
 {
     c->calls = true;
-    script_add(&b->port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_execd_refuses(b);
     bench_execd_answers(b, "HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n");
     bench_answer(b, "");
     assert_int_equal(create(b, o), OSB_OK);
@@ -170,7 +170,7 @@ static void passes_its_failure_on(bench *b, check *c, osb_create_options *o)
     (void)c;
     o->ready.check = pass_on;
     o->ready.user = &request;
-    script_add(&b->port, SCRIPT_REFUSE, "execd.example", 13, 44772);
+    bench_execd_refuses(b);
     bench_lifecycle_answers(b, "HTTP/1.1 204 No Content\r\n\r\n");
     assert_int_equal(create(b, o), OSB_E_CONNECT);
     assert_int_equal(osb_last_error(&b->client)->status, OSB_E_CONNECT);
@@ -331,7 +331,7 @@ static void test_long_ids(void **state)
     assert_int_equal(osb_sandbox_resume(&b.client, id, NULL, &b.box), OSB_E_BUFFER);
     assert_memory_equal(&before, &b.box, sizeof before);
     id[OSB_ID_SIZE - 1] = '\0';
-    bench_lifecycle_answers(&b, "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n");
+    bench_lifecycle_answers(&b, BENCH_EMPTY("404 None"));
     assert_int_equal(osb_sandbox_connect(&b.client, id, NULL, &b.box), OSB_E_NOT_FOUND);
     assert_string_equal(b.box.id, id);
     bench_end(&b);
@@ -358,7 +358,7 @@ static void test_find(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    bench_lifecycle_answers(&b, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+    bench_lifecycle_answers(&b, BENCH_EMPTY("401 No"));
     bench_answer(&b, "{\"items\":[]}");
     bench_answer(&b, "{\"items\":[{\"id\":\"7f\"}]}");
     assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_E_AUTH);

@@ -92,6 +92,14 @@ static void test_lone_halves(void **state)
            "A\n");
 }
 
+/* The last pair there is, and the halves at the ends of their ranges alone. */
+static void test_last_halves(void **state)
+{
+    (void)state;
+    expect("{\"columns\":[\"\\udbff\\udfff,\\ud800,\\udc00,\\udbff,\\udfff\"]}", OSB_OK,
+           "0,0 \xf4\x8f\xbf\xbf,\xef\xbf\xbd,\xef\xbf\xbd,\xef\xbf\xbd,\xef\xbf\xbd\n");
+}
+
 static void test_no_table(void **state)
 {
     static const char *const bad[] = {"[1]",
@@ -209,10 +217,11 @@ static void test_from_a_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cells),       cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_lone_halves), cmocka_unit_test(test_no_table),
-        cmocka_unit_test(test_large_cells), cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_no_handler),  cmocka_unit_test(test_from_a_stream),
+        cmocka_unit_test(test_cells),         cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_lone_halves),   cmocka_unit_test(test_last_halves),
+        cmocka_unit_test(test_no_table),      cmocka_unit_test(test_large_cells),
+        cmocka_unit_test(test_stopped),       cmocka_unit_test(test_no_handler),
+        cmocka_unit_test(test_from_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,21 +75,12 @@ static void test_endpoint_headers_stay(void **state)
     bench_end(&b);
 }
 
-static osb_port_ops no_tls(const bench *b)
-{
-    osb_port_ops ops = *b->config.port.ops;
-    ops.tls = false;
-    return ops;
-}
-
 static void test_no_downgrade(void **state)
 {
-    osb_port_ops ops;
     bench b;
     (void)state;
     bench_begin(&b, 1024);
-    ops = no_tls(&b);
-    b.config.port.ops = &ops;
+    b.ops.tls = false;
     b.config.domain = "https://api.example";
     bench_again(&b);
     assert_int_equal(osb_server_health(&b.client), OSB_E_NO_TLS);

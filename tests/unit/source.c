@@ -2,61 +2,13 @@
    answers that come in mid-body, repeats on a new connection. */
 #include "tests/support/unit.h"
 
-/* A source of the bytes of `text`, over and over. */
-typedef struct source {
-    const char *text;
-    size_t size, at;  /* all that it has, and where it is */
-    size_t most;      /* bytes that it gives at once */
-    unsigned later;   /* before each of them it says so often: not now */
-    unsigned told;    /* so often it has said so */
-    int fails_with;   /* at its end: 0, or this */
-    unsigned asked;   /* calls of read_body */
-    unsigned rewound; /* calls of rewind_body */
-    bool stuck;       /* it cannot be rewound */
-} source;
-
-static int read_source(void *user, void *data, size_t size)
-{
-    source *s = (source *)user;
-    size_t n = s->size - s->at, i;
-    s->asked++;
-    if (s->told < s->later) {
-        s->told++;
-        return OSB_IO_WANT_READ;
-    }
-    s->told = 0;
-    if (n == 0) return s->fails_with;
-    if (n > s->most) n = s->most;
-    if (n > size) n = size;
-    for (i = 0; i < n; i++) ((char *)data)[i] = s->text[(s->at + i) % strlen(s->text)];
-    s->at += n;
-    return (int)n;
-}
-
-static int rewind_source(void *user)
-{
-    source *s = (source *)user;
-    s->rewound++;
-    s->at = 0;
-    return s->stuck;
-}
-
-static source source_of(const char *text, size_t size, size_t most)
-{
-    source s = {0};
-    s.text = text;
-    s.size = size;
-    s.most = most;
-    return s;
-}
-
 static osb_request request_from(source *s)
 {
     osb_request q = {0};
     q.method = "PUT";
     q.path = "/up";
     q.user = s;
-    q.read_body = read_source;
+    q.read_body = source_read;
     q.body_size = s->size;
     return q;
 }
@@ -74,7 +26,7 @@ static osb_status put(bench *b, const osb_request *q)
 #define HEAD "PUT" REST
 #define REST " /up HTTP/1.1\r\nHost: execd.example:44772\r\nUser-Agent: t\r\n"
 #define CHUNKED HEAD "Transfer-Encoding: chunked\r\n\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define OK BENCH_EMPTY("200 OK")
 
 static void test_known_size(void **state)
 {
@@ -237,13 +189,6 @@ static void test_too_long(void **state)
     bench_end(&b);
 }
 
-static int read_too_much(void *user, void *data, size_t size)
-{
-    (void)user;
-    (void)data;
-    return (int)size + 1;
-}
-
 static void test_says_stop(void **state)
 {
     static const int answers[] = {OSB_IO_WANT_WRITE, OSB_IO_CLOSED, OSB_IO_FAILED, -77};
@@ -260,7 +205,7 @@ static void test_says_stop(void **state)
         q.body_size_unknown = true;
         breaks_off(&q, OSB_E_CANCELLED);
     }
-    q.read_body = read_too_much;
+    q.read_body = source_read_too_much;
     breaks_off(&q, OSB_E_CANCELLED);
 }
 
@@ -394,7 +339,7 @@ static void test_rewound(void **state)
     osb_request q = request_from(&s);
     bench b;
     (void)state;
-    q.rewind_body = rewind_source;
+    q.rewind_body = source_rewind;
     assert_int_equal(repeat(&b, &q, WHOLE, true), OSB_OK);
     assert_int_equal(s.rewound, 1);
     q.body_size_unknown = true;
@@ -411,7 +356,7 @@ static void test_not_rewound(void **state)
     (void)state;
     assert_int_equal(repeat(&b, &q, WHOLE, false), OSB_E_CLOSED); /* it has no rewind_body */
     assert_true(b.client.error.maybe_applied);
-    q.rewind_body = rewind_source;
+    q.rewind_body = source_rewind;
     s.stuck = true;
     s.at = 0;
     assert_int_equal(repeat(&b, &q, WHOLE, false), OSB_E_CLOSED);

@@ -56,6 +56,20 @@ static void test_numbers_of_every_size(void **state)
     } while (value < UINT64_MAX / 4u);
 }
 
+/* Into exactly the room that it needs. */
+static void test_longest_number(void **state)
+{
+    unsigned char digits[20];
+    osb__writer w;
+    (void)state;
+    memset(&w, 0, sizeof w);
+    w.out = digits;
+    w.room = sizeof digits;
+    osb__put_number(&w, UINT64_MAX);
+    assert_int_equal(w.at, 20);
+    assert_memory_equal(digits, "18446744073709551615", 20);
+}
+
 static void read_number(const char *text, bool good, uint64_t expected)
 {
     uint64_t value = 77;
@@ -118,6 +132,15 @@ static void test_json_escapes(void **state)
         snprintf(expected, sizeof expected, "\\u%04X", c);
         assert_string_equal(out, expected);
     }
+}
+
+static void test_last_letter(void **state)
+{
+    (void)state;
+    assert_int_equal(osb__lower('A'), 'a');
+    assert_int_equal(osb__lower('Z'), 'z');
+    assert_int_equal(osb__lower('Z' + 1), 'Z' + 1);
+    assert_int_equal(osb__lower('A' - 1), 'A' - 1);
 }
 
 static void test_percent_encoding(void **state)
@@ -451,8 +474,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),        cmocka_unit_test(test_numbers_of_every_size),
-        cmocka_unit_test(test_read_numbers),   cmocka_unit_test(test_read_integers),
-        cmocka_unit_test(test_json_escapes),   cmocka_unit_test(test_percent_encoding),
+        cmocka_unit_test(test_longest_number), cmocka_unit_test(test_read_numbers),
+        cmocka_unit_test(test_read_integers),  cmocka_unit_test(test_json_escapes),
+        cmocka_unit_test(test_last_letter),    cmocka_unit_test(test_percent_encoding),
         cmocka_unit_test(test_encoding_twice), cmocka_unit_test(test_every_window),
         cmocka_unit_test(test_dates),          cmocka_unit_test(test_no_dates),
         cmocka_unit_test(test_utf8),           cmocka_unit_test(test_whole_characters),

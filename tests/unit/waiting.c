@@ -62,9 +62,9 @@ static void test_waits(void **state)
         OSB_E_STATE);
     assert_int_equal(wait_through(wait_for_snapshot, STATE("Creating"), 3, NULL, &quick, &took),
                      OSB_E_NOT_READY);
-    assert_int_equal(wait_through(wait_for_snapshot, STATE("Creating"), 1,
-                                  "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n", NULL, &took),
-                     OSB_E_NOT_FOUND);
+    assert_int_equal(
+        wait_through(wait_for_snapshot, STATE("Creating"), 1, BENCH_EMPTY("404 None"), NULL, &took),
+        OSB_E_NOT_FOUND);
 }
 
 /* Just after its start a command may be unknown: for a second, and not once it was known, nor beyond
@@ -72,7 +72,7 @@ static void test_waits(void **state)
 static osb_status wait_for_command(unsigned unknown, const char *then, const char *at_last,
                                    const osb_wait_options *options)
 {
-    static const char none[] = "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n";
+    static const char none[] = BENCH_EMPTY("404 None");
     osb_command_state command;
     osb_status status;
     unsigned i;
@@ -97,9 +97,26 @@ static void test_unknown_commands(void **state)
     assert_int_equal(wait_for_command(3, running, ended, NULL), OSB_OK);
     assert_int_equal(wait_for_command(11, NULL, NULL, NULL), OSB_E_NOT_FOUND);
     assert_int_equal(wait_for_command(2, NULL, NULL, &short_wait), OSB_E_NOT_FOUND);
-    assert_int_equal(
-        wait_for_command(0, running, "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n", NULL),
-        OSB_E_NOT_FOUND);
+    assert_int_equal(wait_for_command(0, running, BENCH_EMPTY("404 None"), NULL), OSB_E_NOT_FOUND);
+}
+
+/* A wait that has no time for another question does not ask it. */
+static void test_no_time_to_ask_again(void **state)
+{
+    osb_wait_options wait = {1000, 1000};
+    osb_command_state answer;
+    uint32_t more_ms;
+    (void)state;
+    for (more_ms = 0; more_ms <= 1; more_ms++) {
+        bench b;
+        bench_begin(&b, 1024);
+        wait.timeout_ms = 1000 + more_ms;
+        bench_execd_answers(&b, BENCH_EMPTY("404 N"));
+        if (more_ms > 0) bench_answer(&b, "{\"running\":false}");
+        assert_int_equal(osb_command_wait(&b.box, "x", &wait, &answer),
+                         more_ms > 0 ? OSB_OK : OSB_E_NOT_FOUND);
+        bench_end(&b);
+    }
 }
 
 /* ---- pages -------------------------------------------------------------------------------------*/
@@ -290,10 +307,15 @@ static void test_egress_defaults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_waits),           cmocka_unit_test(test_unknown_commands),
-        cmocka_unit_test(test_pages),           cmocka_unit_test(test_snapshot_pages),
-        cmocka_unit_test(test_session_timeout), cmocka_unit_test(test_cancelled_code),
-        cmocka_unit_test(test_vault_route),     cmocka_unit_test(test_egress_defaults),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_unknown_commands),
+        cmocka_unit_test(test_no_time_to_ask_again),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_snapshot_pages),
+        cmocka_unit_test(test_session_timeout),
+        cmocka_unit_test(test_cancelled_code),
+        cmocka_unit_test(test_vault_route),
+        cmocka_unit_test(test_egress_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
