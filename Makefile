@@ -68,7 +68,7 @@ build/https: | deps-tls
 
 test: deps-test ## run all tests, with sanitizers; the replays and faults under valgrind too
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
-	@$(MAKE) --no-print-directory api
+	@tools/api.py
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/with-devserver.sh tests/examples/check.py $(filter-out %/exact %/https,$(TEST_EXAMPLES))
 	@tools/with-devserver.sh --tls build/tls build/test/examples/https >/dev/null
@@ -356,6 +356,7 @@ lint: deps-lint ## check layout, warnings, exported names; static analysis
 	@clang-format --dry-run -Werror $(OUR_C_FILES)
 	@tools/docs/reference.py --check $(HEADERS)
 	@tests/docs/check.py
+	@tests/api/selftest.py
 	@tools/readme.py --check
 	@tools/lint.sh
 	@tests/cross/matrix.sh configurations
