@@ -200,7 +200,7 @@ static void replay_in_all(transcript *t, const variant *v)
 /* In all environments, or in one after the other; of very many turns only some, spread evenly. */
 static void replay_in_some(transcript *t, const variant *v, size_t turn, size_t turns)
 {
-    size_t most = quick ? 20 : v->cut == CUT_BYTES ? 60 : 1500;
+    size_t most = quick ? 6 : v->cut == CUT_BYTES ? 60 : 1500;
     variant now = *v;
     if (full) most = v->cut == CUT_BYTES ? 500 : turns;
     if (turns > most && turn * most / turns == (turn + 1) * most / turns) return;
@@ -240,7 +240,7 @@ static void replay_later(transcript *t, script_cut cut, size_t send_limit)
 static void replay_random(transcript *t)
 {
     static const size_t limits[] = {0, 1, 7, 100};
-    uint32_t seed, count = full ? 2000 : quick ? 10 : 100;
+    uint32_t seed, count = full ? 2000 : quick ? 3 : 100;
     for (seed = 1; seed <= count; seed++) {
         variant v = plain();
         v.cut = CUT_RANDOM;
