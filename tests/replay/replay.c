@@ -197,6 +197,22 @@ static void replay_in_all(transcript *t, const variant *v)
     }
 }
 
+/* The same, or where it must be quick four of them, others for each transcript: in both modes, aligned
+   and not. */
+static void replay_in_most(transcript *t, const variant *v)
+{
+    unsigned i;
+    if (!quick) {
+        replay_in_all(t, v);
+        return;
+    }
+    for (i = 0; i < 4; i++) {
+        variant now = *v;
+        set_environment(&now, (unsigned)(t->response_bytes + i * 5) % ENVIRONMENTS);
+        replay(t, &now);
+    }
+}
+
 /* In all environments, or in one after the other; of very many turns only some, spread evenly. */
 static void replay_in_some(transcript *t, const variant *v, size_t turn, size_t turns)
 {
@@ -266,10 +282,10 @@ static void test_transcript(void **state)
     }
     replay_in_all(&t, &v);
     v.cut = CUT_BYTES;
-    replay_in_all(&t, &v);
+    replay_in_most(&t, &v);
     v.later_always = true;
     v.send_limit = 1;
-    replay_in_all(&t, &v);
+    replay_in_most(&t, &v);
     replay_cuts(&t);
     replay_later(&t, CUT_WHOLE, 0);
     replay_later(&t, CUT_WHOLE, 13);
