@@ -57,6 +57,7 @@ static inline void cmocka_check_number(long long a, long long b, const char *fil
 #define fail() cmocka_check(0, __FILE__, __LINE__, "failed")
 #define fail_msg(...) (printf("# " __VA_ARGS__), cmocka_check(0, __FILE__, __LINE__, "failed"))
 #define print_error(...) ((void)fprintf(stderr, __VA_ARGS__))
+#define print_message(...) ((void)fprintf(stdout, __VA_ARGS__))
 
 #define cmocka_name(text) #text
 #define cmocka_unit_test(function)                                                                 \
