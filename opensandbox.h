@@ -5543,7 +5543,9 @@ static osb_status osb__step(osb_client *c)
         osb_status status;
         c->want = 0;
         status = osb__work(c, &over);
-        if (!over && status >= 0 && c->state > OSB__STARTING && osb__until(c, c->deadline_ms) == 0)
+        /* A pause has a deadline that is none: it is over then. */
+        if (!over && status >= 0 && c->state > OSB__STARTING && c->state != OSB__SLEEPING &&
+            osb__until(c, c->deadline_ms) == 0)
             status = osb__timed_out(c);
         if (!over && status == OSB_PENDING) return OSB_PENDING;
         if (!over && status == OSB_OK) continue;
