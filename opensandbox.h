@@ -5489,11 +5489,13 @@ static osb_status osb__timed_out(osb_client *c)
     return osb__fail(c, OSB_E_TIMEOUT, hint);
 }
 
+enum { OSB__CANCEL = 1, OSB__CANCEL_OUTER }; /* the second: the call that asked a ready check too */
+
 /* One piece of work; over: what the call waited for has come to its end, with this status. */
 static osb_status osb__work(osb_client *c, bool *over)
 {
-    if (OSB_ATOMIC_LOAD(&c->cancel) != 0) {
-        OSB_ATOMIC_STORE(&c->cancel, 0);
+    if (OSB_ATOMIC_LOAD(&c->cancel) == OSB__CANCEL) {
+        OSB_ATOMIC_STORE(&c->cancel, c->suspended != NULL ? OSB__CANCEL_OUTER : 0);
         return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
     }
     switch (c->state) {
@@ -5638,7 +5640,7 @@ static osb__call *osb__begin(osb_client *c, const osb__op *op)
 {
     if (c->state != OSB__IDLE) return NULL;
     osb__unpin_error(c);
-    OSB_ATOMIC_STORE(&c->cancel, 0);
+    if (c->suspended == NULL) OSB_ATOMIC_STORE(&c->cancel, 0);
     c->next = NULL;
     return osb__prepare(c, op);
 }
@@ -5700,7 +5702,7 @@ OSB_DEF osb_status osb_poll(osb_client *client)
 
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
 {
-    wait->now = client->ready_now || OSB_ATOMIC_LOAD(&client->cancel) != 0;
+    wait->now = client->ready_now || OSB_ATOMIC_LOAD(&client->cancel) == OSB__CANCEL;
     wait->read = (client->want & OSB_WANT_READ) != 0;
     wait->write = (client->want & OSB_WANT_WRITE) != 0;
     wait->timeout_ms = 0;
@@ -5714,7 +5716,7 @@ OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
 
 OSB_DEF void osb_cancel(osb_client *client)
 {
-    OSB_ATOMIC_STORE(&client->cancel, 1);
+    OSB_ATOMIC_STORE(&client->cancel, OSB__CANCEL);
 }
 
 OSB_DEF const osb_error *osb_last_error(const osb_client *client)
@@ -9906,6 +9908,7 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
 {
     osb_sandbox *box = c->box;
     osb_status status;
+    bool cancelled;
     c->suspended = box;
     c->state = OSB__IDLE;
     c->next = NULL;
@@ -9913,6 +9916,10 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     if (c->state != OSB__IDLE) return OSB_PENDING; /* its call is pending: osb_poll comes back */
     c->suspended = NULL;
     c->box = box;
+    cancelled = OSB_ATOMIC_LOAD(&c->cancel) != 0;
+    OSB_ATOMIC_STORE(&c->cancel, 0);
+    if (cancelled && status == OSB_PENDING)
+        return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
     if (status == OSB_PENDING && osb__until(c, box->deadline_ms) == 0)
         return osb__fail(c, OSB_E_NOT_READY, OSB__SAY("the ready check says not yet"));
     if (status == OSB_PENDING) {

@@ -37,10 +37,84 @@ static void test_pause_is_no_deadline(void **state)
     }
 }
 
+/* ---- osb_cancel ------------------------------------------------------------------------------*/
+
+typedef struct claims_check {
+    bench b;
+    unsigned calls;
+    bool cancelled;
+    bool cancel_first; /* the check itself cancels, before its call */
+    bool fails;        /* what it makes of its call's failure: an error, or "not yet" */
+} claims_check;
+
+/* As checks are written: whatever is wrong, it is not ready yet. */
+static osb_status claims_ask(void *user, osb_sandbox *box, osb_status last)
+{
+    claims_check *check = (claims_check *)user;
+    osb_status status = last;
+    if (check->calls++ == 0 && check->cancel_first) osb_cancel(box->client);
+    if (last == OSB_PENDING) status = osb_ping(box);
+    if (status == OSB_OK || status == OSB_PENDING || check->fails) return status;
+    return OSB_PENDING;
+}
+
+/* Cancels when execd has got the request. */
+static void claims_cancel_ping(script_port *p)
+{
+    claims_check *check = (claims_check *)p->watch_user;
+    if (check->cancelled || check->cancel_first || strstr(p->log.data, "GET /ping") == NULL) return;
+    check->cancelled = true;
+    osb_cancel(&check->b.client);
+}
+
+static osb_status claims_create(claims_check *check, bool poll)
+{
+    osb_create_options options;
+    osb_status status;
+    bench *b = &check->b;
+    memset(&options, 0, sizeof options);
+    options.image = "i";
+    options.ready.check = claims_ask;
+    options.ready.user = check;
+    if (poll) bench_begin_polling(b, 2048);
+    else bench_begin(b, 2048);
+    b->port.watch = claims_cancel_ping;
+    b->port.watch_user = check;
+    bench_lifecycle_answers(b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+    bench_answer(b, "{\"endpoint\":\"execd.example:44772\"}");
+    if (!check->cancel_first) {
+        bench_execd(b);
+        script_request(&b->port);
+        bench_lifecycle(b);
+    }
+    bench_answer(b, "HTTP/1.1 204 No Content\r\n\r\n");
+    status = bench_finish(b, osb_sandbox_create(&b->client, &options, &b->box));
+    assert_non_null(strstr(b->port.log.data, "DELETE /v1/sandboxes/7f"));
+    bench_end(b);
+    return status;
+}
+
+/* Who cancels osb_sandbox_create while its check's own call is pending means osb_sandbox_create; and
+   the sandbox is killed all the same. */
+static void test_cancel_reaches_through_a_check(void **state)
+{
+    unsigned i;
+    (void)state;
+    for (i = 0; i < 8; i++) {
+        claims_check check;
+        memset(&check, 0, sizeof check);
+        check.cancel_first = (i & 2u) != 0;
+        check.fails = (i & 4u) != 0;
+        assert_int_equal(claims_create(&check, (i & 1u) != 0), OSB_E_CANCELLED);
+        assert_in_range(check.calls, 1, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_is_no_deadline),
+        cmocka_unit_test(test_cancel_reaches_through_a_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
