@@ -3080,6 +3080,7 @@ static osb_status osb__json_text(osb_client *c, const osb__field *field, osb_str
         /* As if it had not fitted; but a short one (an exit code) is of more use whole. */
         if (size >= OSB__LATER && c->limit - c->kept < size + OSB__LATER) {
             osb_status status;
+            text[size] = '\0';
             view.data = (const char *)text;
             view.size = size;
             status = osb__on_piece(c, field, key, view);
@@ -3285,7 +3286,7 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
 {
     osb__json *j = &c->json;
     osb__jsmntok_t token[2];
-    unsigned char *unit = c->buffer + c->unit, saved;
+    unsigned char *unit = c->buffer + c->unit, *key_end, saved;
     size_t size = osb__unit_size(c), cut;
     unsigned kind;
     bool pieces;
@@ -3307,11 +3308,14 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     key = osb__json_token(c, &token[0]);
     text = osb__json_token(c, &token[1]);
     if (j->escaped) text.size = osb__unescape(unit + j->value, text.size);
+    key_end = c->buffer + (size_t)((const unsigned char *)key.data - c->buffer) + key.size;
+    *key_end = unit[j->value + text.size] = '\0';
     status = osb__on_piece(c, j->field, key, text);
     if (j->field == NULL) { /* the rest is not wanted */
         osb__drop_unit(c);
         return status;
     }
+    *key_end = '"';
     unit[cut] = saved;
     OSB_MEMMOVE(unit + j->value, unit + cut, size - cut);
     c->unit_end -= cut - j->value;

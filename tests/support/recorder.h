@@ -119,9 +119,11 @@ SUPPORT int recorder_on_event(void *user, const osb_event *event)
     recorder_check_piece(r, event->text);
     if (event->text.size > 0) text_add(&r->piece, event->text.data, event->text.size);
     if (event->more && event->text.size == 0) recorder_wrong(r, "an empty piece");
-    if (event->more) return 0;
     if (event->text.data != NULL && event->text.data[event->text.size] != '\0')
         recorder_wrong(r, "no NUL behind an event's text");
+    if (event->key.data != NULL && event->key.data[event->key.size] != '\0')
+        recorder_wrong(r, "no NUL behind an event's key");
+    if (event->more) return 0;
     if (event->key.size > 0) text_add(&r->key, event->key.data, event->key.size);
     recorder_event_line(r, event);
     return recorder_answer(r, recorder_event_name(event->type), event->more);

@@ -110,11 +110,75 @@ static void test_cancel_reaches_through_a_check(void **state)
     }
 }
 
+/* ---- views -----------------------------------------------------------------------------------*/
+
+typedef struct claims_pieces {
+    unsigned pieces;
+    bool bare; /* a text or a key had no NUL behind it */
+} claims_pieces;
+
+static int claims_on_event(void *user, const osb_event *event)
+{
+    claims_pieces *seen = (claims_pieces *)user;
+    seen->pieces += event->more;
+    if (event->text.data != NULL && event->text.data[event->text.size] != '\0') seen->bare = true;
+    if (event->key.data != NULL && event->key.data[event->key.size] != '\0') seen->bare = true;
+    return 0;
+}
+
+static int claims_on_traceback(void *user, osb_str line, bool more)
+{
+    claims_pieces *seen = (claims_pieces *)user;
+    seen->pieces += more;
+    if (line.data[line.size] != '\0') seen->bare = true;
+    return 0;
+}
+
+/* A NUL stands behind a piece of a text, too. */
+static void test_pieces_have_their_nul(void **state)
+{
+    static const char *const around[][2] = {
+        {"{\"type\":\"stdout\",\"text\":\"", "\"}\n\n"},
+        {"{\"type\":\"result\",\"results\":{\"text/plain\":\"", "\"}}\n\n"},
+        {"{\"type\":\"result\",\"results\":{\"text/json\":[\"", "\"]}}\n\n"},
+        {"{\"type\":\"error\",\"error\":{\"traceback\":[\"", "\"]}}\n\n"},
+        {"{\"type\":\"error\",\"error\":{\"evalue\":\"", "\"}}\n\n"},
+    };
+    size_t i, size;
+    (void)state;
+    for (i = 0; i < sizeof around / sizeof around[0]; i++) {
+        for (size = 700; size < 2100; size += 7) {
+            claims_pieces seen = {0, false};
+            struct text stream;
+            osb_handlers handlers;
+            osb_execution run;
+            bench b;
+            size_t n;
+            memset(&handlers, 0, sizeof handlers);
+            handlers.user = &seen;
+            handlers.on_event = claims_on_event;
+            handlers.on_traceback = claims_on_traceback;
+            memset(&stream, 0, sizeof stream);
+            text_print(&stream, "%s", around[i][0]);
+            for (n = 0; n < size; n++) text_print(&stream, "%s", n % 9 == 0 ? "\\n" : "x");
+            text_print(&stream, "%s" BENCH_DONE, around[i][1]);
+            bench_begin(&b, 1024);
+            bench_stream(&b, stream.data);
+            assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
+            assert_false(seen.bare);
+            if (size > 1024) assert_int_not_equal(seen.pieces, 0);
+            bench_end(&b);
+            text_free(&stream);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_is_no_deadline),
         cmocka_unit_test(test_cancel_reaches_through_a_check),
+        cmocka_unit_test(test_pieces_have_their_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
