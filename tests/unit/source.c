@@ -28,36 +28,36 @@ static osb_status put(bench *b, const osb_request *q)
 #define CHUNKED HEAD "Transfer-Encoding: chunked\r\n\r\n"
 #define OK BENCH_EMPTY("200 OK")
 
+/* These bytes go out for it. */
+static void expect_put(const osb_request *q, const char *bytes)
+{
+    bench b;
+    bench_begin(&b, 1024);
+    bench_execd(&b);
+    script_expect(&b.port, bytes);
+    script_reply(&b.port, OK);
+    assert_int_equal(put(&b, q), OSB_OK);
+    bench_end(&b);
+}
+
 static void test_known_size(void **state)
 {
     source s = source_of("0123456789", 25, 10);
     osb_request q = request_from(&s);
-    bench b;
     (void)state;
-    bench_begin(&b, 1024);
-    bench_execd(&b);
-    script_expect(&b.port, HEAD "Content-Length: 25\r\n\r\n0123456789012345678901234");
-    script_reply(&b.port, OK);
-    assert_int_equal(put(&b, &q), OSB_OK);
+    expect_put(&q, HEAD "Content-Length: 25\r\n\r\n0123456789012345678901234");
     assert_int_equal(s.asked, 3); /* not a fourth time for its end */
-    bench_end(&b);
 }
 
 static void test_chunks(void **state)
 {
     source s = source_of("0123456789", 25, 10);
     osb_request q = request_from(&s);
-    bench b;
     (void)state;
     q.body_size_unknown = true;
-    bench_begin(&b, 1024);
-    bench_execd(&b);
-    script_expect(&b.port, CHUNKED "000A\r\n0123456789\r\n000A\r\n0123456789\r\n0005\r\n01234\r\n"
-                                   "0000\r\n\r\n");
-    script_reply(&b.port, OK);
-    assert_int_equal(put(&b, &q), OSB_OK);
+    expect_put(&q, CHUNKED "000A\r\n0123456789\r\n000A\r\n0123456789\r\n0005\r\n01234\r\n"
+                           "0000\r\n\r\n");
     assert_int_equal(s.asked, 4);
-    bench_end(&b);
 }
 
 /* Without bytes there is nothing to ask for, and a GET says nothing about its length. */
@@ -177,16 +177,10 @@ static void test_too_long(void **state)
 {
     source s = source_of("0123456789", 1000, 10);
     osb_request q = request_from(&s);
-    bench b;
     (void)state;
     q.body_size = 12;
-    bench_begin(&b, 1024);
-    bench_execd(&b);
-    script_expect(&b.port, HEAD "Content-Length: 12\r\n\r\n012345678901");
-    script_reply(&b.port, OK);
-    assert_int_equal(put(&b, &q), OSB_OK);
+    expect_put(&q, HEAD "Content-Length: 12\r\n\r\n012345678901");
     assert_int_equal(s.at, 12);
-    bench_end(&b);
 }
 
 static void test_says_stop(void **state)
