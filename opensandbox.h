@@ -4459,12 +4459,11 @@ static bool osb__event_output(osb_client *c, const osb_event *event)
     bool blank_line = size == 1 && end[-1] == '\n' && !c->pieced;
     bool line = (c->call.op->flags & OSB__LINES) != 0 && !event->more && !blank_line;
     char saved = *end;
-    if (line) {
-        *end = '\n';
-        size++;
-    }
+    if (line) size++;
     if (err) ((osb_execution *)c->call.own)->stderr_bytes += size;
     else ((osb_execution *)c->call.own)->stdout_bytes += size;
+    if (handlers == NULL) return false;
+    if (line) *end = '\n';
     osb__capture(err ? handlers->capture_stderr : handlers->capture_stdout, event->text.data, size);
     if (handlers->on_output != NULL)
         stop = handlers->on_output(handlers->user, err ? OSB_STDERR : OSB_STDOUT, event->text.data,
@@ -4478,7 +4477,12 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
 {
     const osb_handlers *h = (const osb_handlers *)c->call.handlers;
     int (*handler)(void *, const osb_event *) = NULL;
-    if (h == NULL) return OSB_OK;
+    bool output = (event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
+                  event->text.data != NULL;
+    if (h == NULL) { /* counted it is */
+        if (output) (void)osb__event_output(c, event);
+        return OSB_OK;
+    }
     switch (event->type) {
     case OSB_EVENT_INIT:
         handler = h->on_init;
@@ -4514,10 +4518,7 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
     if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
         (handler != NULL && handler(h->user, event) != 0))
         return osb__stopped(c);
-    if ((event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
-        event->text.data != NULL && osb__event_output(c, event))
-        return osb__stopped(c);
-    return OSB_OK;
+    return output && osb__event_output(c, event) ? osb__stopped(c) : OSB_OK;
 }
 
 /* One text of an event's map or array. */
@@ -8396,6 +8397,7 @@ static osb_status osb__durable_started(osb_client *c, osb_status status)
     bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT;
     if (status != OSB_OK && (!broken || run->id[0] == '\0')) return status;
     run->ended = false;
+    run->stdout_bytes = run->stderr_bytes = 0; /* all output is in the log */
     d->step = OSB__D_LOG;
     status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
     if (status == OSB_E_CANCELLED && !d->command->keep_running)

@@ -173,12 +173,34 @@ static void test_pieces_have_their_nul(void **state)
     }
 }
 
+/* ---- runs ------------------------------------------------------------------------------------*/
+
+/* Output is counted also if nobody wants it: osb_command_recover begins behind it. */
+static void test_output_is_counted_without_handlers(void **state)
+{
+    static const osb_handlers nothing;
+    unsigned i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        osb_execution run;
+        bench b;
+        bench_begin(&b, 2048);
+        bench_stream(&b, "{\"type\":\"stdout\",\"text\":\"abc\"}\n\n"
+                         "{\"type\":\"stderr\",\"text\":\"d\"}\n\n" BENCH_DONE);
+        assert_int_equal(bench_run(&b, i == 0 ? &nothing : NULL, &run), OSB_OK);
+        assert_int_equal(run.stdout_bytes, 4);
+        assert_int_equal(run.stderr_bytes, 2);
+        bench_end(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_is_no_deadline),
         cmocka_unit_test(test_cancel_reaches_through_a_check),
         cmocka_unit_test(test_pieces_have_their_nul),
+        cmocka_unit_test(test_output_is_counted_without_handlers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
