@@ -975,7 +975,7 @@ typedef struct osb_event {
     bool more;    /* text is a piece, and the same event's next one, perhaps empty, follows */
     osb_str text; /* never ends inside a UTF-8 character */
     osb_str key;  /* OSB_EVENT_RESULT: the MIME type; else the error's name */
-    int64_t timestamp_ms;       /* server's clock; 0 while more follows */
+    int64_t timestamp_ms;       /* server's clock; 0 where it has not come yet: in a piece */
     uint64_t execution_time_ms; /* OSB_EVENT_COMPLETE */
     uint32_t execution_count;   /* OSB_EVENT_COUNT */
 } osb_event;
@@ -4537,6 +4537,7 @@ static OSB__APART osb_status osb__event_entry(osb_client *c, unsigned kind, osb_
     piece.more = more;
     piece.key = key;
     piece.text = text;
+    if (!more) piece.timestamp_ms = ((const osb_event *)c->json.base)->timestamp_ms;
     return osb__event_out(c, &piece);
 }
 

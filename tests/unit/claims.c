@@ -194,6 +194,31 @@ static void test_output_is_counted_without_handlers(void **state)
     }
 }
 
+static int claims_on_result(void *user, const osb_event *event)
+{
+    *(int64_t *)user = event->timestamp_ms;
+    return 0;
+}
+
+/* execd writes the time before the results. */
+static void test_results_have_their_time(void **state)
+{
+    osb_handlers handlers;
+    osb_execution run;
+    int64_t timestamp_ms = 0;
+    bench b;
+    (void)state;
+    memset(&handlers, 0, sizeof handlers);
+    handlers.user = &timestamp_ms;
+    handlers.on_result = claims_on_result;
+    bench_begin(&b, 2048);
+    bench_stream(
+        &b, "{\"type\":\"result\",\"timestamp\":123,\"results\":{\"text\":\"a\"}}\n\n" BENCH_DONE);
+    assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
+    assert_int_equal(timestamp_ms, 123);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_cancel_reaches_through_a_check),
         cmocka_unit_test(test_pieces_have_their_nul),
         cmocka_unit_test(test_output_is_counted_without_handlers),
+        cmocka_unit_test(test_results_have_their_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
