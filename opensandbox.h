@@ -1073,7 +1073,7 @@ OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
                                       void *user, osb_command_state *state);
 
 /* Output of a background command from byte `cursor` on, stdout and stderr as they came, byte for
-   byte, up to what there is now. *next is the cursor for the next call.
+   byte, up to what there is now. *next is the cursor for the next call, after an error too.
    GET {execd}/command/{id}/logs */
 OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t cursor,
                                     int (*on_data)(void *user, const void *data, size_t size),
@@ -7029,20 +7029,46 @@ OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
     return osb__drive(box->client);
 }
 
+/* Output that is under way: its head tells the next cursor, which holds once all of it has come. */
+typedef struct osb__logs {
+    osb__cursor_query query;
+    uint64_t told, *next;
+    int (*on_data)(void *user, const void *data, size_t size);
+    void *user;
+} osb__logs;
+
+static int osb__logs_data(void *user, const void *data, size_t size)
+{
+    osb__logs *logs = (osb__logs *)user;
+    *logs->next += size;
+    return logs->on_data == NULL ? 0 : logs->on_data(logs->user, data, size);
+}
+
+static osb_status osb__logs_next(osb_client *c, osb_status status)
+{
+    osb__logs *logs = (osb__logs *)c->call.user;
+    if (status == OSB_OK) *logs->next = logs->told;
+    return status;
+}
+
 OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t cursor,
                                     int (*on_data)(void *user, const void *data, size_t size),
                                     void *user, uint64_t *next)
 {
     osb__call *call = osb__begin_execd(box, &osb__op_logs);
-    osb__cursor_query *query;
+    osb__logs *logs;
     if (call == NULL) return OSB_E_BUSY;
-    query = (osb__cursor_query *)osb__alloc(box->client, sizeof *query);
-    query->cursor = *next = cursor;
+    logs = (osb__logs *)osb__alloc(box->client, sizeof *logs);
+    logs->query.cursor = logs->told = *next = cursor;
+    logs->next = next;
+    logs->on_data = on_data;
+    logs->user = user;
     call->id = id;
-    call->query = query;
-    call->answer = next;
-    call->on_data = on_data;
-    call->user = user;
+    call->query = &logs->query;
+    call->answer = &logs->told;
+    call->on_data = osb__logs_data;
+    call->user = logs;
+    box->client->next = osb__logs_next;
     return osb__drive(box->client);
 }
 

@@ -219,6 +219,29 @@ static void test_results_have_their_time(void **state)
     bench_end(&b);
 }
 
+/* The answer's head tells the next cursor; if the output behind it is cut, that is too far. */
+static void test_cut_logs_go_on_where_they_were_cut(void **state)
+{
+    uint64_t next = 77;
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, "HTTP/1.1 200 OK\r\nEXECD-COMMANDS-TAIL-CURSOR: 110\r\n"
+                            "Content-Length: 100\r\n\r\nabc");
+    script_close(&b.port);
+    assert_int_equal(osb_command_logs(&b.box, "1", 10, NULL, NULL, &next), OSB_E_CLOSED);
+    assert_int_equal(next, 13);
+    bench_execd_answers(&b, "HTTP/1.1 404 Not Found\r\nEXECD-COMMANDS-TAIL-CURSOR: 200\r\n"
+                            "Content-Length: 3\r\n\r\nabc");
+    assert_int_equal(osb_command_logs(&b.box, "1", 13, NULL, NULL, &next), OSB_E_NOT_FOUND);
+    assert_int_equal(next, 13);
+    bench_answer(&b, "HTTP/1.1 200 OK\r\nEXECD-COMMANDS-TAIL-CURSOR: 16\r\n"
+                     "Content-Length: 3\r\n\r\ndef");
+    assert_int_equal(osb_command_logs(&b.box, "1", 13, NULL, NULL, &next), OSB_OK);
+    assert_int_equal(next, 16);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_pieces_have_their_nul),
         cmocka_unit_test(test_output_is_counted_without_handlers),
         cmocka_unit_test(test_results_have_their_time),
+        cmocka_unit_test(test_cut_logs_go_on_where_they_were_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
