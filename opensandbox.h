@@ -3950,7 +3950,10 @@ static void osb__put_range(osb__writer *w, const osb__read_query *query)
     osb__put_text(w, "Range: bytes=");
     osb__put_number(w, query->from);
     osb__put(w, "-", 1);
-    if (query->size != 0) osb__put_number(w, query->from + query->size - 1);
+    /* A server does not know numbers of more than 63 bits: nor files. */
+    if (query->size != 0 && query->size <= (uint64_t)INT64_MAX &&
+        query->from <= (uint64_t)INT64_MAX - query->size)
+        osb__put_number(w, query->from + query->size - 1);
     osb__put(w, "\r\n", 2);
 }
 #endif
@@ -4444,6 +4447,7 @@ static OSB__WITHIN void osb__capture(osb_capture *capture, const char *data, siz
         capture->more = true;
         size = room;
     }
+    if (size == 0) return; /* data may be NULL */
     OSB_MEMCPY(capture->data + capture->length, data, size);
     capture->length += size;
     if (capture->length < capture->size) capture->data[capture->length] = '\0';
@@ -7778,7 +7782,7 @@ static int osb__read_data(void *user, const void *data, size_t size)
     }
     if (r->out_length != NULL) {
         size_t room = r->out_size - *r->out_length, n = size < room ? size : room;
-        OSB_MEMCPY(r->out + *r->out_length, data, n);
+        if (n > 0) OSB_MEMCPY(r->out + *r->out_length, data, n); /* out may be NULL */
         *r->out_length += n;
         if (n < size) {
             uint64_t needed =

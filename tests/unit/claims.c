@@ -242,6 +242,63 @@ static void test_cut_logs_go_on_where_they_were_cut(void **state)
     bench_end(&b);
 }
 
+/* ---- sizes -----------------------------------------------------------------------------------*/
+
+/* So many bytes as no file has are all that it has: not a range that the server refuses, which would
+   look like 0 bytes behind the end. */
+static void test_read_of_huge_sizes(void **state)
+{
+    static const struct {
+        uint64_t offset, size;
+        const char *range;
+    } cases[] = {
+        {5, UINT64_MAX, "\r\nRange: bytes=5-\r\n"},
+        {0, UINT64_MAX, "\r\nRange: bytes=0-\r\n"},
+        {5, INT64_MAX - 4, "\r\nRange: bytes=5-\r\n"},
+        {5, INT64_MAX - 5, "\r\nRange: bytes=5-9223372036854775806\r\n"},
+        {UINT64_MAX, 2, "\r\nRange: bytes=18446744073709551615-\r\n"},
+        {5, 1, "\r\nRange: bytes=5-5\r\n"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_read_options options;
+        uint64_t size = 0;
+        bench b;
+        memset(&options, 0, sizeof options);
+        options.offset_bytes = cases[i].offset;
+        options.size_bytes = cases[i].size;
+        bench_begin(&b, 2048);
+        bench_execd_answers(&b, "HTTP/1.1 206 OK\r\nContent-Length: 1\r\n\r\na");
+        assert_int_equal(osb_file_read(&b.box, "/a", &options, NULL, NULL, &size), OSB_OK);
+        assert_int_equal(size, 1);
+        assert_non_null(strstr(b.port.log.data, cases[i].range));
+        bench_end(&b);
+    }
+}
+
+/* No array at all is one of no bytes: to ask for the size, or whether there is output. */
+static void test_arrays_of_no_bytes(void **state)
+{
+    osb_capture capture = {NULL, 0, 0, false};
+    osb_handlers handlers;
+    osb_execution run;
+    size_t length = 9;
+    bench b;
+    (void)state;
+    memset(&handlers, 0, sizeof handlers);
+    handlers.capture_stdout = &capture;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, "abc");
+    assert_int_equal(osb_file_read_all(&b.box, "/a", NULL, 0, &length), OSB_E_BUFFER);
+    assert_int_equal(osb_last_error(&b.client)->needed, 3);
+    assert_int_equal(length, 0);
+    bench_stream(&b, "{\"type\":\"stdout\",\"text\":\"abc\"}\n\n" BENCH_DONE);
+    assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
+    assert_true(capture.more);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_output_is_counted_without_handlers),
         cmocka_unit_test(test_results_have_their_time),
         cmocka_unit_test(test_cut_logs_go_on_where_they_were_cut),
+        cmocka_unit_test(test_read_of_huge_sizes),
+        cmocka_unit_test(test_arrays_of_no_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
