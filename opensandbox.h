@@ -3410,11 +3410,12 @@ static osb_status osb__json_open(osb_client *c, bool array)
 /* Whether all members that must be there were there. */
 static osb_status osb__json_check_required(osb_client *c, const osb__field *object)
 {
-    static const char nothing[sizeof(char *)] = {0};
+    static const char nothing[sizeof(int64_t)] = {0};
     const osb__field *field = object->sub;
     for (; field->name != NULL; field++) {
         const unsigned char *out = (const unsigned char *)c->json.base + field->offset;
-        size_t size = (field->kind & OSB__KIND) == OSB__COPY ? 1 : sizeof nothing;
+        unsigned kind = field->kind & OSB__KIND;
+        size_t size = kind == OSB__COPY ? 1 : kind == OSB__I64 ? sizeof(int64_t) : sizeof(char *);
         if ((field->kind & OSB__REQUIRED) == 0 || OSB_MEMCMP(out, nothing, size) != 0) continue;
         c->json.field = field;
         return osb__bad_json(c, OSB__SAY("a member is missing"));

@@ -268,7 +268,7 @@ static void test_no_room(void **state)
     bench b;
     (void)state;
     bench_begin(&b, 2048);
-    b.client.limit = 600;
+    b.client.limit = 300;
     assert_int_equal(osb_file_write(&b.box, "/a", "b", 1), OSB_E_BUFFER);
     assert_true(osb_last_error(&b.client)->needed > 2048);
     b.client.limit = 2048;
