@@ -1332,7 +1332,8 @@ typedef struct osb_replaced {
     uint64_t count;
 } osb_replaced;
 
-/* Replaces; with on_replaced, which may be NULL, tells how often. POST {execd}/files/replace */
+/* Replaces, one text in each file; with on_replaced, which may be NULL, tells how often.
+   POST {execd}/files/replace */
 OSB_DEF osb_status osb_file_replace(osb_sandbox *box, const osb_replacement *items, size_t count,
                                     int (*on_replaced)(void *user, const osb_replaced *replaced),
                                     void *user);
@@ -2713,12 +2714,15 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
 /* Pairs are a query within the query: its text is encoded once more. */
 static void osb__put_query_pairs(osb__writer *w, const osb_pair *pairs, size_t count)
 {
+    const char *mark = "";
     size_t i;
     for (i = 0; i < count; i++) {
-        if (i > 0) osb__put(w, "%26", 3);
+        if (pairs[i].name == NULL || pairs[i].value == NULL) continue;
+        osb__put_text(w, mark);
+        mark = "%26";
         osb__put_encoded(w, pairs[i].name, "%25");
         osb__put(w, "%3D", 3);
-        osb__put_encoded(w, pairs[i].value != NULL ? pairs[i].value : "", "%25");
+        osb__put_encoded(w, pairs[i].value, "%25");
     }
 }
 
@@ -3738,6 +3742,7 @@ static bool osb__rewrite(const osb_client *c, osb__address *a)
     size_t i;
     for (i = 0; extras != NULL && i < extras->rewrite_count; i++) {
         const osb_pair *rewrite = &extras->rewrites[i];
+        if (rewrite->name == NULL || rewrite->value == NULL) continue;
         if (!osb__is(host, (size_t)(a->authority_end - host), rewrite->name)) continue;
         if (!osb__parse_address(rewrite->value, a->https, &to)) return false;
         to.path = a->path;
@@ -7716,11 +7721,33 @@ OSB_DEF osb_status osb_file_get_info(osb_sandbox *box, const char *path, osb_fil
     return osb__drive(box->client);
 }
 
+/* Whether each of the caller's structs of so many bytes has its first member, a path; and if the
+   paths become the members of an object, no two the same. */
+static bool osb__all_named(const void *items, size_t count, size_t step, bool keyed)
+{
+    const unsigned char *item = (const unsigned char *)items;
+    size_t i, j;
+    if (items == NULL) return count == 0;
+    for (i = 0; i < count; i++) {
+        osb_str path = osb__view((const char *)osb__pointer(item + i * step));
+        if (path.data == NULL) return false;
+        for (j = 0; j < i && keyed; j++)
+            if (osb_str_equal(path, (const char *)osb__pointer(item + j * step))) return false;
+    }
+    return true;
+}
+
+static osb_status osb__refuse_paths(osb_client *c)
+{
+    return osb__refuse(c, OSB__SAY("no path, or one twice"));
+}
+
 OSB_DEF osb_status osb_file_get_infos(osb_sandbox *box, const char *const *paths, size_t count,
                                       osb_on_file on_file, void *user)
 {
     osb__file_list *list = osb__begin_file_list(box, &osb__op_file_info, on_file, user);
     if (list == NULL) return OSB_E_BUSY;
+    if (!osb__all_named(paths, count, sizeof *paths, false)) return osb__refuse_paths(box->client);
     list->paths.paths = paths;
     list->paths.count = count;
     return osb__drive(box->client);
@@ -8096,6 +8123,8 @@ static osb_status osb__start_upload(osb_client *c, osb__upload *u, const osb_upl
     size_t i, unknown = 0;
     for (i = 0; i < count; i++) {
         if (files[i].path == NULL) return osb__refuse(c, OSB__SAY("no path"));
+        if (files[i].read_body == NULL && files[i].body == NULL && files[i].body_size > 0)
+            return osb__refuse(c, OSB__SAY("no body"));
         if (files[i].body_size_unknown && files[i].read_body == NULL)
             return osb__refuse(c, OSB__SAY("a body of unknown size needs read_body"));
         unknown += files[i].body_size_unknown;
@@ -8141,16 +8170,6 @@ OSB_DEF osb_status osb_file_write(osb_sandbox *box, const char *path, const void
     return osb__start_upload(box->client, u, &u->one, 1);
 }
 
-/* Whether each of the caller's structs has its first member, a path. */
-static bool osb__all_named(const osb__op *op, const void *items, size_t count)
-{
-    const unsigned char *item = (const unsigned char *)items;
-    size_t i;
-    for (i = 0; i < count; i++)
-        if (osb__pointer(item + i * op->body->half_size * 2u) == NULL) return false;
-    return true;
-}
-
 /* A call whose body is a bare array or map of the caller's structs. */
 static osb_status osb__send_items(osb_sandbox *box, const osb__op *op, const void *items,
                                   size_t count)
@@ -8158,7 +8177,8 @@ static osb_status osb__send_items(osb_sandbox *box, const osb__op *op, const voi
     osb__call *call = osb__begin_files(box, op);
     osb__items *body;
     if (call == NULL) return OSB_E_BUSY;
-    if (!osb__all_named(op, items, count)) return osb__refuse(box->client, OSB__SAY("no path"));
+    if (!osb__all_named(items, count, op->body->half_size * 2u, op->body->kind == OSB__KEYED))
+        return osb__refuse_paths(box->client);
     body = (osb__items *)osb__alloc(box->client, sizeof *body);
     body->items = items;
     body->count = count;
@@ -8174,8 +8194,7 @@ OSB_DEF osb_status osb_file_replace(osb_sandbox *box, const osb_replacement *ite
     osb__replaced_list *list;
     osb__items *body;
     if (call == NULL) return OSB_E_BUSY;
-    if (!osb__all_named(&osb__op_file_replace, items, count))
-        return osb__refuse(box->client, OSB__SAY("no path"));
+    if (!osb__all_named(items, count, sizeof *items, true)) return osb__refuse_paths(box->client);
     body = (osb__items *)osb__alloc(box->client, sizeof *body);
     body->items = items;
     body->count = count;
@@ -8210,7 +8229,8 @@ static osb_status osb__delete_paths(osb_sandbox *box, const osb__op *op, const c
     osb__call *call = osb__begin_files(box, op);
     osb__paths *query;
     if (call == NULL) return OSB_E_BUSY;
-    if (count == 0) return osb__refuse(box->client, OSB__SAY("no path"));
+    if (count == 0 || !osb__all_named(paths, count, sizeof *paths, false))
+        return osb__refuse_paths(box->client);
     query = (osb__paths *)osb__alloc(box->client, sizeof *query);
     query->paths = paths;
     query->count = count;
@@ -9500,6 +9520,8 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
     if (!osb__is_method(osb__method(client))) return osb__refuse(client, OSB__SAY("no method"));
     if (request->path != NULL && request->path[0] != '/')
         return osb__refuse(client, OSB__SAY("a path that does not begin with /"));
+    if (request->read_body == NULL && request->body == NULL && request->body_size > 0)
+        return osb__refuse(client, OSB__SAY("no body"));
     if (request->read_body == NULL && request->body_size > 0x7fffffffu)
         return osb__refuse(client, OSB__SAY("a body of 2 GiB or more needs read_body"));
     call->endpoint = endpoint;
@@ -10195,8 +10217,10 @@ OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb
     osb__call *call = osb__begin(client, &find);
     osb_sandbox_filter *filter;
     if (call == NULL) return OSB_E_BUSY;
-    filter = (osb_sandbox_filter *)osb__alloc(client, sizeof *filter);
     (void)osb__box_init(client, box, NULL, NULL);
+    if (tag == NULL || tag->name == NULL || tag->value == NULL) /* else it would be any sandbox */
+        return osb__refuse(client, OSB__SAY("no metadata"));
+    filter = (osb_sandbox_filter *)osb__alloc(client, sizeof *filter);
     filter->metadata = tag;
     filter->metadata_count = 1;
     filter->page_size = 1;

@@ -299,6 +299,106 @@ static void test_arrays_of_no_bytes(void **state)
     bench_end(&b);
 }
 
+/* ---- NULL ------------------------------------------------------------------------------------*/
+
+/* "A NULL value ...: elsewhere such a pair is left out." */
+static void test_pairs_without_a_value(void **state)
+{
+    static const osb_pair metadata[] = {{"a", NULL}, {"b", "1"}, {NULL, "2"}, {"c", ""}};
+    static const osb_pair rewrites[] = {{"execd.example:44772", NULL}, {NULL, "x"}};
+    osb_sandbox_filter filter;
+    osb_sandbox_page page;
+    osb_extras extras;
+    bench b;
+    (void)state;
+    memset(&filter, 0, sizeof filter);
+    filter.metadata = metadata;
+    filter.metadata_count = 4;
+    memset(&extras, 0, sizeof extras);
+    extras.rewrites = rewrites;
+    extras.rewrite_count = 2;
+    bench_begin(&b, 2048);
+    b.config.extras = &extras;
+    bench_again(&b);
+    bench_lifecycle_answers(&b, "{\"items\":[]}");
+    assert_int_equal(osb_lifecycle_list(&b.client, &filter, NULL, &page), OSB_OK);
+    assert_non_null(
+        strstr(b.port.log.data, "GET /v1/sandboxes?metadata=b%3D1%26c%3D HTTP/1.1\r\n"));
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    bench_end(&b);
+}
+
+/* Without a pair osb_sandbox_find would find somebody else's sandbox, for its caller to kill. */
+static void test_find_without_metadata(void **state)
+{
+    static const osb_pair tags[] = {{NULL, "1"}, {"a", NULL}, {NULL, NULL}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        osb_sandbox box;
+        bench b;
+        bench_begin(&b, 2048);
+        assert_int_equal(osb_sandbox_find(&b.client, i < 3 ? &tags[i] : NULL, &box), OSB_E_INVALID);
+        assert_string_equal(box.id, "");
+        assert_int_equal(b.port.connects, 0);
+        bench_end(&b);
+    }
+}
+
+#define CLAIMS_REFUSED(call) assert_int_equal((call), OSB_E_INVALID)
+
+/* An argument that is missing is told of, before anything is sent. */
+static void test_missing_arguments(void **state)
+{
+    static const char *const paths[] = {"/a", NULL};
+    osb_replacement texts[2];
+    osb_request request;
+    osb_upload upload;
+    uint16_t http_status;
+    bench b;
+    (void)state;
+    memset(texts, 0, sizeof texts);
+    memset(&request, 0, sizeof request);
+    request.body_size = 5;
+    memset(&upload, 0, sizeof upload);
+    upload.path = "/a";
+    upload.body_size = 5;
+    texts[0].path = "/a";
+    bench_begin(&b, 2048);
+    CLAIMS_REFUSED(osb_file_get_infos(&b.box, paths, 2, NULL, NULL));
+    CLAIMS_REFUSED(osb_file_get_infos(&b.box, NULL, 1, NULL, NULL));
+    CLAIMS_REFUSED(osb_file_delete(&b.box, paths, 2));
+    CLAIMS_REFUSED(osb_directory_delete(&b.box, paths, 2));
+    CLAIMS_REFUSED(osb_directory_delete(&b.box, NULL, 1));
+    CLAIMS_REFUSED(osb_file_move(&b.box, NULL, 1));
+    CLAIMS_REFUSED(osb_file_replace(&b.box, texts, 2, NULL, NULL));
+    CLAIMS_REFUSED(osb_file_upload(&b.box, &upload, 1, false));
+    CLAIMS_REFUSED(osb_file_write(&b.box, "/a", NULL, 5));
+    CLAIMS_REFUSED(osb_endpoint_request(&b.client, &b.box.execd, &request, &http_status));
+    assert_int_equal(b.port.connects, 0);
+    bench_end(&b);
+}
+
+/* They are the members of an object: a server would take the last one only. */
+static void test_paths_that_come_twice(void **state)
+{
+    static const osb_replacement texts[] = {{"/a", "x", "y"}, {"/b", "x", "y"}, {"/a", "1", "2"}};
+    static const osb_permission modes[] = {{"/a", "x", NULL, 0}, {"/a", NULL, NULL, 644}};
+    static const osb_move moves[] = {{"/a", "/b"}, {"/a", "/c"}};
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    CLAIMS_REFUSED(osb_file_replace(&b.box, texts, 3, NULL, NULL));
+    CLAIMS_REFUSED(osb_file_set_permissions(&b.box, modes, 2));
+    CLAIMS_REFUSED(osb_directory_create(&b.box, modes, 2));
+    bench_execd_answers(&b, "{}");
+    assert_int_equal(osb_file_replace(&b.box, texts, 2, NULL, NULL), OSB_OK);
+    bench_answer(&b, "{}");
+    assert_int_equal(osb_file_move(&b.box, moves, 2), OSB_OK); /* execd says what is wrong */
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +410,10 @@ int main(void)
         cmocka_unit_test(test_cut_logs_go_on_where_they_were_cut),
         cmocka_unit_test(test_read_of_huge_sizes),
         cmocka_unit_test(test_arrays_of_no_bytes),
+        cmocka_unit_test(test_pairs_without_a_value),
+        cmocka_unit_test(test_find_without_metadata),
+        cmocka_unit_test(test_missing_arguments),
+        cmocka_unit_test(test_paths_that_come_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
