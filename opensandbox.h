@@ -420,8 +420,8 @@ typedef struct osb_config {
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
                                            uint32_t struct_sizes);
 
-/* Ends a pending call and the connection; wipes the working buffer. The client may be used
-   again after osb_client_init. */
+/* Ends a pending call (osb_poll then says OSB_E_CANCELLED) and the connection; wipes the working
+   buffer. The client may be used again after osb_client_init. Not for handlers. */
 OSB_DEF void osb_client_close(osb_client *client);
 
 /* Poll mode: moves the pending call on by a bounded amount of work. OSB_PENDING: not done yet;
@@ -5704,6 +5704,11 @@ OSB_DEF void osb_client_close(osb_client *client)
 {
     if (client->buffer == NULL) return;
     osb__disconnect(client);
+    if (client->state != OSB__IDLE) {
+        osb__unpin_error(client);
+        OSB_MEMSET(&client->error, 0, sizeof client->error);
+        (void)osb__fail(client, OSB_E_CANCELLED, OSB__SAY("ended by osb_client_close"));
+    }
     client->state = OSB__IDLE;
     client->next = NULL;
     client->suspended = NULL;

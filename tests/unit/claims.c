@@ -110,6 +110,24 @@ static void test_cancel_reaches_through_a_check(void **state)
     }
 }
 
+/* Who polls a call that somebody else has closed under it must not take it for done. */
+static void test_closed_call_is_no_success(void **state)
+{
+    char line[80];
+    bench b;
+    (void)state;
+    bench_begin_polling(&b, 2048);
+    bench_execd(&b);
+    script_request(&b.port);
+    assert_int_equal(osb_ping(&b.box), OSB_PENDING);
+    while (b.port.log.size == 0) assert_int_equal(osb_poll(&b.client), OSB_PENDING);
+    osb_client_close(&b.client);
+    assert_int_equal(osb_poll(&b.client), OSB_E_CANCELLED);
+    (void)osb_error_text(&b.client, line, sizeof line);
+    assert_string_equal(line, "cancelled: ended by osb_client_close");
+    bench_end(&b);
+}
+
 /* ---- views -----------------------------------------------------------------------------------*/
 
 typedef struct claims_pieces {
@@ -404,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_is_no_deadline),
         cmocka_unit_test(test_cancel_reaches_through_a_check),
+        cmocka_unit_test(test_closed_call_is_no_success),
         cmocka_unit_test(test_pieces_have_their_nul),
         cmocka_unit_test(test_output_is_counted_without_handlers),
         cmocka_unit_test(test_results_have_their_time),
