@@ -166,9 +166,12 @@
 #ifndef OSB_ENDPOINT_HEADERS_SIZE
 #define OSB_ENDPOINT_HEADERS_SIZE 256 /* an endpoint's header names and values, NUL after each */
 #endif
-#if OSB_ID_SIZE > 510 || OSB_LANGUAGE_SIZE > 510 || OSB_ENDPOINT_SIZE > 510 ||                     \
-    OSB_ENDPOINT_HEADERS_SIZE > 510
-#error "opensandbox.h: OSB_ID_SIZE and the like are 510 at most"
+/* The structs of a list's elements, in which these are, have to stay below 512 bytes. */
+#if OSB_ID_SIZE > 384 || OSB_LANGUAGE_SIZE > 64
+#error "opensandbox.h: OSB_ID_SIZE is 384 at most, OSB_LANGUAGE_SIZE 64"
+#endif
+#if OSB_ENDPOINT_SIZE > 510 || OSB_ENDPOINT_HEADERS_SIZE > 510
+#error "opensandbox.h: OSB_ENDPOINT_SIZE and OSB_ENDPOINT_HEADERS_SIZE are 510 at most"
 #endif
 
 #ifndef OSB_DEF
@@ -414,9 +417,12 @@ typedef struct osb_config {
 
 /* Prepares a client; no traffic. Returns OSB_E_INVALID if the port or the memory is missing or
    too small, or if a file was compiled with other sizes than the implementation. */
-#define osb_client_init(client, config)                                                            \
-    osb_client_init_checked((client), (config),                                                    \
-                            (uint32_t)(sizeof(osb_client) + 65536u * sizeof(osb_sandbox)))
+#define osb_client_init(client, config) osb_client_init_checked((client), (config), OSB__SIZES)
+#define OSB__SIZES                                                                                 \
+    (UINT32_C(0x9e3779b1) * (uint32_t)sizeof(osb_client) +                                         \
+     UINT32_C(0x85ebca77) * (uint32_t)sizeof(osb_create_options) + UINT32_C(1) * OSB_ID_SIZE +     \
+     UINT32_C(511) * OSB_LANGUAGE_SIZE + UINT32_C(261121) * OSB_ENDPOINT_SIZE +                    \
+     UINT32_C(133432831) * OSB_ENDPOINT_HEADERS_SIZE)
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
                                            uint32_t struct_sizes);
 
@@ -5678,7 +5684,7 @@ OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config 
     const osb_port_ops *ops = config->port.ops;
     OSB_MEMSET(client, 0, sizeof *client);
     client->error.status = OSB_E_INVALID;
-    if (struct_sizes != (uint32_t)(sizeof(osb_client) + 65536u * sizeof(osb_sandbox)))
+    if (struct_sizes != OSB__SIZES)
         return osb__fail(client, OSB_E_INVALID,
                          OSB__SAY("files were compiled with different OSB_..._SIZE"));
     if (ops == NULL || ops->connect == NULL || ops->send == NULL || ops->recv == NULL ||

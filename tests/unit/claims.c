@@ -417,6 +417,46 @@ static void test_paths_that_come_twice(void **state)
     bench_end(&b);
 }
 
+/* ---- files that were compiled otherwise -------------------------------------------------------*/
+
+#define CLAIMS_INIT(name)                                                                          \
+    static osb_status name(bench *b)                                                               \
+    {                                                                                              \
+        osb_client client;                                                                         \
+        return osb_client_init(&client, &b->config);                                               \
+    }
+
+CLAIMS_INIT(claims_init)
+#undef OSB_LANGUAGE_SIZE
+#define OSB_LANGUAGE_SIZE 20
+CLAIMS_INIT(claims_init_other_language)
+#undef OSB_LANGUAGE_SIZE
+#define OSB_LANGUAGE_SIZE 16
+#undef OSB_ID_SIZE
+#define OSB_ID_SIZE 65
+CLAIMS_INIT(claims_init_other_id)
+#undef OSB_ID_SIZE
+#define OSB_ID_SIZE 64
+#undef OSB_ENDPOINT_SIZE
+#undef OSB_ENDPOINT_HEADERS_SIZE
+#define OSB_ENDPOINT_SIZE 256
+#define OSB_ENDPOINT_HEADERS_SIZE 192
+CLAIMS_INIT(claims_init_other_endpoint)
+
+/* "osb_client_init() notices when two files disagree about them": also where the client's own size is
+   the same. */
+static void test_other_sizes_are_noticed(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    assert_int_equal(claims_init(&b), OSB_OK);
+    assert_int_equal(claims_init_other_language(&b), OSB_E_INVALID);
+    assert_int_equal(claims_init_other_id(&b), OSB_E_INVALID);
+    assert_int_equal(claims_init_other_endpoint(&b), OSB_E_INVALID);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_find_without_metadata),
         cmocka_unit_test(test_missing_arguments),
         cmocka_unit_test(test_paths_that_come_twice),
+        cmocka_unit_test(test_other_sizes_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
