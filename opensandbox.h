@@ -75,8 +75,9 @@
       can sleep or use epoll. osb_poll() does a bounded amount of work.
 
       Another call while one is pending, or from inside a handler, gives OSB_E_BUSY and changes
-      nothing. Handlers end the call by returning non-zero: it ends with OSB_E_CANCELLED, and the
-      remote command is interrupted too, unless osb_command.keep_running is set. osb_cancel() does
+      nothing; osb_poll() and osb_client_close() are not for handlers at all. Handlers end the
+      call by returning non-zero: it ends with OSB_E_CANCELLED, and the remote command is
+      interrupted too, unless osb_command.keep_running or background is set. osb_cancel() does
       the same from outside.
 
    ERRORS
@@ -89,16 +90,17 @@
       A request on a reused connection that dies before any answer is sent again, once, but only
       if that cannot run anything twice. Otherwise the error says `maybe_applied`.
 
-      Nothing else is repeated, unless osb_config.extras asks for retries: these never repeat what
-      may have had its effect either. osb_command_run_durable and osb_pty_attach go on over broken
-      connections without losing or repeating a byte of output; osb_file_read can
-      (osb_read_options.resumptions); osb_sandbox_find finds a sandbox whose create was cut off.
+      Nothing else is repeated, unless osb_config.extras asks for retries: these cannot run
+      anything twice either (but a DELETE that comes twice may say OSB_E_NOT_FOUND).
+      osb_command_run_durable and osb_pty_attach go on over broken connections without losing or
+      repeating a byte of output; osb_file_read can (osb_read_options.resumptions);
+      osb_sandbox_find finds a sandbox whose create was cut off.
 
    SECURITY
       The API key goes only to the lifecycle server's origin, an endpoint's headers only to that
-      endpoint. Redirects are refused. CR, LF and NUL cannot get into a request line or header.
-      The request is wiped from the working buffer as soon as it is sent. https on a port without
-      TLS is an error, never a downgrade.
+      endpoint (but see osb_egress_options.allow_execd_route). Redirects are refused. CR, LF and
+      NUL cannot get into a request line or header. The request is wiped from the working buffer
+      as soon as it is sent. https on a port without TLS is an error, never a downgrade.
 
    PORTS
       port/osb_posix.h is the port for POSIX sockets and those of lwIP, ESP-IDF and Zephyr,
@@ -113,13 +115,14 @@
    LIMITS, HONESTLY
       One call at a time on a client. HTTP/1.1 only, no compression (no OpenSandbox server has
       any), no redirects. A text piece's size depends on the buffer and on how the network cuts
-      the stream. Deadlines are at most 2^31-1 ms. Years 1970 to 2105 in renew. Text is handed out
-      as the server sent it; lone surrogates in JSON become U+FFFD. An event whose text is larger
-      than the buffer must name its type before its text (execd does). JSON may be nested 32 deep;
-      of members that nobody asks for only the structure is checked. A request is written anew for
-      each window, so that one of megabytes wants a buffer of more than 1 KB, or a body from a
-      source. Without osb_port_ops.random the boundary of an upload and the keys of a WebSocket are
-      made from the clock: give your port one if others may choose what you upload.
+      the stream. Deadlines are at most 2^31-1 ms. Years 1970 to 2105 in renew, and no more than
+      49 days since the lifecycle server's last answer. Text is handed out as the server sent it;
+      lone surrogates in JSON become U+FFFD. An event whose text is larger than the buffer must
+      name its type before its text (execd does). JSON may be nested 32 deep; of members that
+      nobody asks for only the structure is checked. A request is written anew for each window,
+      so that one of megabytes wants a buffer of more than 1 KB, or a body from a source. Without
+      osb_port_ops.random the boundary of an upload and the keys of a WebSocket are made from the
+      clock: give your port one if others may choose what you upload.
 */
 #ifndef OPENSANDBOX_H
 #define OPENSANDBOX_H
@@ -140,7 +143,8 @@
                                of them: what only a manager of sandboxes needs
    OSB_NO_CREATE_EXTRAS        leave out volumes, network policy, platform, image login and
                                resource requests of osb_create_options
-   OSB_NO_BACKGROUND           leave out command status, logs and interrupt
+   OSB_NO_BACKGROUND           leave out command status, logs, interrupt, wait, and what
+                               OSB_NO_DURABLE leaves out
    OSB_NO_DURABLE              leave out osb_command_run_durable, _follow and _recover
    OSB_NO_RAW_REQUEST          leave out osb_endpoint_request
    OSB_NO_EXTRAS               leave out retries, the log hook and rewritten addresses
@@ -278,7 +282,8 @@ typedef struct osb_error {
     osb_status status;
     osb_status cause;       /* OSB_E_NOT_READY: the last try's own status; else the status */
     const char *operation;  /* "POST /sandboxes/{id}/pause"; static text */
-    osb_str target;         /* the host and port it was meant for; an invalid address as it is */
+    osb_str target;         /* the host and port it was meant for, with no NUL behind it; an invalid
+                               address as it is */
     uint16_t http_status;   /* 0: no answer came */
     bool maybe_applied;     /* the request went out, and no answer says whether it had its effect */
     bool message_cut;       /* message is only the beginning of what the server wrote */
@@ -290,7 +295,7 @@ typedef struct osb_error {
     const char *port_text;  /* and its text, from the port; NULL: none */
     const char *member;     /* OSB_E_BUFFER, OSB_E_JSON: the JSON member; NULL: none. Static text */
     const char *buffer;     /* OSB_E_BUFFER: which buffer or array is too small. Static text */
-    size_t needed;          /* OSB_E_BUFFER: its size in bytes that would have been enough */
+    size_t needed;          /* OSB_E_BUFFER: its size in bytes that would have been enough so far */
 } osb_error;
 
 /* ---- the port: what the library asks of the machine ------------------------------------------*/
@@ -361,7 +366,7 @@ typedef struct osb_log_entry {
     osb_log_level level;
     const char *operation; /* "POST /sandboxes/{id}/pause"; static text */
     const char *id;        /* what stands in the operation's braces; NULL: nothing */
-    osb_str target;        /* host[:port] */
+    osb_str target;        /* host[:port], with no NUL behind it */
     osb_status status;
     uint16_t http_status;                /* 0: no answer came */
     uint16_t attempt;                    /* 0: the first */
@@ -373,8 +378,9 @@ typedef struct osb_log_entry {
 /* What a client does beside its calls. All of it is off by default. */
 typedef struct osb_extras {
     /* A request that failed is sent again, up to so many times (255 at most): if the connection
-       could not be made or broke, or if the answer was 429, 502, 503 or 504. A POST or PATCH only if
-       no byte of it had been sent, or after 429: never one that may have had its effect. */
+       could not be made or broke, if no answer came in time, or if it was 429, 502, 503 or 504. A
+       POST or PATCH only if no byte of it had been sent, or after 429: never one that may have had
+       its effect. But uploads are: writing a file twice is writing it once. */
     uint32_t retries;
     uint32_t backoff_ms;      /* pause before the first repeat; doubled each time, a part of it by
                                 chance; default 500 */
@@ -406,10 +412,12 @@ typedef struct osb_config {
     const char *user_agent;      /* default opensandbox.h/VERSION */
     uint32_t connect_timeout_ms; /* default 10000 */
     uint32_t request_timeout_ms; /* send a request and get its whole answer; default 30000 */
-    uint32_t idle_timeout_ms;    /* silence on a stream (execd pings each 3 s); default 30000 */
-    bool https;                  /* the protocol if the domain names none; default http */
-    bool use_server_proxy;       /* reach sandboxes through the lifecycle server; default false */
-    bool poll_mode;              /* calls return OSB_PENDING even if the port can wait */
+    /* Instead, where events or bytes stream (runs, logs, files, reports, requests of your own): the
+       longest silence (execd pings each 3 s); default 30000 */
+    uint32_t idle_timeout_ms;
+    bool https;            /* the protocol if the domain names none; default http */
+    bool use_server_proxy; /* reach sandboxes through the lifecycle server; default false */
+    bool poll_mode;        /* calls return OSB_PENDING even if the port can wait */
 #ifndef OSB_NO_EXTRAS
     const osb_extras *extras; /* retries, log, other addresses; default: none */
 #endif
@@ -445,7 +453,9 @@ typedef struct osb_wait {
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait);
 
 /* Asks the pending call to end with OSB_E_CANCELLED; takes effect in the next osb_poll, or within
-   100 ms in blocking mode. The only call that another thread or an interrupt may make. */
+   100 ms in blocking mode. What the call then cleans up (it interrupts a command, kills a sandbox
+   that is not ready) comes first; a second osb_cancel ends that. The only call that another thread
+   or an interrupt may make. */
 OSB_DEF void osb_cancel(osb_client *client);
 
 /* Details of the last call that failed; valid until the next call on the client. */
@@ -472,7 +482,8 @@ typedef struct osb_endpoint {
 
 /* Which address of a port is wanted. */
 typedef struct osb_endpoint_options {
-    uint32_t expires_unix_s; /* a signed address, good until then; 0: not signed */
+    uint32_t expires_unix_s; /* a signed address, good until then, never through the lifecycle
+                                server; 0: not signed */
     bool use_server_proxy;   /* through the lifecycle server, whatever osb_config says */
     bool no_server_proxy;    /* directly, whatever osb_config says */
 } osb_endpoint_options;
@@ -536,13 +547,14 @@ typedef struct osb_volume {
 /* The caller's own test of readiness instead of execd's ping. The client is idle while it runs:
    it may make one call on it. Returns OSB_OK (ready), OSB_PENDING (ask me again) or an error,
    which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
-   and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise. */
+   and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise.
+   osb_cancel ends the check's call and the one that waits. */
 typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status last);
 
 /* How osb_sandbox_create, _connect and _resume wait until the sandbox is ready. */
 typedef struct osb_ready_options {
     uint32_t timeout_ms;    /* default 30000 */
-    uint32_t interval_ms;   /* between two tries; default 200 */
+    uint32_t interval_ms;   /* between two tries; default 200. If less is left, none follows */
     osb_ready_check check;  /* instead of GET {execd}/ping; default: ping */
     void *user;             /* for check */
     uint16_t execd_port;    /* default 44772 */
@@ -553,14 +565,14 @@ typedef struct osb_ready_options {
 typedef struct osb_create_options {
     const char *image; /* "python:3.12"; this or snapshot_id (or a poolRef extension) */
     const char *snapshot_id;
-    const char *const *entrypoint; /* default {"tail", "-f", "/dev/null"} */
+    const char *const *entrypoint; /* default for an image {"tail", "-f", "/dev/null"} */
     size_t entrypoint_count;
     uint32_t ttl_s;        /* the sandbox ends by itself after so long; 60 or more; default 600 */
     bool no_expiry;        /* it lives until it is killed; ttl_s is ignored */
     bool credential_proxy; /* let the egress sidecar inject credentials; needs network_policy */
     bool secure_access;    /* endpoints need headers that the server makes up */
     bool keep_on_failure;  /* osb_sandbox_create: do not kill a sandbox that did not get ready */
-    const osb_pair *resource; /* default {"cpu","1"}, {"memory","2Gi"} */
+    const osb_pair *resource; /* default, but from a pool, {"cpu","1"}, {"memory","2Gi"} */
     size_t resource_count;
     const osb_pair *env; /* a NULL value is sent as null */
     size_t env_count;
@@ -612,7 +624,7 @@ typedef struct osb_entry {
 typedef struct osb_info_handlers {
     void *user;
     int (*on_entry)(void *user, const osb_entry *entry);
-    int (*on_sandbox)(void *user, const osb_sandbox_info *info);
+    int (*on_sandbox)(void *user, const osb_sandbox_info *info); /* lists only */
 } osb_info_handlers;
 
 /* Asks for the server's own health. GET /health (no /v1, no key needed) */
@@ -689,7 +701,7 @@ OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *
 /* How the ..._wait calls wait. */
 typedef struct osb_wait_options {
     uint32_t timeout_ms;  /* default 300000; then OSB_E_NOT_READY, error.code: the last state */
-    uint32_t interval_ms; /* between two questions; default 1000 */
+    uint32_t interval_ms; /* between two questions; default 1000. If less is left, none follows */
 } osb_wait_options;
 
 #ifndef OSB_NO_ADMIN
@@ -1283,7 +1295,7 @@ typedef struct osb_read_options {
     uint64_t size_bytes;   /* ... so many; 0: to the end */
     uint64_t first_line;   /* or from this line on (1 is the first) ... */
     uint64_t line_count;   /* ... so many; lines come joined by LF, the last one without */
-    uint32_t resumptions;  /* a broken connection: go on where it broke, so many times */
+    uint32_t resumptions;  /* of bytes: go on where the connection broke, so many times */
 } osb_read_options;
 
 /* Reads a file, in pieces as they come; *size_bytes, which may be NULL, gets how many bytes were
@@ -1431,8 +1443,9 @@ typedef struct osb_pty_handlers {
     int (*on_output)(void *user, osb_stream stream, const void *data, size_t size);
     int (*on_connected)(void *user);
     /* Input: puts up to size bytes for the shell's stdin into data and returns how many;
-       OSB_IO_WANT_READ: nothing now; OSB_IO_CLOSED: no more, detach. Asked whenever the line is
-       free: in poll mode by each osb_poll, in blocking mode every 100 ms. NULL: no input. */
+       0 or OSB_IO_WANT_READ: nothing now; OSB_IO_CLOSED: no more, detach; anything else:
+       OSB_E_CANCELLED. Asked whenever the line is free: in poll mode by each osb_poll, in blocking
+       mode every 100 ms. NULL: no input. */
     int (*read_input)(void *user, void *data, size_t size);
 } osb_pty_handlers;
 
@@ -1623,7 +1636,8 @@ typedef struct osb_egress {
 typedef struct osb_egress_options {
     uint16_t port; /* default 18080 */
     /* A sidecar refuses secrets over plain HTTP (426). With this, such a request is sent again by
-       way of execd's own proxy, which reaches the sidecar from inside the sandbox. */
+       way of execd's own proxy, which reaches the sidecar from inside the sandbox. Execd, and
+       whoever has taken it over, sees the secrets then, and the sidecar's headers. */
     bool allow_execd_route;
     osb_endpoint_options endpoint;
 } osb_egress_options;
@@ -1678,8 +1692,9 @@ OSB_DEF osb_status osb_egress_reset_policy(osb_egress *egress, osb_policy_status
 #ifndef OSB_NO_VAULT
 /* ---- egress: credential vault ----------------------------------------------------------------*/
 
-/* Secrets that the sidecar puts into outbound requests; the sandbox never sees them. The library
-   wipes them from the working buffer as soon as they are sent. */
+/* Secrets that the sidecar puts into outbound requests; the sandbox never sees them, unless
+   osb_egress_options.allow_execd_route sends them through it. The library wipes them from the
+   working buffer as soon as they are sent. */
 typedef struct osb_credential {
     const char *name;
     const char *value; /* for basic: user:password in base64 */
