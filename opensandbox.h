@@ -1530,7 +1530,7 @@ typedef struct osb_isolated_options {
     const osb_bind *binds;
     size_t bind_count;
     bool share_net;
-    const char *env_mode; /* "allow" or "deny", for env_keys */
+    const char *env_mode; /* "allow" or "deny": env_keys need it */
     const char *const *env_keys;
     size_t env_key_count;
     osb_u32 uid, gid;
@@ -9438,6 +9438,8 @@ OSB_DEF osb_status osb_isolated_create(osb_sandbox *box, const osb_isolated_opti
     osb__call *call = osb__begin_execd(box, &osb__op_isolated_create);
     if (call == NULL) return OSB_E_BUSY;
     OSB_MEMSET(session, 0, sizeof *session);
+    if (options->env_key_count > 0 && options->env_mode == NULL) /* they would be left out */
+        return osb__refuse(box->client, OSB__SAY("env_keys without env_mode"));
     call->body = options;
     call->answer = session;
     return osb__drive(box->client);

@@ -398,6 +398,28 @@ static void test_missing_arguments(void **state)
     bench_end(&b);
 }
 
+/* Keys of variables to be kept from a session must not be lost for want of a mode. */
+static void test_env_keys_need_a_mode(void **state)
+{
+    static const char *const keys[] = {"SECRET"};
+    osb_isolated_options options;
+    osb_isolated_session session;
+    bench b;
+    (void)state;
+    memset(&options, 0, sizeof options);
+    bench_begin(&b, 2048);
+    options.workspace = "/w";
+    options.env_keys = keys;
+    options.env_key_count = 1;
+    CLAIMS_REFUSED(osb_isolated_create(&b.box, &options, &session));
+    options.env_mode = "deny";
+    bench_execd_answers(&b, "{\"session_id\":\"s\"}");
+    assert_int_equal(osb_isolated_create(&b.box, &options, &session), OSB_OK);
+    assert_non_null(
+        strstr(b.port.log.data, "\"env_passthrough\":{\"mode\":\"deny\",\"keys\":[\"SECRET\"]}"));
+    bench_end(&b);
+}
+
 /* They are the members of an object: a server would take the last one only. */
 static void test_paths_that_come_twice(void **state)
 {
@@ -472,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_pairs_without_a_value),
         cmocka_unit_test(test_find_without_metadata),
         cmocka_unit_test(test_missing_arguments),
+        cmocka_unit_test(test_env_keys_need_a_mode),
         cmocka_unit_test(test_paths_that_come_twice),
         cmocka_unit_test(test_other_sizes_are_noticed),
     };
