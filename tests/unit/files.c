@@ -439,6 +439,7 @@ static void test_resumed(void **state)
     bench_execd_refuses(&b);
     bench_execd_answers(&b, PARTIAL("5") "fghij");
     assert_int_equal(read_with(&b, &options, "abcdefghij"), OSB_OK);
+    assert_in_range(b.port.now_ms, 6200, 6299); /* pauses only where nothing came */
     assert_non_null(strstr(b.port.log.data, "Range: bytes=3-\r\n"));
     assert_non_null(strstr(b.port.log.data, "Range: bytes=5-\r\n"));
     bench_end(&b);

@@ -376,6 +376,12 @@ static void test_closed(void **state)
     assert_int_equal(attach(&t), OSB_E_STREAM);
     assert_int_equal(t.pty.close_code, 1000);
     end(&t);
+    begin_connected(&t, 0);
+    sends(&t, CLOSE, "\x03", 1); /* half a code is none */
+    hears_close(&t);
+    assert_int_equal(attach(&t), OSB_E_STREAM);
+    assert_int_equal(t.pty.close_code, 1005);
+    end(&t);
 }
 
 /* A connection closed with bytes unread takes what was just typed with it: the server's Close comes
