@@ -363,6 +363,8 @@ static void test_decimals(void **state)
     milli("1.5e2", true, 150000);
     milli("1.5E+2", true, 150000);
     milli("1500e-2", true, 15000);
+    milli("0.000000000123e12", true, 123000);
+    milli("123000000000000e-12", true, 123000);
     milli("1e-3", true, 1);
     milli("1e-4", true, 0);
     milli("123456789e-300", true, 0);
