@@ -108,7 +108,7 @@ OUTSIDE_CALLS = re.compile(
 )
 
 # The source that an upload is to the layers below it; what it calls by the same names is outside.
-UPLOAD_CALLERS = {"osb__durable_data", "osb__upload_data", "osb__upload_rewind", "osb__upload_read", "osb__read_data"}
+UPLOAD_CALLERS = {"osb__durable_data", "osb__upload_data", "osb__upload_rewind", "osb__upload_read", "osb__read_data", "osb__logs_data"}
 
 ALLOWED_CALLS = re.compile(
     r"mem(cpy|move|set|cmp)"
