@@ -8203,7 +8203,8 @@ static osb_status osb__send_items(osb_sandbox *box, const osb__op *op, const voi
     osb__call *call = osb__begin_files(box, op);
     osb__items *body;
     if (call == NULL) return OSB_E_BUSY;
-    if (!osb__all_named(items, count, op->body->half_size * 2u, op->body->kind == OSB__KEYED))
+    if (!osb__all_named(items, count, (size_t)op->body->half_size * 2u,
+                        op->body->kind == OSB__KEYED))
         return osb__refuse_paths(box->client);
     body = (osb__items *)osb__alloc(box->client, sizeof *body);
     body->items = items;
