@@ -4490,11 +4490,12 @@ static bool osb__event_output(osb_client *c, const osb_event *event)
     bool blank_line = size == 1 && end[-1] == '\n' && !c->pieced;
     bool line = (c->call.op->flags & OSB__LINES) != 0 && !event->more && !blank_line;
     char saved = *end;
-    if (line) size++;
+    if (line) {
+        *end = '\n';
+        size++;
+    }
     if (err) ((osb_execution *)c->call.own)->stderr_bytes += size;
     else ((osb_execution *)c->call.own)->stdout_bytes += size;
-    if (handlers == NULL) return false;
-    if (line) *end = '\n';
     osb__capture(err ? handlers->capture_stderr : handlers->capture_stdout, event->text.data, size);
     if (handlers->on_output != NULL)
         stop = handlers->on_output(handlers->user, err ? OSB_STDERR : OSB_STDOUT, event->text.data,
@@ -4508,12 +4509,7 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
 {
     const osb_handlers *h = (const osb_handlers *)c->call.handlers;
     int (*handler)(void *, const osb_event *) = NULL;
-    bool output = (event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
-                  event->text.data != NULL;
-    if (h == NULL) { /* counted it is */
-        if (output) (void)osb__event_output(c, event);
-        return OSB_OK;
-    }
+    if (h == NULL) return OSB_OK;
     switch (event->type) {
     case OSB_EVENT_INIT:
         handler = h->on_init;
@@ -4549,7 +4545,10 @@ static osb_status osb__event_out(osb_client *c, const osb_event *event)
     if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
         (handler != NULL && handler(h->user, event) != 0))
         return osb__stopped(c);
-    return output && osb__event_output(c, event) ? osb__stopped(c) : OSB_OK;
+    if ((event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
+        event->text.data != NULL && osb__event_output(c, event))
+        return osb__stopped(c);
+    return OSB_OK;
 }
 
 /* One text of an event's map or array. */
@@ -6935,10 +6934,12 @@ static void osb__start_interrupt(osb_client *c, const osb__op *op, const osb_end
 static osb__call *osb__begin_run(osb_sandbox *box, const osb__op *op, const osb_handlers *handlers,
                                  osb_execution *execution)
 {
+    static const osb_handlers nobody = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                        NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     osb__call *call = osb__begin_execd(box, op);
     if (call == NULL) return NULL;
     OSB_MEMSET(execution, 0, sizeof *execution);
-    call->handlers = handlers;
+    call->handlers = handlers != NULL ? handlers : &nobody; /* output is counted all the same */
     call->own = execution;
     call->answer = osb__alloc(box->client, sizeof(osb_event));
     return call;
@@ -8476,7 +8477,6 @@ static osb_status osb__durable_started(osb_client *c, osb_status status)
     bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT;
     if (status != OSB_OK && (!broken || run->id[0] == '\0')) return status;
     run->ended = false;
-    run->stdout_bytes = run->stderr_bytes = 0; /* all output is in the log */
     d->step = OSB__D_LOG;
     status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
     if (status == OSB_E_CANCELLED && !d->command->keep_running)
