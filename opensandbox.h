@@ -427,10 +427,10 @@ typedef struct osb_config {
    too small, or if a file was compiled with other sizes than the implementation. */
 #define osb_client_init(client, config) osb_client_init_checked((client), (config), OSB__SIZES)
 #define OSB__SIZES                                                                                 \
-    (UINT32_C(0x9e3779b1) * (uint32_t)sizeof(osb_client) +                                         \
-     UINT32_C(0x85ebca77) * (uint32_t)sizeof(osb_create_options) + UINT32_C(1) * OSB_ID_SIZE +     \
-     UINT32_C(511) * OSB_LANGUAGE_SIZE + UINT32_C(261121) * OSB_ENDPOINT_SIZE +                    \
-     UINT32_C(133432831) * OSB_ENDPOINT_HEADERS_SIZE)
+    ((uint32_t)sizeof(osb_client) * 0x9e3779b1u +                                                  \
+     (uint32_t)sizeof(osb_create_options) * 0x85ebca77u + (uint32_t)OSB_ID_SIZE +                  \
+     (uint32_t)OSB_LANGUAGE_SIZE * 511u + (uint32_t)OSB_ENDPOINT_SIZE * 261121u +                  \
+     (uint32_t)OSB_ENDPOINT_HEADERS_SIZE * 133432831u)
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
                                            uint32_t struct_sizes);
 

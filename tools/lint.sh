@@ -33,8 +33,10 @@ plain_cppcheck() {
         fail cppcheck "$work/cppcheck"
 }
 
+# cppcheck leaves files beside its source: this has one of its own.
 misra() {
-    cppcheck --quiet --std=c99 --addon=misra -I. --suppress='*:/usr/include/*' "$work/all.c" \
+    cp "$work/all.c" "$work/misra.c"
+    cppcheck --quiet --std=c99 --addon=misra -I. --suppress='*:/usr/include/*' "$work/misra.c" \
         2>"$work/misra" || true
     grep -o 'misra-c2012-[0-9.]*' "$work/misra" | sed 's/misra-c2012-//' | sort -u >"$work/broken"
     sed -n 's/^\([0-9][0-9.]*\) .*/\1/p' tests/lint/misra-deviations.txt | sort -u >"$work/listed"
