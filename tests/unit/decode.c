@@ -150,6 +150,7 @@ static void test_keys_with_escapes(void **state)
     expect_bad("{\"\\u0069\\u0065\":\"a\"}");
     expect_id("{\"\\u0069\\n\":1,\"i\\n\":2,\"i\\u006\":3,\"i\\nxxxx\":4,\"id\":\"a\"}", "a");
     expect_bad("{\"i\\\\u0064\":\"a\"}");
+    expect_bad("{\"\\n0069d\":\"a\"}");
     expect_bad("{\"id\\u0000\":\"a\"}");
 }
 

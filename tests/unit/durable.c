@@ -34,9 +34,12 @@ static void test_run(void **state)
     osb_durable_options options = {0};
     osb_handlers handlers;
     osb_execution run;
+    uint32_t began_ms;
+    char complete[40];
     bench b;
     (void)state;
     bench_begin(&b, 2048);
+    began_ms = b.port.now_ms;
     handlers = recorder_handlers(&b.r);
     options.interval_ms = 100;
     bench_stream(&b, BENCH_INIT BENCH_DONE);
@@ -54,6 +57,10 @@ static void test_run(void **state)
     assert_int_equal(run.exit_code.value, 3);
     assert_int_equal(run.stdout_bytes, 12);
     assert_non_null(strstr(b.port.log.data, "GET /command/0a1b/logs?cursor=5 HTTP/1.1\r\n"));
+    assert_true(b.port.now_ms - began_ms >= 1100);
+    snprintf(complete, sizeof complete, "event complete +%lu\n",
+             (unsigned long)(b.port.now_ms - began_ms));
+    assert_non_null(strstr(b.r.lines.data, complete));
     bench_end(&b);
 }
 
