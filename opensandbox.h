@@ -9011,7 +9011,6 @@ static osb_status osb__socket_frame_end(osb_client *c)
     if (s->opcode == OSB__W_PING) s->pong = !s->closed;
     if (s->opcode == OSB__W_CLOSE) return osb__socket_closed(c);
     if (s->opcode >= OSB__W_CLOSE || !s->fin) return OSB_OK;
-    s->in_message = false;
     if (s->message == OSB__W_BINARY) {
         s->message = 0;
         return OSB_OK;

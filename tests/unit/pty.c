@@ -206,6 +206,22 @@ static void test_exit(void **state)
     }
 }
 
+/* What the struct says of an earlier connection, which was ended in its middle, does not count. */
+static void test_not_connected_yet(void **state)
+{
+    terminal t;
+    (void)state;
+    begin(&t, 0, REQUEST(""));
+    t.pty.connected = true;
+    t.input = "x";
+    script_pause(&t.b.port, 500);
+    sends_text(&t, "{\"type\":\"connected\"}");
+    hears(&t, BINARY, "\0x", 2);
+    hears_close(&t);
+    assert_int_equal(attach(&t), OSB_OK);
+    end(&t);
+}
+
 /* Input in frames of a limited size; its end detaches, and the shell stays. */
 static void test_input(void **state)
 {
@@ -785,6 +801,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit),
+        cmocka_unit_test(test_not_connected_yet),
         cmocka_unit_test(test_input),
         cmocka_unit_test(test_no_input),
         cmocka_unit_test(test_resize_and_signal),
