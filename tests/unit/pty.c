@@ -214,11 +214,8 @@ static void test_not_connected_yet(void **state)
     begin(&t, 0, REQUEST(""));
     t.pty.connected = true;
     t.input = "x";
-    script_pause(&t.b.port, 500);
-    sends_text(&t, "{\"type\":\"connected\"}");
-    hears(&t, BINARY, "\0x", 2);
-    hears_close(&t);
-    assert_int_equal(attach(&t), OSB_OK);
+    closes(&t);
+    assert_int_equal(attach(&t), OSB_E_STREAM);
     end(&t);
 }
 
