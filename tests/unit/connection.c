@@ -221,6 +221,21 @@ static void test_put_is_repeated(void **state)
     bench_end(&b);
 }
 
+/* A method of one letter is one too. */
+static void test_short_method(void **state)
+{
+    osb_request request = {0};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "");
+    request.method = "M";
+    request.path = "/a";
+    assert_int_equal(osb_endpoint_request(&b.client, &b.box.execd, &request, NULL), OSB_OK);
+    assert_int_equal(memcmp(b.port.log.data, "M /a HTTP/1.1\r\n", 15), 0);
+    bench_end(&b);
+}
+
 /* ---- a port and a caller that break the rules ---------------------------------------------------*/
 
 static int send_nothing(void *ctx, const void *data, size_t size)
@@ -659,6 +674,7 @@ int main(void)
         cmocka_unit_test(test_patch_is_not_lost),
         cmocka_unit_test(test_new_connection),
         cmocka_unit_test(test_put_is_repeated),
+        cmocka_unit_test(test_short_method),
         cmocka_unit_test(test_port_that_sends_nothing),
         cmocka_unit_test(test_port_without_error),
         cmocka_unit_test(test_address_spoiled),

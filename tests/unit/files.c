@@ -291,6 +291,8 @@ static void test_refused_uploads(void **state)
     assert_int_equal(osb_file_upload(&b.box, files, 2, true), OSB_E_INVALID);
     files[1].read_body = NULL;
     assert_int_equal(osb_file_upload(&b.box, files, 2, false), OSB_E_INVALID);
+    files[1].body = "x"; /* how much of it? */
+    assert_int_equal(osb_file_upload(&b.box, files, 2, false), OSB_E_INVALID);
     assert_non_null(osb_last_error(&b.client)->message.data);
     assert_int_equal(b.port.calls, 0);
     bench_end(&b);
