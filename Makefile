@@ -330,7 +330,9 @@ uninstall:
 	rm -rf '$(DESTDIR)$(PREFIX)/include/opensandbox' '$(DESTDIR)$(PREFIX)/share/cmake/opensandbox'
 	rm -f '$(DESTDIR)$(PREFIX)/share/pkgconfig/opensandbox.pc'
 
-packages: deps-packages dist build/packagers/.made ## build each package that can be built here, and a program with it
+packages: deps-packages dist ## build each package that can be built here, and a program with it
+	@$(MAKE) --no-print-directory build/packagers/.made || \
+	    echo 'make packages: goes on without the packagers that Debian does not have' >&2
 	@tests/packages/run.sh
 
 # Packagers that Debian does not have, in a virtual environment.
