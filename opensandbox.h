@@ -1331,7 +1331,7 @@ OSB_DEF osb_status osb_file_write(osb_sandbox *box, const char *path, const void
                                   size_t size);
 
 /* Writes files, in one request. verify: asks for each one's size afterwards; another one than was
-      sent gives OSB_E_VERIFY. Not atomic: after an error some may have been written. Since writing
+   sent gives OSB_E_VERIFY. Not atomic: after an error some may have been written. Since writing
    twice is writing once, a stale connection does not matter if the sources can rewind.
    POST {execd}/files/upload */
 OSB_DEF osb_status osb_file_upload(osb_sandbox *box, const osb_upload *files, size_t count,
@@ -1858,7 +1858,6 @@ typedef struct osb__call {
     const void *handlers;
     void *user;
     int (*on_data)(void *user, const void *data, size_t size);
-
     void *own; /* what the call keeps in mind; of a run, the execution */
     uint32_t timeout_ms;
     uint16_t port;   /* {port} in the path */
@@ -5479,11 +5478,17 @@ static bool osb__in_buffer(const osb_client *c, const char *text)
     return (uintptr_t)text - (uintptr_t)c->buffer < c->config.memory_size;
 }
 
+static osb_status osb__bad_address(osb_client *c, const char *address)
+{
+    if (!c->keep_error) c->error.target = osb__view(address);
+    return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
+}
+
 /* Begins the exchange that `call` describes. */
 static OSB__APART osb_status osb__start(osb_client *c)
 {
     const osb__op *op = c->call.op;
-    const char *hole = op->name, *bad_address;
+    const char *hole = op->name;
     osb__address a;
     osb_status status;
     while (hole != NULL && *hole != '\0' && *hole != '{') hole++;
@@ -5491,13 +5496,9 @@ static OSB__APART osb_status osb__start(osb_client *c)
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("no id, or one that is no path segment"));
     if (osb__in_buffer(c, c->call.id))
         return osb__fail(c, OSB_E_INVALID, OSB__SAY("an id that stands in the working buffer"));
-    bad_address = !osb__lifecycle_address(c, &a) ? c->config.domain
-                  : !osb__call_address(c, &a)    ? c->call.endpoint->address
-                                                 : NULL;
-    if (bad_address != NULL) {
-        c->error.target = osb__view(bad_address);
-        return osb__fail(c, OSB_E_INVALID, OSB__SAY("no valid address"));
-    }
+    if (!osb__lifecycle_address(c, &a)) return osb__bad_address(c, c->config.domain);
+    if (!osb__call_address(c, &a)) return osb__bad_address(c, c->call.endpoint->address);
+
     if (!c->keep_error) {
         c->error.target.data = a.host - (a.bracketed ? 1 : 0);
         c->error.target.size = (size_t)(a.authority_end - c->error.target.data);
