@@ -8301,7 +8301,6 @@ typedef struct osb__durable {
     bool known, recover, in_tmp; /* execd knew the command once; files are in /tmp */
     osb_command_state state;
     osb__cursor_query cursor;
-    uint64_t next_cursor;
 #ifndef OSB_NO_FILES
     osb__read_query read;
     char path[OSB_ID_SIZE + 16];
@@ -8376,10 +8375,10 @@ static osb_status osb__durable_step(osb_client *c, osb__durable *d, uint32_t pau
     call->user = d;
     call->once = true;
     if (d->step == OSB__D_LOG) {
-        d->cursor.cursor = d->next_cursor = d->run->stdout_bytes;
+        d->cursor.cursor = d->run->stdout_bytes;
         call->id = d->run->id;
         call->query = &d->cursor;
-        call->answer = &d->next_cursor;
+        call->answer = &d->cursor; /* not needed: bytes are counted as they come */
         call->on_data = osb__durable_data;
     } else if (d->step == OSB__D_STATUS) {
         OSB_MEMSET(&d->state, 0, sizeof d->state);
