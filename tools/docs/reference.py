@@ -152,20 +152,17 @@ class Reader:
 
     def preprocessor(self, line):
         define = DEFINE.match(line)
-        if (
-            not define
-            or define[1].startswith("OSB__")
-            or re.fullmatch(r"OPENSANDBOX_H|OSB_DEF|OSB_\w+_H", define[1])
-        ):
+        if not define or re.fullmatch(r"OPENSANDBOX_H|OSB_DEF|OSB_\w+_H", define[1]):
             self.out.append(line)
             self.at += 1
             return
         if define[1] == "OSB_STATUS_LIST":
             self.status_list()
             return
-        if not re.fullmatch(NAME, define[1]):
-            self.out.append("")  # a macro of the system's
-            self.at += 1
+        if not re.fullmatch(NAME, define[1]) or define[1].startswith("OSB__"):
+            start = len(self.out)  # a macro of the system's, or a private one
+            self.whole_macro(line)
+            self.out[start:] = [""] * (len(self.out) - start)
             return
         code, trailing, _ = split_trailing(line)
         self.add("macro", define[1], trailing or self.comment)
@@ -173,10 +170,12 @@ class Reader:
             self.out.append(f"/** {escape(trailing)} */ ^^ {code}")
             self.at += 1
             return
-        if self.comment and self.out and not self.out[-1].rstrip().endswith("*/"):
-            self.out.append(self.repeated(False) + "^^ " + line)
-        else:
-            self.out.append(line)
+        again = self.comment and self.out and not self.out[-1].rstrip().endswith("*/")
+        self.whole_macro(self.repeated(False) + "^^ " + line if again else line)
+
+    def whole_macro(self, line):
+        """A macro with the lines that continue it."""
+        self.out.append(line)
         while line.endswith("\\"):
             self.at += 1
             line = self.lines[self.at]
