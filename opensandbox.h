@@ -2049,6 +2049,7 @@ typedef struct osb__writer {
     uint32_t from, room, at;
     bool comma; /* the next JSON member needs one */
     bool bad;   /* something was put that must not go into a request head */
+    bool large; /* more was put than can be counted */
 } osb__writer;
 
 static size_t osb__length(const char *text)
@@ -2062,6 +2063,9 @@ static size_t osb__length(const char *text)
 static void osb__put(osb__writer *w, const void *data, size_t size)
 {
     uint32_t at = w->at, n = (uint32_t)size, skip = 0;
+#if SIZE_MAX > UINT32_MAX
+    w->large = w->large || size > UINT32_MAX - at;
+#endif
     w->at += n;
     if (n == 0 || w->at <= w->from) return;
     if (at < w->from) skip = w->from - at;
@@ -2457,10 +2461,10 @@ enum {
     OSB__JSON,       /* const char *: JSON as it is */
     OSB__MODE,       /* uint32_t; 755 if 0 */
     OSB__INLINE,     /* the text "inline" */
-    OSB__GROUP,   /* an object out of members of the same struct; absent if its pointer is NULL */
-    OSB__POINTER, /* pointer to a struct */
-    OSB__STRUCTS, /* pointer to structs, size_t */
-    OSB__KEYED,   /* the same as an object, with each struct's first member, a text, as the key */
+    OSB__GROUP,      /* an object out of members of the same struct; absent if all of them are */
+    OSB__POINTER,    /* pointer to a struct */
+    OSB__STRUCTS,    /* pointer to structs, size_t */
+    OSB__KEYED, /* the same as an object, with each struct's first member, a text, as the key */
     /* What responses are made of. */
     OSB__VIEW,    /* osb_str */
     OSB__TEXT,    /* osb_str; handed out in pieces if it is larger than the buffer */
@@ -2549,6 +2553,23 @@ static bool osb__present(const osb__field *field, const unsigned char *member)
     default:
         return osb__pointer(member) != NULL;
     }
+}
+
+static bool osb__any_present(const osb__field *field, const unsigned char *base)
+{
+    while (field->name != NULL && !osb__present(field, base + field->offset)) field++;
+    return field->name != NULL;
+}
+
+/* Whether a member is sent. An object out of the same struct is if any of its members is, two levels
+   deep: the server says what it misses. */
+static bool osb__is_sent_member(const osb__field *field, const unsigned char *base)
+{
+    const osb__field *inner;
+    if ((field->kind & OSB__KIND) != OSB__GROUP) return osb__present(field, base + field->offset);
+    for (inner = field->sub; inner->name != NULL; inner++)
+        if (inner->kind == OSB__GROUP && osb__any_present(inner->sub, base)) return true;
+    return osb__any_present(field->sub, base);
 }
 
 static void osb__put_comma(osb__writer *w)
@@ -2713,7 +2734,7 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
             if (osb__encode_close(w, top)) continue;
             if (top == stack) return;
             top--;
-        } else if (osb__present(field, top->base + field->offset)) {
+        } else if (osb__is_sent_member(field, top->base)) {
             osb__put_comma(w);
             osb__put_string(w, field->name);
             osb__put(w, ":", 1);
@@ -4035,6 +4056,9 @@ static osb_status osb__measure_request(osb_client *c)
     osb__put_request(c, &w);
     c->request_size = w.at;
     if (w.bad) return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character in the request"));
+#if SIZE_MAX > UINT32_MAX
+    if (w.large) return osb__fail(c, OSB_E_INVALID, OSB__SAY("a request of 4 GiB or more"));
+#endif
     return OSB_OK;
 }
 

@@ -44,6 +44,49 @@ static void test_image(void **state)
                              "\"password\":\"pass\\\"word\"}}}");
 }
 
+/* What misses its main member is for the server to refuse, and not left out. */
+static void test_without_the_main_member(void **state)
+{
+    osb_create_options o = {0};
+    osb_binding binding = {0};
+    osb_isolated_options isolated = {0};
+    (void)state;
+    o.image_password = "secret";
+    encode(osb__create_fields, &o);
+    assert_string_equal(out, "{\"image\":{\"auth\":{\"password\":\"secret\"}}}");
+    memset(&o, 0, sizeof o);
+    o.snapshot_id = "9c";
+    o.platform_arch = "arm64";
+    encode(osb__create_fields, &o);
+    assert_string_equal(out, "{\"snapshotId\":\"9c\",\"platform\":{\"arch\":\"arm64\"}}");
+    binding.name = "b";
+    binding.paths = two;
+    binding.path_count = 1;
+    binding.credential = "key";
+    encode(osb__binding_fields, &binding);
+    assert_string_equal(out, "{\"name\":\"b\",\"match\":{\"paths\":[\"one\"]},"
+                             "\"auth\":{\"credential\":\"key\"}}");
+    isolated.workspace_mode = "overlay";
+    encode(osb__isolated_body_fields, &isolated);
+    assert_string_equal(out, "{\"workspace\":{\"mode\":\"overlay\"}}");
+}
+
+/* Sizes are counted in 32 bits: what does not fit there is refused, not cut. */
+static void test_too_large_to_count(void **state)
+{
+    osb__writer w;
+    (void)state;
+    if (sizeof(size_t) <= sizeof(uint32_t)) return;
+    memset(&w, 0, sizeof w);
+    osb__put(&w, "", UINT32_MAX);
+    assert_false(w.large);
+    osb__put(&w, "", 1);
+    assert_true(w.large);
+    memset(&w, 0, sizeof w);
+    osb__put(&w, "", (size_t)UINT32_MAX + (sizeof(size_t) > sizeof(uint32_t)));
+    assert_true(w.large);
+}
+
 static void test_scalars(void **state)
 {
     osb_create_options o = {0};
@@ -359,13 +402,22 @@ static void test_host_header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_image),
-        cmocka_unit_test(test_scalars),        cmocka_unit_test(test_entrypoint),
-        cmocka_unit_test(test_maps),           cmocka_unit_test(test_platform),
-        cmocka_unit_test(test_network_policy), cmocka_unit_test(test_volumes),
-        cmocka_unit_test(test_every_window),   cmocka_unit_test(test_every_cut_of_sends),
-        cmocka_unit_test(test_large_request),  cmocka_unit_test(test_queries),
-        cmocka_unit_test(test_extra_headers),  cmocka_unit_test(test_domain_paths),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_image),
+        cmocka_unit_test(test_without_the_main_member),
+        cmocka_unit_test(test_too_large_to_count),
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_entrypoint),
+        cmocka_unit_test(test_maps),
+        cmocka_unit_test(test_platform),
+        cmocka_unit_test(test_network_policy),
+        cmocka_unit_test(test_volumes),
+        cmocka_unit_test(test_every_window),
+        cmocka_unit_test(test_every_cut_of_sends),
+        cmocka_unit_test(test_large_request),
+        cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_extra_headers),
+        cmocka_unit_test(test_domain_paths),
         cmocka_unit_test(test_host_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
