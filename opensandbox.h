@@ -2999,14 +2999,14 @@ static void osb__json_pass(osb_client *c, size_t n)
 static bool osb__json_key_is(const unsigned char *key, size_t size, const char *name)
 {
     size_t at = 0;
-    while (at < size && *name != '\0') {
-        uint32_t c = key[at++];
-        if (c != (unsigned char)*name) {
-            if (c != '\\' || size - at < 5 || key[at] != 'u') return false;
+    for (; at < size && *name != '\0'; name++) {
+        if (key[at] == (unsigned char)*name) {
             at++;
-            if (osb__unescape_u(key, size, &at) != (unsigned char)*name) return false;
+            continue;
         }
-        name++;
+        if (key[at] != '\\' || size - at < 6 || key[at + 1] != 'u') return false;
+        at += 2;
+        if (osb__unescape_u(key, size, &at) != (unsigned char)*name) return false;
     }
     return at == size && *name == '\0';
 }
@@ -3020,22 +3020,28 @@ static bool osb__json_has_keys(const osb__json *j)
     return j->depth == 1; /* such an object is a whole answer; deeper it is an element of one */
 }
 
+/* What a table has for a key; NULL: nothing. */
+static const osb__field *osb__json_find(const osb__field *field, const unsigned char *key,
+                                        size_t size)
+{
+    for (; field != NULL && field->name != NULL; field++)
+        if ((key[0] == (unsigned char)field->name[0] || key[0] == '\\') &&
+            osb__json_key_is(key, size, field->name))
+            return field;
+    return NULL;
+}
+
 /* The key in the unit is complete: finds out what its value is for. */
 static void osb__json_key(osb_client *c)
 {
     osb__json *j = &c->json;
-    const osb__field *frame = osb__json_frame(j), *field;
-    const unsigned char *key = c->buffer + c->unit + 1;
     j->key = false;
     j->state = OSB__J_COLON;
     if (osb__json_has_keys(j)) return;
-    field = frame->sub;
-    if (j->dropped > 0) field = NULL;
-    for (; field != NULL && field->name != NULL; field++)
-        if ((key[0] == (unsigned char)field->name[0] || key[0] == '\\') &&
-            osb__json_key_is(key, osb__unit_size(c) - 2, field->name))
-            break;
-    j->field = field != NULL && field->name != NULL ? field : NULL;
+    j->field = NULL;
+    if (j->dropped == 0)
+        j->field =
+            osb__json_find(osb__json_frame(j)->sub, c->buffer + c->unit + 1, osb__unit_size(c) - 2);
     if (j->field == NULL) {
         j->dropped = 0;
         osb__drop_unit(c);
@@ -3241,13 +3247,33 @@ static osb_str osb__json_token(const osb_client *c, const osb__jsmntok_t *token)
     return view;
 }
 
+/* A value that is no container, without its quotes. */
+static osb_status osb__json_scalar(osb_client *c, osb_str key, osb_str value, bool text)
+{
+    const osb__field *field = c->json.field;
+    unsigned kind = field->kind & OSB__KIND;
+    bool entry = kind == OSB__MAP || kind == OSB__ARRAY;
+    unsigned char *start = c->buffer + (size_t)((const unsigned char *)value.data - c->buffer);
+    osb_status status = OSB_OK;
+    if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
+    if (!text && (value.data[0] == 'n' || c->consumer == OSB__TO_ERROR_JSON)) {
+        /* null is as good as absent */
+    } else if (!text && !entry) {
+        status = osb__json_primitive_value(c, value.data, value.size);
+    } else {
+        if (c->json.escaped) value.size = osb__unescape(start, value.size);
+        status = osb__json_text(c, field, key, start, value.size);
+    }
+    osb__drop_unit(c);
+    return status;
+}
+
 /* The value in the unit is complete; size may count one byte behind the unit. */
 static osb_status osb__json_value(osb_client *c, size_t size, bool text)
 {
     osb__json *j = &c->json;
     osb__jsmntok_t token[2];
-    osb_str key, value;
-    osb_status status;
+    osb_str key = {"", 0};
     j->state = OSB__J_NEXT;
     if (j->field == NULL) return OSB_OK;
     if (j->dropped > 0)
@@ -3260,30 +3286,13 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     } else if (!osb__json_split(c, size, token)) {
         return osb__malformed(c);
     }
-    value = osb__json_token(c, &token[1]);
-    if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
-    if (!text && (osb_str_equal(value, "null") || c->consumer == OSB__TO_ERROR_JSON)) {
-        osb__drop_unit(c);
-        return OSB_OK;
+    if ((j->field->kind & OSB__KIND) == OSB__MAP) {
+        unsigned char *name = c->buffer + c->unit + token[0].start;
+        key = osb__json_token(c, &token[0]);
+        key.size = osb__unescape(name, key.size);
+        name[key.size] = '\0';
     }
-    if (!text && (j->field->kind & OSB__KIND) != OSB__MAP &&
-        (j->field->kind & OSB__KIND) != OSB__ARRAY) {
-        status = osb__json_primitive_value(c, value.data, value.size);
-    } else {
-        unsigned char *start = c->buffer + (size_t)((const unsigned char *)value.data - c->buffer);
-        key.data = "";
-        key.size = 0;
-        if ((j->field->kind & OSB__KIND) == OSB__MAP) {
-            unsigned char *name = c->buffer + c->unit + token[0].start;
-            key = osb__json_token(c, &token[0]);
-            key.size = osb__unescape(name, key.size);
-            name[key.size] = '\0';
-        }
-        if (j->escaped) value.size = osb__unescape(start, value.size);
-        status = osb__json_text(c, j->field, key, start, value.size);
-    }
-    osb__drop_unit(c);
-    return status;
+    return osb__json_scalar(c, key, osb__json_token(c, &token[1]), text);
 }
 
 /* Where in the unit its text may be cut: behind a whole character, and before an escape that may go
@@ -3640,12 +3649,70 @@ static osb_status osb__json_primitive(osb_client *c, size_t end)
     return status;
 }
 
+#if OSB__WIDE
+/* Where the text without escapes, or the integer, that begins at text[from] ends; 0: it is neither,
+   or its end is not there. */
+static size_t osb__json_scalar_end(const unsigned char *text, size_t size, size_t from, bool quoted)
+{
+    size_t n = from;
+    if (quoted) {
+        n += osb__plain(text + n, size - n);
+        return n < size && text[n] == '"' ? n : 0;
+    }
+    if (text[n] == '-') n++;
+    while (n < size && osb__is_digit(text[n])) n++;
+    return n > from && n < size && (text[n] == ',' || text[n] == '}') ? n : 0;
+}
+
+/* Takes a member that has been received as a whole and has no white space and no escape, as most
+   are, in one step instead of many. False: it is another one, and is still there. */
+static bool osb__json_member(osb_client *c, size_t end, osb_status *status)
+{
+    static const osb_str no_key = {"", 0};
+    osb__json *j = &c->json;
+    const osb__field *frame = osb__json_frame(j), *field;
+    unsigned char *text = c->buffer + c->in;
+    size_t size = end - c->in, from, to;
+    osb_str value;
+    bool quoted;
+    if ((j->state != OSB__J_KEY && j->state != OSB__J_KEY_OR_END) || text[0] != '"') return false;
+    if (frame == NULL || j->raw != 0 || osb__json_has_keys(j)) return false;
+    from = 1 + osb__plain(text + 1, size - 1);
+    if (size - from < 3 || text[from] != '"' || text[from + 1] != ':') return false;
+    field = osb__json_find(frame->sub, text + 1, from - 1);
+    from += 2;
+    quoted = text[from] == '"';
+    if (quoted) from++;
+    to = osb__json_scalar_end(text, size, from, quoted);
+    if (to == 0) return false;
+    if (field != NULL &&
+        ((field->kind & OSB__KIND) == OSB__MAP || (field->kind & OSB__KIND) == OSB__ARRAY))
+        return false;
+    j->state = OSB__J_NEXT;
+    j->escaped = false;
+    j->dropped = 0;
+    j->field = field;
+    if (field == NULL) {
+        c->in += to + quoted;
+        return true;
+    }
+    osb__take(c, to + quoted); /* where it is: the unit is empty */
+    value.data = (const char *)text + from;
+    value.size = to - from;
+    *status = osb__json_scalar(c, no_key, value, quoted);
+    return true;
+}
+#endif
+
 /* Consumes received bytes up to end, or up to the end of the value, or of a line of events. */
 static osb_status osb__json_feed(osb_client *c, size_t end)
 {
     osb__json *j = &c->json;
     osb_status status = OSB_OK;
     while (c->in < end && status == OSB_OK && j->state != OSB__J_DONE) {
+#if OSB__WIDE
+        if (osb__json_member(c, end, &status)) continue;
+#endif
         if (j->state == OSB__J_STRING) status = osb__json_string(c, end);
         else if (j->state == OSB__J_PRIMITIVE) status = osb__json_primitive(c, end);
         else status = osb__json_structure(c);
