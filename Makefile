@@ -66,6 +66,7 @@ TLS_LIBRARIES := -lmbedtls -lmbedx509 -lmbedcrypto
 build/https build/test/examples/https: LIBRARIES = $(TLS_LIBRARIES)
 build/https: | deps-tls
 
+# The table of faults goes to build/faults.md only: the sum of the tests stays the last line.
 test: deps-test ## run all tests, with sanitizers; the replays and faults under valgrind too
 	@test -n '$(SUITES)' || { echo 'make test: there is no suite in tests/' >&2; exit 2; }
 	@tools/api.py
@@ -74,7 +75,7 @@ test: deps-test ## run all tests, with sanitizers; the replays and faults under 
 	@tools/with-devserver.sh --tls build/tls build/test/examples/https >/dev/null
 	@rm -rf build/faults
 	@tools/run-tests.py $(SUITE_PROGRAMS)
-	@tests/faults/collect.py
+	@tests/faults/collect.py >/dev/null
 
 valgrind: deps-test ## run all tests under valgrind
 	@$(MAKE) --no-print-directory -j$(JOBS) $(VALGRIND_PROGRAMS) build/tls/.made
