@@ -197,6 +197,7 @@ def bench(path):
         table(["", chart.OURS, *chart.COLOURS], rows)
         + "\n"
         + bench_alone(result)
+        + bench_budgets(result)
         + bench_growth(result)
     )
 
@@ -234,6 +235,29 @@ def bench_alone(result):
         f"{ceilings['download_mb_per_s']:,} MB/s down, {ceilings['upload_mb_per_s']:,} MB/s up. "
         f"The list needed {result['list']['buffer_peak_bytes']} bytes of its buffer.\n\n"
     )
+
+
+def bench_budgets(result):
+    """What was asked for, and whether it is so."""
+
+    def verdict(value, most, of):
+        return f"{value:.2f} times {of}, {'kept' if value <= most else '**missed**'}"
+
+    lines = []
+    for row in result["events"]:
+        if row["event_bytes"] >= 150:
+            lines.append(
+                f"- An event of {row['event_bytes']:,} bytes takes at most twice what `jsmn_parse` does: "
+                f"{verdict(row['instruction_ratio'], 2, 'the instructions')}; {verdict(row['time_ratio'], 2, 'the time')}.\n"
+            )
+    for way in ("download", "upload"):
+        clients = result["transfers"][way]
+        if "curl" in clients:
+            ratio = clients[chart.OURS]["cpu_s_per_gb"] / clients["curl"]["cpu_s_per_gb"]
+            lines.append(
+                f"- The {way}, in 16 KB, takes no more CPU time than `curl`: {verdict(ratio, 1, 'its')}.\n"
+            )
+    return "The budgets:\n\n" + "".join(lines) + "\n"
 
 
 def bench_growth(result):
