@@ -217,7 +217,7 @@ INI
 # Its own check of library.json. It asks the network for the list of licences: that field is left out.
 platformio_manifest() {
     unpack "$work/platformio-manifest"
-    grep -q '"license": "Apache-2.0"' "$work/platformio-manifest/library.json"
+    grep -q '"license": "Apache-2.0 AND MIT"' "$work/platformio-manifest/library.json"
     sed -i '/"license"/d' "$work/platformio-manifest/library.json"
     PLATFORMIO_SETTING_ENABLE_TELEMETRY=no "$tools/pio" pkg pack -o "$work/platformio.tar.gz" "$work/platformio-manifest"
 }
