@@ -9085,6 +9085,10 @@ static osb_status osb__socket_text(osb_client *c, size_t end)
 static osb_status osb__socket_payload(osb_client *c, size_t end)
 {
     osb__socket *s = (osb__socket *)c->call.own;
+    if (s->opcode == OSB__W_PONG) {
+        c->in = end;
+        return OSB_OK;
+    }
     if (s->opcode >= OSB__W_CLOSE) {
         OSB_MEMCPY(s->control + s->control_size, c->buffer + c->in, end - c->in);
         s->control_size = (uint8_t)(s->control_size + (end - c->in));
@@ -9129,7 +9133,9 @@ static OSB__APART osb_status osb__socket_head(osb_client *c)
     if (!good) return osb__bad_http(c, OSB__SAY("not a WebSocket frame"));
     s->opcode = (uint8_t)opcode;
     if (control) {
+        if (opcode == OSB__W_PONG) return OSB_OK;
         s->control_size = 0;
+        s->pong = false; /* if it could not be sent yet, the last ping's is enough */
         return OSB_OK;
     }
     s->fin = fin;
@@ -9221,8 +9227,8 @@ static osb_status osb__socket_step(osb_client *c)
     c->ended = s->hang_up && (sent < 0 || (s->closed && s->out_at == s->out_size && s->heard));
     if (c->ended) return OSB_OK;
     if (sent < 0) return sent;
-    if (c->in < c->in_end && !s->pong && !s->heard) status = osb__socket_consume(c);
-    else if (c->in < c->in_end || s->heard) status = sent;
+    if (s->heard) status = sent;
+    else if (c->in < c->in_end) status = osb__socket_consume(c);
     else status = osb__socket_receive(c);
     if (s->closed && !s->heard &&
         (status == OSB_E_TRUNCATED || osb__until(c, c->deadline_ms) <= OSB__CLOSE_MS)) {

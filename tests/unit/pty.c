@@ -329,6 +329,31 @@ static void test_pings(void **state)
     }
 }
 
+/* While the server takes no input, its output is read on, pings among it; the last one is answered. */
+static void test_ping_behind_input(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        t.input = "x";
+        sends(&t, BINARY, "\x01one", 4);
+        sends(&t, PING, "a", 1);
+        sends(&t, BINARY, "\x01two", 4);
+        sends(&t, PING, "bc", 2);
+        sends(&t, PONG, "unasked", 7);
+        sends(&t, BINARY, "\x01three", 6);
+        hears(&t, BINARY, "\0x", 2);
+        hears(&t, PONG, "bc", 2);
+        hears_close(&t);
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_string_equal(t.output.data, "onetwothree");
+        end(&t);
+    }
+}
+
 /* A message of several frames whose first one has only its kind. */
 static void test_kind_alone(void **state)
 {
@@ -804,6 +829,7 @@ int main(void)
         cmocka_unit_test(test_resize_and_signal),
         cmocka_unit_test(test_no_such_signal),
         cmocka_unit_test(test_pings),
+        cmocka_unit_test(test_ping_behind_input),
         cmocka_unit_test(test_kind_alone),
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_closed),
