@@ -8566,13 +8566,14 @@ static osb_status osb__durable_started(osb_client *c, osb_status status)
     osb_execution *run = (osb_execution *)c->call.own;
     osb__durable *d = (osb__durable *)c->call.user;
     bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT;
-    if (status != OSB_OK && (!broken || run->id[0] == '\0')) return status;
-    run->ended = false;
-    d->step = OSB__D_LOG;
-    status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
-    if (status == OSB_E_CANCELLED && !d->command->keep_running)
-        return osb__interrupt_run(c, &osb__op_interrupt);
-    return status != OSB_OK ? status : osb__durable_step(c, d, 0);
+    if (status == OSB_OK || (broken && run->id[0] != '\0')) {
+        run->ended = false;
+        d->step = OSB__D_LOG;
+        status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
+        if (status == OSB_OK) return osb__durable_step(c, d, 0);
+    }
+    if (status != OSB_E_CANCELLED || d->command->keep_running) return status;
+    return osb__interrupt_run(c, &osb__op_interrupt);
 }
 
 static osb_status osb__begin_durable(osb_sandbox *box, const osb__op *op,

@@ -339,6 +339,39 @@ static void test_stop_init(void **state)
     }
 }
 
+/* Cancels once a command's id has come. */
+static void cancel_started(script_port *p)
+{
+    bench *b = (bench *)p->watch_user;
+    if (b->port.received < sizeof BENCH_STREAM BENCH_INIT - 1) return;
+    osb_cancel(&b->client);
+    p->watch = NULL;
+}
+
+/* Cancelled while it starts: a command that is known to run does not run on. */
+static void test_cancel_start(void **state)
+{
+    int keep_running;
+    (void)state;
+    for (keep_running = 0; keep_running < 2; keep_running++) {
+        osb_command command = bench_command;
+        osb_execution run;
+        bench b;
+        command.keep_running = keep_running != 0;
+        bench_begin(&b, 2048);
+        b.port.watch = cancel_started;
+        b.port.watch_user = &b;
+        b.port.cut = CUT_BYTES;
+        bench_stream(&b, BENCH_INIT BENCH_DONE);
+        if (!keep_running) bench_execd_answers(&b, "");
+        assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, NULL, &run),
+                         OSB_E_CANCELLED);
+        assert_string_equal(run.id, "0a1b");
+        assert_int_equal(count_of(&b, "DELETE /command?id=0a1b"), !keep_running);
+        bench_end(&b);
+    }
+}
+
 static void test_stop_following(void **state)
 {
     osb_execution run = known(0);
@@ -515,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_stop_output),
         cmocka_unit_test(test_stop_init),
+        cmocka_unit_test(test_cancel_start),
         cmocka_unit_test(test_stop_following),
         cmocka_unit_test(test_recover),
         cmocka_unit_test(test_recover_rest),
