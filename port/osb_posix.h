@@ -167,8 +167,8 @@ OSB_DEF osb_port osb_posix_port(osb_posix *tcp);
 
 #ifndef OSB_POSIX_SOCKETS
 /* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
-   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is "https".
-   The texts are the environment's own. */
+   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is anything
+   else than "http". The texts are the environment's own. */
 OSB_DEF void osb_posix_config_from_env(osb_config *config);
 #endif
 
@@ -674,7 +674,7 @@ OSB_DEF void osb_posix_config_from_env(osb_config *config)
     osb__posix_from_env(&config->api_key, "OPEN_SANDBOX_API_KEY");
     osb__posix_from_env(&config->domain, "OPEN_SANDBOX_DOMAIN");
     osb__posix_from_env(&protocol, "OPEN_SANDBOX_PROTOCOL");
-    if (protocol != NULL && strcmp(protocol, "https") == 0) config->https = true;
+    if (protocol != NULL && strcmp(protocol, "http") != 0) config->https = true;
 }
 #endif
 

@@ -97,7 +97,8 @@ typedef struct osb_win32 {
 OSB_DEF osb_port osb_win32_port(osb_win32 *tcp);
 
 /* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
-   OPEN_SANDBOX_DOMAIN, where config has none. The texts are the environment's own. */
+   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is anything
+   else than "http". The texts are the environment's own. */
 OSB_DEF void osb_win32_config_from_env(osb_config *config);
 
 /* Poll mode: what osb_poll waits for, as select() takes it. Adds the sockets to the sets, returns
@@ -501,8 +502,11 @@ static void osb__win32_from_env(const char **setting, const char *name)
 
 OSB_DEF void osb_win32_config_from_env(osb_config *config)
 {
+    const char *protocol = NULL;
     osb__win32_from_env(&config->api_key, "OPEN_SANDBOX_API_KEY");
     osb__win32_from_env(&config->domain, "OPEN_SANDBOX_DOMAIN");
+    osb__win32_from_env(&protocol, "OPEN_SANDBOX_PROTOCOL");
+    if (protocol != NULL && strcmp(protocol, "http") != 0) config->https = true;
 }
 
 OSB_DEF SOCKET osb_win32_socket(const osb_win32 *tcp)

@@ -383,6 +383,25 @@ static void configuration_from_the_environment(void **state)
     assert_string_equal(config.domain, "mine");
 }
 
+/* A word that is mistyped does not make https http. */
+static void protocol_from_the_environment(void **state)
+{
+    static const struct {
+        const char *protocol;
+        bool https;
+    } cases[] = {{"", false}, {"http", false}, {"https", true}, {"HTTPS", true}, {"htps", true}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_config config;
+        memset(&config, 0, sizeof config);
+        setenv("OPEN_SANDBOX_PROTOCOL", cases[i].protocol, 1);
+        osb_posix_config_from_env(&config);
+        assert_int_equal(config.https, cases[i].https);
+    }
+    unsetenv("OPEN_SANDBOX_PROTOCOL");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -400,6 +419,7 @@ int main(void)
         cmocka_unit_test(waiting),
         cmocka_unit_test(clocks_and_random_bytes),
         cmocka_unit_test(configuration_from_the_environment),
+        cmocka_unit_test(protocol_from_the_environment),
     };
     variant = variants;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -379,6 +379,28 @@ static void clocks_and_random(void **state)
     assert_true(memcmp(a, b, sizeof a) != 0);
 }
 
+/* A word that is mistyped does not make https http. */
+static void protocol_from_the_environment(void **state)
+{
+    static const struct {
+        const char *setting;
+        bool https;
+    } cases[] = {{"OPEN_SANDBOX_PROTOCOL=", false},
+                 {"OPEN_SANDBOX_PROTOCOL=http", false},
+                 {"OPEN_SANDBOX_PROTOCOL=https", true},
+                 {"OPEN_SANDBOX_PROTOCOL=htps", true},
+                 {"OPEN_SANDBOX_PROTOCOL=", false}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_config config;
+        memset(&config, 0, sizeof config);
+        putenv(cases[i].setting);
+        osb_win32_config_from_env(&config);
+        assert_int_equal(config.https, cases[i].https);
+    }
+}
+
 /* ---- a client --------------------------------------------------------------------------------*/
 
 /* Against the local server, if the environment names one. */
@@ -484,6 +506,7 @@ int main(void)
         cmocka_unit_test(waiting),
         cmocka_unit_test(sets_for_select),
         cmocka_unit_test(clocks_and_random),
+        cmocka_unit_test(protocol_from_the_environment),
         cmocka_unit_test(blocking_client),
         cmocka_unit_test(polling_client),
         cmocka_unit_test(refused_client),
