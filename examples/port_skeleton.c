@@ -38,7 +38,7 @@ struct machine {
     const char *answer; /* what is still to be received */
     unsigned next;      /* the next answer */
     bool sending;       /* a request is on its way */
-    bool hesitate;      /* "not now" each other time */
+    bool hesitate;      /* "not now" every other time */
     uint32_t clock_ms;
 };
 

@@ -1,7 +1,7 @@
 /* Keeps a sandbox alive during a long stream: a second client renews it.
 
    A client makes one call at a time, and the stream is one. So a second client, with a buffer and a
-   connection of its own, renews the sandbox, here from the stream's handler: execd pings each 3 s,
+   connection of its own, renews the sandbox, here from the stream's handler: execd pings every 3 s,
    and that is an event too, so that a silent command is covered.
 
       cc -I. examples/renew.c -o renew
