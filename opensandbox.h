@@ -32,11 +32,11 @@
       time, and needs nothing else from the machine. No heap, no static state, no stdio, no float.
 
    WHERE TO FIND IT
-      In the order of this file:
+      The names, in the order in which this file declares them:
 
          osb_client_, osb_poll, osb_want     the client, blocking or polled
          osb_lifecycle_, osb_snapshot_,      sandboxes by id, for a manager of many; snapshots; pools;
-         osb_pool_, osb_diagnostics_         what the server knows of a sandbox that went wrong
+         osb_pool_, osb_diagnostics_         and diagnostics of a sandbox that went wrong
          osb_sandbox_, osb_endpoint_         one sandbox to work with: create, connect, kill; its ports
          osb_command_, osb_session_          shell commands: live, in the background, durable; bash
                                              sessions
@@ -47,8 +47,8 @@
          osb_egress_, osb_vault_             what the sandbox may reach, and with which credentials
 
       Calls that hand out many things (lists, entries of a map, output, files' bytes) take a
-      function for them, called as they stream by. What it is given lasts until it returns;
-      non-zero from it ends the call with OSB_E_CANCELLED.
+      function of yours, a handler, and call it for each of them as they stream by. What it is
+      given lasts until it returns; if it returns non-zero, the call ends with OSB_E_CANCELLED.
 
    THE TWO STRUCTS AND THE ONE BUFFER
       osb_client is one connection and one call at a time. Everything that it needs besides itself
@@ -57,10 +57,10 @@
       sandbox's id and the way to its execd. Both are yours to place; they must not move while a
       call is pending. Clients share nothing: use one per thread, task or concurrent stream.
 
-      Nothing on the wire is bounded by the buffer. Headers stream past, lists are handed out one
-      element at a time, long text comes in pieces ("more follows"), requests are written through
-      a window. What must fit is one member of an object: if it does not, you get OSB_E_BUFFER,
-      and osb_last_error() names the member and the buffer size that would have been enough.
+      What goes over the wire may be larger than the buffer. Headers stream past, lists are handed
+      out one element at a time, long text comes in pieces ("more follows"), requests are written
+      piece by piece. Only a single member of a JSON object must fit: if it does not, you get
+      OSB_E_BUFFER, and osb_last_error() names the member and a buffer size that is enough.
 
       Inputs are C strings. Outputs are views (osb_str: pointer and size, and a NUL behind it for
       your convenience) into the working buffer, good until the next call on that client. What
@@ -70,9 +70,9 @@
       If the port has `wait`, every call blocks until it is done and returns its status. If it has
       none, or osb_config.poll_mode is set, the same call returns OSB_PENDING, and what you passed
       in (options, handlers, output structs: no compound literals) must live until the call has
-      ended. Then call osb_poll() until it returns something else than OSB_PENDING: that is the
-      call's status. osb_want() tells what osb_poll() waits for (read, write, a time), so that you
-      can sleep or use epoll. osb_poll() does a bounded amount of work.
+      ended. Call osb_poll() until it returns something other than OSB_PENDING: that is the call's
+      status. osb_want() tells what osb_poll() waits for (read, write, a time), so that you can
+      sleep or use epoll. Each osb_poll() does a bounded amount of work.
 
       Another call while one is pending, or from inside a handler, gives OSB_E_BUSY and changes
       nothing; osb_poll() and osb_client_close() are not for handlers at all. Handlers end the
@@ -371,7 +371,7 @@ typedef struct osb_log_entry {
     uint16_t http_status;                /* 0: no answer came */
     uint16_t attempt;                    /* 0: the first */
     uint32_t took_ms;                    /* with the time that connecting took */
-    uint32_t pause_ms;                   /* OSB_LOG_DEBUG: it is sent again after so long */
+    uint32_t pause_ms;                   /* OSB_LOG_DEBUG: it is sent again after this time */
     uint32_t sent_bytes, received_bytes; /* modulo 2^32 */
 } osb_log_entry;
 
@@ -413,7 +413,7 @@ typedef struct osb_config {
     uint32_t connect_timeout_ms; /* default 10000 */
     uint32_t request_timeout_ms; /* send a request and get its whole answer; default 30000 */
     /* Instead, where events or bytes stream (runs, logs, files, reports, requests of your own): the
-       longest silence (execd pings each 3 s); default 30000 */
+       longest silence (execd pings every 3 s); default 30000 */
     uint32_t idle_timeout_ms;
     bool https;            /* the protocol if the domain names none; default http */
     bool use_server_proxy; /* reach sandboxes through the lifecycle server; default false */
@@ -545,7 +545,7 @@ typedef struct osb_volume {
 #endif
 
 /* The caller's own test of readiness instead of execd's ping. The client is idle while it runs:
-   it may make one call on it. Returns OSB_OK (ready), OSB_PENDING (ask me again) or an error,
+   it may make one call on it. Returns OSB_OK (ready), OSB_PENDING (ask again) or an error,
    which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
    and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise.
    osb_cancel ends the check's call and the one that waits. */
@@ -567,7 +567,7 @@ typedef struct osb_create_options {
     const char *snapshot_id;
     const char *const *entrypoint; /* default for an image {"tail", "-f", "/dev/null"} */
     size_t entrypoint_count;
-    uint32_t ttl_s;        /* the sandbox ends by itself after so long; 60 or more; default 600 */
+    uint32_t ttl_s;        /* the sandbox ends by itself after this time; 60 or more; default 600 */
     bool no_expiry;        /* it lives until it is killed; ttl_s is ignored */
     bool credential_proxy; /* let the egress sidecar inject credentials; needs network_policy */
     bool secure_access;    /* endpoints need headers that the server makes up */
@@ -803,8 +803,8 @@ typedef struct osb_diagnosis_handlers {
     int (*on_warning)(void *user, osb_str warning);
 } osb_diagnosis_handlers;
 
-/* A sandbox's logs or events of a scope ("container", "lifecycle"...; which ones there are is the
-   server's affair). Servers without them answer 501. handlers may be NULL.
+/* A sandbox's logs or events of a scope ("container", "lifecycle"...; the server decides which ones
+   there are). Servers without them answer 501. handlers may be NULL.
    GET /sandboxes/{id}/diagnostics/logs, GET /sandboxes/{id}/diagnostics/events */
 OSB_DEF osb_status osb_diagnostics_logs(osb_client *client, const char *id, const char *scope,
                                         const osb_diagnosis_handlers *handlers,
@@ -984,7 +984,7 @@ typedef enum osb_event_type {
     OSB_EVENT_ERROR,       /* error_name, and in text the value: an exit code or a message */
     OSB_EVENT_COMPLETE,    /* execution_time_ms */
     OSB_EVENT_COUNT,       /* execution_count */
-    OSB_EVENT_PING         /* each 3 s: the server is alive */
+    OSB_EVENT_PING         /* every 3 s: the server is alive */
 } osb_event_type;
 
 /* One event of an execution's stream, or a piece of one. Views last until the handler returns. */
@@ -1056,7 +1056,7 @@ typedef struct osb_command {
     const char *cwd;         /* must exist; ~ and $VAR are expanded; default: execd's own */
     const osb_pair *envs;
     size_t env_count;
-    uint32_t timeout_ms; /* execd kills it after so long; 0: never */
+    uint32_t timeout_ms; /* execd kills it after this time; 0: never */
     osb_u32 uid, gid;    /* gid only with uid */
     bool background;     /* return at once; see osb_command_status and _logs */
     bool keep_running;   /* do not interrupt it when the call is cancelled */
@@ -1084,8 +1084,8 @@ typedef struct osb_command_state {
 } osb_command_state;
 
 /* State of a command, in the background or not. on_content, which may be NULL, gets the command's
-   text in pieces. Just after a background start a 404 (OSB_E_NOT_FOUND) is possible for a few
-   milliseconds: ask again. GET {execd}/command/status/{id} */
+   text in pieces. For a few milliseconds after a background start the answer may be 404
+   (OSB_E_NOT_FOUND): ask again. GET {execd}/command/status/{id} */
 OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
                                       int (*on_content)(void *user, const void *data, size_t size),
                                       void *user, osb_command_state *state);
@@ -1159,7 +1159,7 @@ typedef struct osb_session {
 typedef struct osb_session_command {
     const char *command;
     const char *cwd;     /* for this run only; default: where the last run was */
-    uint32_t timeout_ms; /* execd ends it after so long; 0: never */
+    uint32_t timeout_ms; /* execd ends it after this time; 0: never */
 } osb_session_command;
 
 /* Begins a session; cwd may be NULL. POST {execd}/session */
@@ -1331,8 +1331,9 @@ OSB_DEF osb_status osb_file_write(osb_sandbox *box, const char *path, const void
                                   size_t size);
 
 /* Writes files, in one request. verify: asks for each one's size afterwards; another one than was
-   sent gives OSB_E_VERIFY. Not atomic: after an error some may have been written. Since writing
-   twice is writing once, a stale connection does not matter if the sources can rewind.
+   sent gives OSB_E_VERIFY. Not atomic: after an error some may have been written. If the sources
+   can rewind, a stale connection is no error: the request is sent again, since writing a file twice
+   is writing it once.
    POST {execd}/files/upload */
 OSB_DEF osb_status osb_file_upload(osb_sandbox *box, const osb_upload *files, size_t count,
                                    bool verify);
@@ -1867,26 +1868,43 @@ typedef struct osb__call {
 
 /* The small and busy members come first: the shortest instructions of a Cortex-M reach only them. */
 struct osb_client {
-    uint8_t state, consumer, line, want, drained;
+    uint8_t state;    /* OSB__IDLE to OSB__TALKING */
+    uint8_t consumer; /* OSB__TO_...: who gets the body */
+    uint8_t line;     /* OSB__L_...: where in a line of a stream of events */
+    uint8_t want;     /* OSB_WANT_ bits: what the port waits for */
+    uint8_t drained;  /* receives since the last event, while the stream's end is not there */
     volatile uint8_t cancel; /* see OSB_ATOMIC_LOAD */
-    bool origin_https, alive, connecting, reused, accepted, answered, whole, ended;
-    bool keep_error, ready_now, typed, pieced, carriage_return, source_used, again;
+    bool origin_https;       /* of the connection, as origin_port */
+    bool alive, connecting;  /* there is a connection; there will be */
+    bool reused;             /* the exchange began on a connection that had been kept */
+    bool accepted;           /* the port took bytes of the request */
+    bool answered, whole;    /* the answer's head is complete; its body is, too */
+    bool ended;              /* a stream's last event came */
+    bool keep_error;         /* what happens now does not change the error */
+    bool ready_now;          /* osb_poll need not wait */
+    bool typed, pieced;      /* the event at hand: its type came; part of its text is handed out */
+    bool carriage_return;    /* the last byte between events was one */
+    bool source_used;        /* the body's source has been read from */
+    bool again;              /* after the pause: the same exchange once more */
     uint16_t origin_port;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
        [unit, unit_end) the member at hand, [in, in_end) received and not looked at yet,
-       [limit, ...) the origin's host, and behind it a failed call's texts. */
+       [limit, ...) the origin's host, and behind it, pinned bytes in all, a failed call's texts.
+       peak: the most that texts and member took at once. */
     unsigned char *buffer;
     size_t base, kept, unit, unit_end, in, in_end, limit, pinned, peak;
     uint32_t request_size, sent, window_from, window_size; /* may wrap in a body from a source */
     uint64_t body_size, source_left;
-    uint32_t received; /* bytes of the answer so far; may wrap */
-    uint32_t deadline_ms, date_s, date_at_ms;
+    uint32_t received;           /* bytes of the answer so far; may wrap */
+    uint32_t deadline_ms;        /* of the phase at hand; the end of a pause */
+    uint32_t date_s, date_at_ms; /* the lifecycle server's last Date, and when it came */
     uint32_t used_ms; /* when the connection was used last; during a request, when that began */
 #ifndef OSB_NO_EXTRAS
     uint32_t began_ms; /* when the exchange did, connecting included */
 #endif
-    osb_status (*next)(osb_client *client, osb_status status);
-    osb_sandbox *box, *suspended;
+    osb_status (*next)(osb_client *client, osb_status status); /* what follows; see osb__finish */
+    osb_sandbox *box;                                          /* the one that is getting ready */
+    osb_sandbox *suspended; /* the one whose ready check makes the call at hand */
     osb__call call;
     osb__json json;
     osb__http http;
@@ -1905,6 +1923,25 @@ struct osb_client {
 #ifdef OPENSANDBOX_IMPLEMENTATION
 #ifndef OSB__IMPLEMENTED
 #define OSB__IMPLEMENTED
+
+/* The chapters, each of which calls only what stands above it (but for the functions that the decoder
+   hands to, declared at the head of json):
+
+      text        the writer through a window, numbers, escapes, dates, UTF-8
+      json        field tables, the encoder, the regions of the buffer, the decoder
+      http        addresses, the request, the answer's head, the framing of bodies
+      events      an execution's stream: its lines, its events, what the handlers get
+      call        the engine: connect, send, receive, repeat, pause, errors, osb_poll
+      lifecycle, execd, websocket, isolated sessions, egress
+                  the API: tables, and short functions over the engine
+      sandbox     the steps to a sandbox that is ready
+
+   The way of a call: the public function describes an exchange (one request and its answer) in
+   client->call, through osb__begin and its like, then calls osb__drive. That, or in poll mode
+   osb_poll, calls osb__step until the call is done. osb__step does pieces of work (osb__work: connect,
+   send, receive, pause) until the exchange is over, repeats it if that is called for (osb__repeats),
+   and gives its status to osb__finish. There client->next, if it is set, turns the status into the
+   call's own, or begins the next exchange. */
 
 #if !defined(OSB_MEMCPY) || !defined(OSB_MEMMOVE) || !defined(OSB_MEMSET) || !defined(OSB_MEMCMP)
 #include <string.h>
@@ -4856,13 +4893,13 @@ static const osb__field osb__error_fields[] = {
 static const osb__field osb__error_root = {NULL, osb__error_fields, 0, OSB__OBJECT, 0};
 
 enum {
-    OSB__IDLE,
-    OSB__STARTING,
+    OSB__IDLE,     /* no call is pending */
+    OSB__STARTING, /* the exchange is described */
     OSB__CONNECTING,
     OSB__SENDING,
     OSB__RECEIVING,
-    OSB__SLEEPING,
-    OSB__TALKING
+    OSB__SLEEPING, /* a pause, up to deadline_ms */
+    OSB__TALKING   /* WebSocket, after the upgrade */
 };
 
 #define OSB__REUSE_MS 20000u /* lifecycle servers close an idle connection at 30 s */
@@ -5544,7 +5581,8 @@ static OSB__APART bool osb__retry(osb_client *c, osb_status status)
 }
 #endif
 
-/* The call, or this step of it, has its status: what comes next? */
+/* The exchange or pause that the call waited for has its status. It is the call's own, unless `next`
+   makes another one of it, or has begun what follows (OSB_PENDING). */
 static OSB__APART osb_status osb__finish(osb_client *c, osb_status status)
 {
     osb_status (*next)(osb_client *, osb_status) = c->next;
@@ -5563,7 +5601,7 @@ static bool osb__is_segment(const char *text)
     return n > 0 && !(text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')));
 }
 
-/* Views do not outlive their call: passed to the next one, they would change under its hands. */
+/* Whether this is a view of an earlier call: it would be overwritten while the new call uses it. */
 static bool osb__in_buffer(const osb_client *c, const char *text)
 {
     return (uintptr_t)text - (uintptr_t)c->buffer < c->config.memory_size;
@@ -5617,9 +5655,9 @@ static osb_status osb__timed_out(osb_client *c)
     return osb__fail(c, OSB_E_TIMEOUT, hint);
 }
 
-enum { OSB__CANCEL = 1, OSB__CANCEL_OUTER }; /* the second: the call that asked a ready check too */
+enum { OSB__CANCEL = 1, OSB__CANCEL_OUTER }; /* the second: of the call that asked a ready check */
 
-/* One piece of work; over: what the call waited for has come to its end, with this status. */
+/* One piece of work. *over is set if the exchange, or the pause, has ended with this status. */
 static osb_status osb__work(osb_client *c, bool *over)
 {
     if (OSB_ATOMIC_LOAD(&c->cancel) == OSB__CANCEL) {
@@ -5651,7 +5689,7 @@ static osb_status osb__work(osb_client *c, bool *over)
     }
 }
 
-/* Whether the exchange that has come to its end is done once more. */
+/* Whether the exchange that has ended is done once more. */
 static bool osb__repeats(osb_client *c, osb_status status)
 {
     if (c->state <= OSB__STARTING || c->state == OSB__SLEEPING) return false;
@@ -5673,7 +5711,7 @@ static osb_status osb__step(osb_client *c)
         osb_status status;
         c->want = 0;
         status = osb__work(c, &over);
-        /* A pause has a deadline that is none: it is over then. */
+        /* The deadline of a pause is its end, no time-out. */
         if (!over && status >= 0 && c->state > OSB__STARTING && c->state != OSB__SLEEPING &&
             osb__until(c, c->deadline_ms) == 0)
             status = osb__timed_out(c);
