@@ -2631,9 +2631,30 @@ static void osb__encode_pairs(osb__writer *w, const osb_pair *pairs, size_t coun
     osb__put(w, "}", 1);
 }
 
-static void osb__encode_value(osb__writer *w, const osb__field *field, const unsigned char *member)
+/* At least one, since absent ones are not sent. */
+static void osb__encode_numbers(osb__writer *w, const uint16_t *numbers, size_t count)
 {
     size_t i;
+    for (i = 0; i < count; i++) {
+        osb__put(w, i == 0 ? "[" : ",", 1);
+        osb__put_number(w, numbers[i]);
+    }
+    osb__put(w, "]", 1);
+}
+
+static void osb__encode_strings(osb__writer *w, const char *const *texts, size_t count)
+{
+    size_t i;
+    osb__put(w, "[", 1);
+    for (i = 0; i < count; i++) {
+        if (i > 0) osb__put(w, ",", 1);
+        osb__put_string(w, texts[i]);
+    }
+    osb__put(w, "]", 1);
+}
+
+static void osb__encode_value(osb__writer *w, const osb__field *field, const unsigned char *member)
+{
     switch (field->kind) {
     case OSB__FLAG:
         osb__put(w, "true", 4);
@@ -2659,31 +2680,18 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
         osb__put_number(w, value);
         break;
     }
-    case OSB__NUMBERS: {
-        const uint16_t *numbers = (const uint16_t *)osb__pointer(member);
-        for (i = 0; i < osb__count(member); i++) {
-            osb__put(w, i == 0 ? "[" : ",", 1);
-            osb__put_number(w, numbers[i]);
-        }
-        osb__put(w, "]", 1);
+    case OSB__NUMBERS:
+        osb__encode_numbers(w, (const uint16_t *)osb__pointer(member), osb__count(member));
         break;
-    }
     case OSB__INLINE:
         osb__put_text(w, "\"inline\"");
         break;
     case OSB__JSON:
         osb__put_text(w, (const char *)osb__pointer(member));
         break;
-    case OSB__STRINGS: {
-        const char *const *texts = (const char *const *)osb__pointer(member);
-        osb__put(w, "[", 1);
-        for (i = 0; i < osb__count(member); i++) {
-            if (i > 0) osb__put(w, ",", 1);
-            osb__put_string(w, texts[i]);
-        }
-        osb__put(w, "]", 1);
+    case OSB__STRINGS:
+        osb__encode_strings(w, (const char *const *)osb__pointer(member), osb__count(member));
         break;
-    }
     case OSB__PAIRS:
     case OSB__NULLABLE:
         osb__encode_pairs(w, (const osb_pair *)osb__pointer(member), osb__count(member),
