@@ -160,7 +160,10 @@ static int run_loop(void)
     while (!network_ready()) network_poll();
     print("address %s\n", network_address());
     own_work.ms = board_ms();
-    for (i = 0; i < JOBS; i++) begin(&jobs[i]);
+    for (i = 0; i < JOBS; i++) {
+        uint32_t from = board_cycles();
+        note_cycles(from, begin(&jobs[i]));
+    }
     while (!all_done()) {
         bool any = network_poll();
         for (i = 0; i < JOBS; i++) {
