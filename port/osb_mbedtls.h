@@ -99,7 +99,7 @@ typedef struct osb_mbedtls_options {
        None: the system's bundle, where there are files; elsewhere at least one must be given.
        A damaged one in `ca` is an error; in files they are passed over while one is good. */
     const void *ca;           /* PEM, or one in DER */
-    size_t ca_size;           /* its size in bytes; 0: PEM, a C string */
+    size_t ca_size;           /* its size in bytes, a PEM's with its NUL; 0: PEM, a C string */
     const char *ca_file;      /* PEM or DER */
     const char *ca_directory; /* every file in it */
     /* Our own certificate, with the chain up to its authority, and its key: from memory or files.

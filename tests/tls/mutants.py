@@ -90,6 +90,8 @@ MUTANTS = [
      "tls->trust[0] = o->allow_weak_server_cert_key_lengths;", ""),
     ("session of an expired certificate", "settings",
      "osb__mbedtls_now_s(tls) > tls->session_until_s", "0"),
+    ("session of an expired chain", "settings", "if (until_s < tls->until_s)",
+     "if (depth == 0)"),
     ("session's mark", "settings", "memcmp(from, osb__mbedtls_session_mark, 5) != 0", "0"),
     ("session given back", "wipe",
      "    mbedtls_ssl_session_free(&tls->session);\n    mbedtls_ssl_session_init", "    mbedtls_ssl_session_init"),

@@ -539,6 +539,23 @@ static void test_session_of_expired_certificate(void **state)
     free_client(c);
 }
 
+/* Nor those above the server's own. */
+static void test_session_of_expired_chain(void **state)
+{
+    struct server server = start_openssl("chain-short", "-www", NULL);
+    struct client *c = new_client();
+    (void)state;
+    open_client(c);
+    c->time_s = (uint32_t)time(NULL);
+    EXPECT_PAGE(c, HOST, server.port, "New, TLSv1.");
+    EXPECT_PAGE(c, HOST, server.port, "Reused, TLSv1.");
+    c->time_s += 31u * 86400u;
+    hang_up(c);
+    EXPECT_REFUSAL(c, fetch(c, HOST, server.port, "/"), "certificate expired on ");
+    free_client(c);
+    stop_server(&server);
+}
+
 /* ---- shared settings -------------------------------------------------------------------------*/
 
 static void test_shared_settings(void **state)
@@ -616,6 +633,7 @@ static const struct CMUnitTest tests[] = {
     TLS_TEST(test_export_and_import),
     TLS_TEST(test_import_with_other_settings),
     TLS_TEST(test_session_of_expired_certificate),
+    TLS_TEST(test_session_of_expired_chain),
     TLS_TEST(test_shared_settings),
     TLS_TEST(test_give_back),
 };
