@@ -1530,7 +1530,8 @@ typedef struct osb_isolated_options {
     size_t extra_writable_count;
     const osb_bind *binds;
     size_t bind_count;
-    bool share_net;
+    bool share_net;       /* the sandbox's network; default: the server's (yes) */
+    bool no_share_net;    /* no network but loopback */
     const char *env_mode; /* "allow" or "deny": env_keys need it */
     const char *const *env_keys;
     size_t env_key_count;
@@ -1573,7 +1574,7 @@ typedef struct osb_isolated_info {
     osb_i32 idle_remaining_s;
     osb_i32 idle_timeout_s;
     osb_i32 uid, gid;
-    bool share_net;
+    bool share_net; /* true only where the server says so */
 } osb_isolated_info;
 
 /* A directory that a session sees. Views. */
@@ -1602,10 +1603,12 @@ typedef struct osb_isolated_command {
     const char *code;
     const osb_pair *envs;
     size_t env_count;
-    uint32_t timeout_s; /* default: the server's, 300 */
+    uint32_t timeout_s; /* default: the server's */
 } osb_isolated_command;
 
-/* Runs code in a session, as osb_command_run does. POST {execd}/v1/isolated/session/{id}/run */
+/* Runs code in a session, as osb_command_run does; stderr comes as stdout, blank lines and
+   execution->id are lost, and leaving early interrupts the code. A time-out is an error without an
+   exit code, and execution->timed_out. POST {execd}/v1/isolated/session/{id}/run */
 OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
                                     const osb_isolated_command *command,
                                     const osb_handlers *handlers, osb_execution *execution);
@@ -2256,7 +2259,7 @@ OSB_DEF bool osb_str_equal(osb_str view, const char *text)
            OSB_MEMCMP(view.data, text, view.size) == 0;
 }
 
-#ifndef OSB_NO_SESSIONS
+#if !defined(OSB_NO_SESSIONS) || !defined(OSB_NO_ISOLATED)
 static bool osb__contains(osb_str text, const char *part)
 {
     size_t size = osb__length(part), i;
@@ -9454,6 +9457,7 @@ static const osb__field osb__isolated_body_fields[] = {
     {"binds", osb__bind_fields, OSB__AT(osb_isolated_options, binds), OSB__STRUCTS,
      OSB__HALF(osb_bind)},
     {"share_net", NULL, OSB__AT(osb_isolated_options, share_net), OSB__FLAG, 0},
+    {"share_net", NULL, OSB__AT(osb_isolated_options, no_share_net), OSB__NOT, 0},
     {"env_passthrough", osb__env_passthrough_fields, OSB__AT(osb_isolated_options, env_mode),
      OSB__GROUP, 0},
     {"uid", NULL, OSB__AT(osb_isolated_options, uid), OSB__OPT_U32, 0},
@@ -9629,6 +9633,16 @@ OSB_DEF osb_status osb_isolated_delete(osb_sandbox *box, const char *id)
     return osb__ask(box->client, osb__begin_execd(box, &osb__op_isolated_delete), id, NULL, 0);
 }
 
+/* execd tells of a time-out in words only. */
+static osb_status osb__isolated_run_next(osb_client *c, osb_status status)
+{
+    const osb_isolated_command *command = (const osb_isolated_command *)c->call.body;
+    osb_execution *run = (osb_execution *)c->call.own;
+    if (status == OSB_OK && command->timeout_s > 0)
+        run->timed_out = osb__contains(run->error_value, "deadline exceeded");
+    return osb__run_ended(c, status);
+}
+
 OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
                                     const osb_isolated_command *command,
                                     const osb_handlers *handlers, osb_execution *execution)
@@ -9637,7 +9651,7 @@ OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
     if (call == NULL) return OSB_E_BUSY;
     call->id = id;
     call->body = command;
-    box->client->next = osb__run_ended;
+    box->client->next = osb__isolated_run_next;
     return osb__drive(box->client);
 }
 

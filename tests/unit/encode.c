@@ -71,6 +71,22 @@ static void test_without_the_main_member(void **state)
     assert_string_equal(out, "{\"workspace\":{\"mode\":\"overlay\"}}");
 }
 
+/* A server shares its network with a session unless it is told not to. */
+static void test_share_net(void **state)
+{
+    osb_isolated_options isolated = {0};
+    (void)state;
+    encode(osb__isolated_body_fields, &isolated);
+    assert_string_equal(out, "{}");
+    isolated.no_share_net = true;
+    encode(osb__isolated_body_fields, &isolated);
+    assert_string_equal(out, "{\"share_net\":false}");
+    isolated.no_share_net = false;
+    isolated.share_net = true;
+    encode(osb__isolated_body_fields, &isolated);
+    assert_string_equal(out, "{\"share_net\":true}");
+}
+
 /* Sizes are counted in 32 bits: what does not fit there is refused, not cut. */
 static void test_too_large_to_count(void **state)
 {
@@ -405,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_image),
         cmocka_unit_test(test_without_the_main_member),
+        cmocka_unit_test(test_share_net),
         cmocka_unit_test(test_too_large_to_count),
         cmocka_unit_test(test_scalars),
         cmocka_unit_test(test_entrypoint),

@@ -175,6 +175,42 @@ static void test_session_without_a_time(void **state)
     }
 }
 
+/* An isolated session's run tells of its end in a text and an error; no event has its id. */
+static void test_isolated_errors(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        uint32_t timeout_s;
+        bool exit_code, timed_out;
+    } cases[] = {{"ExitError", "3", 1, true, false},
+                 {"RuntimeError", "context deadline exceeded", 1, false, true},
+                 {"RuntimeError", "context deadline exceeded", 0, false, false},
+                 {"RuntimeError", "session process has exited", 1, false, false}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_isolated_command command = {"x", NULL, 0, 0};
+        char stream[300];
+        osb_execution run;
+        bench b;
+        command.timeout_s = cases[i].timeout_s;
+        snprintf(stream, sizeof stream,
+                 OUT("a") "\n\n{\"type\":\"error\",\"text\":\"command: %s\",\"timestamp\":9,"
+                          "\"error\":{\"ename\":\"%s\",\"evalue\":\"%s\",\"traceback\":null}}"
+                          "\n\n",
+                 cases[i].value, cases[i].name, cases[i].value);
+        bench_begin(&b, 1024);
+        bench_stream(&b, stream);
+        assert_int_equal(osb_isolated_run(&b.box, "is1", &command, NULL, &run), OSB_OK);
+        assert_true(run.ended);
+        assert_true(osb_str_equal(run.error_name, cases[i].name));
+        assert_true(osb_str_equal(run.error_value, cases[i].value));
+        assert_int_equal(run.exit_code.set, cases[i].exit_code);
+        assert_int_equal(run.timed_out, cases[i].timed_out);
+        bench_end(&b);
+    }
+}
+
 static void test_long_id(void **state)
 {
     char stream[4096];
@@ -433,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_killed_at_once),
         cmocka_unit_test(test_session_without_a_time),
+        cmocka_unit_test(test_isolated_errors),
         cmocka_unit_test(test_long_id),
         cmocka_unit_test(test_what_is_interrupted),
         cmocka_unit_test(test_one_handler_each),
