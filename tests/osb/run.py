@@ -180,7 +180,8 @@ class Impostor:
 
 
 class Relay:
-    """Passes connections on to a server, until they are cut."""
+    """Passes connections on to a server, until they are cut; those that come while it is silent get
+    no answer."""
 
     def __init__(self, server):
         self.server = server.rsplit(":", 1)
@@ -188,6 +189,7 @@ class Relay:
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.sockets = []
         self.count = 0
+        self.silent = False
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -196,6 +198,9 @@ class Relay:
                 near = self.listener.accept()[0]
             except OSError:
                 return
+            if self.silent:
+                self.sockets.append(near)
+                continue
             far = socket.create_connection((self.server[0], int(self.server[1])))
             self.count += 1
             self.sockets += [near, far]
@@ -774,6 +779,22 @@ class Run(Case):
         t.type("\x03")
         self.assertEqual(t.end(), 130)
         self.assertEqual(self.count(), 0)
+
+    def test_ctrl_c_twice_leaves_a_server_that_does_not_answer(self):
+        relay = Relay(os.environ["OPEN_SANDBOX_DOMAIN"])
+        self.addCleanup(relay.close)
+        box = WithSandbox.create()
+        self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        t = Terminal(["command", "run", box, "--domain", relay.address, "--use-server-proxy", "--",
+                      "sh", "-c", "echo ready; sleep 60"], self.env)
+        t.read_until("ready")
+        relay.silent = True
+        t.type("\x03")
+        t.read_until("once more to leave")
+        t.type("\x03")
+        began = time.monotonic()
+        self.assertEqual(t.end(), 130)
+        self.assertLess(time.monotonic() - began, 15)
 
     def test_ctrl_c_while_it_is_created(self):
         t = Terminal(["run", "i", "-m", "of=run-test", "--extension", "devserver.never-ready=1",

@@ -25,6 +25,8 @@ static unsigned char first_memory[65536], second_memory[4096];
 
 osb_client *const client = &first.client;
 
+static volatile sig_atomic_t signals, last_signal;
+static int attended;
 static bool watching;
 
 void watch_input(bool on)
@@ -51,6 +53,13 @@ static void wait_attentively(void *ctx, unsigned want, uint32_t timeout_ms)
     attend_signals();
 }
 
+/* On the second connection: a signal ends its call, so that the next Ctrl-C leaves at once. */
+static void wait_impatiently(void *ctx, unsigned want, uint32_t timeout_ms)
+{
+    second.port.ops->wait(ctx, want, timeout_ms);
+    if (attended < signals) osb_cancel(&second.client);
+}
+
 static void on_log(void *user, const osb_log_entry *entry)
 {
     char line[512];
@@ -73,7 +82,7 @@ static osb_status open_link(struct link *l)
     }
 #endif
     l->ops = *l->port.ops;
-    if (l == &first) l->ops.wait = wait_attentively;
+    l->ops.wait = l == &first ? wait_attentively : wait_impatiently;
     c.port.ops = &l->ops;
     c.port.ctx = l->port.ctx;
     c.memory = l->memory;
@@ -90,8 +99,6 @@ static osb_status open_link(struct link *l)
 
 /* ---- signals ---------------------------------------------------------------------------------*/
 
-static volatile sig_atomic_t signals, last_signal;
-static int attended;
 static struct {
     osb_sandbox *box;
     const char *id;
