@@ -1460,8 +1460,9 @@ typedef struct osb_pty_options {
 /* Attaches to a terminal, over WebSocket, until its shell exits (OSB_OK, pty->exit_code), input
    ends (OSB_OK; the shell stays), a handler returns non-zero (OSB_E_CANCELLED), or the server ends
    it (OSB_E_STREAM, pty->close_code). No byte of output is lost or repeated on its way: pty->offset
-   counts them, over reconnections and calls. But what a shell writes in its last moments execd may
-   not send: "sleep 0.3" before "exit" helps. When it leaves, a second at most goes by until the
+   counts them, over reconnections and calls. But input and signals that are under way when a
+   connection breaks may be lost, and what a shell writes in its last moments execd may not send:
+   "sleep 0.3" before "exit" helps. When it leaves, a second at most goes by until the
    server has heard of it. options and handlers may be NULL. GET {execd}/pty/{id}/ws */
 OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_options *options,
                                   const osb_pty_handlers *handlers);
@@ -9374,6 +9375,7 @@ static osb_status osb__pty_next(osb_client *c, osb_status status)
     s->reconnections--;
     osb__socket_reset(s);
     osb__socket_key(c);
+    if (s->pty->columns > 0) s->pty->resized = true; /* what was sent may not have got there */
     s->query.since = s->pty->offset;
     s->query.takeover = 1; /* the server may not know yet that we are gone */
     return osb__again(c, 200, osb__pty_next);

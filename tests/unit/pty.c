@@ -737,6 +737,27 @@ static void test_reconnections(void **state)
 }
 
 /* Not for ever; and a shell that has exited needs no connection any more. */
+/* What was sent into a connection that broke may not have got there: the size is told again. */
+static void test_resize_again(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    t.options.reconnections = 1;
+    osb_pty_resize(&t.pty, 80, 24);
+    hears_text(&t, "{\"type\":\"resize\",\"cols\":80,\"rows\":24}");
+    script_reset(&t.b.port);
+    bench_execd(&t.b);
+    script_expect(&t.b.port, REQUEST("?takeover=1"));
+    script_reply(&t.b.port, UPGRADED);
+    sends_text(&t, "{\"type\":\"connected\"}");
+    hears_text(&t, "{\"type\":\"resize\",\"cols\":80,\"rows\":24}");
+    sends_exit(&t, 0);
+    closes(&t);
+    assert_int_equal(attach(&t), OSB_OK);
+    end(&t);
+}
+
 static void test_broken(void **state)
 {
     terminal t;
@@ -845,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_small_buffer),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_reconnections),
+        cmocka_unit_test(test_resize_again),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_calls),
