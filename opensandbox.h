@@ -10268,48 +10268,53 @@ static bool osb__is_hopeless(const osb_client *c, osb_status status)
     }
 }
 
-/* One step's outcome leads to the next step. */
-static osb_status osb__ready_next(osb_client *c, osb_status status)
+/* A step went well: which one is next? But the sandbox's state may ask for the same one again. */
+static osb_status osb__ready_advance(osb_client *c)
 {
     osb_sandbox *box = c->box;
-    uint32_t interval;
+    const osb_ready_options *ready = box->ready;
+    switch (box->step) {
+    case OSB__S_CREATE:
+        box->deadline_ms = osb__now(c) + osb__default(ready->timeout_ms, 30000);
+        box->step = ready->skip_health_check ? OSB__S_ENDPOINT : OSB__S_STATE;
+        return ready->skip_health_check ? OSB_OK : osb__state_known(c);
+    case OSB__S_RESUME:
+        box->step = OSB__S_STATE;
+        return OSB_OK;
+    case OSB__S_STATE:
+        return osb__state_known(c);
+    case OSB__S_ENDPOINT:
+        box->step = ready->check != NULL ? OSB__S_CHECK : OSB__S_PING;
+        if (ready->skip_health_check) box->step = OSB__S_READY;
+        return OSB_OK;
+    default:
+        box->step = OSB__S_READY;
+        return OSB_OK;
+    }
+}
+
+/* A step went wrong: tries it again after a pause, unless that is of no use or too late. */
+static osb_status osb__ready_retry(osb_client *c, osb_status status)
+{
+    uint32_t interval = osb__default(c->box->ready->interval_ms, 200);
+    if (osb__is_hopeless(c, status)) return osb__ready_failed(c, status);
+    if (osb__until(c, c->box->deadline_ms) <= interval) { /* no time for a try that can succeed */
+        c->error.status = OSB_E_NOT_READY;
+        return osb__ready_failed(c, OSB_E_NOT_READY);
+    }
+    osb__sleep(c, interval);
+    c->next = osb__ready_next;
+    return OSB_PENDING;
+}
+
+/* One step's outcome, or the end of a pause, leads to the next step. */
+static osb_status osb__ready_next(osb_client *c, osb_status status)
+{
     bool slept = c->state == OSB__SLEEPING;
-    if (status == OSB_OK && !slept) {
-        switch (box->step) {
-        case OSB__S_CREATE:
-            box->deadline_ms = osb__now(c) + osb__default(box->ready->timeout_ms, 30000);
-            box->step = OSB__S_STATE;
-            if (box->ready->skip_health_check) box->step = OSB__S_ENDPOINT;
-            else status = osb__state_known(c);
-            break;
-        case OSB__S_RESUME:
-            box->step = OSB__S_STATE;
-            break;
-        case OSB__S_STATE:
-            status = osb__state_known(c);
-            break;
-        case OSB__S_ENDPOINT:
-            box->step = box->ready->check != NULL ? OSB__S_CHECK : OSB__S_PING;
-            if (box->ready->skip_health_check) box->step = OSB__S_READY;
-            break;
-        default:
-            box->step = OSB__S_READY;
-            break;
-        }
-    } else if (box->step <= OSB__S_RESUME || status == OSB_E_CANCELLED) {
+    if (status == OSB_OK && !slept) status = osb__ready_advance(c);
+    else if (c->box->step <= OSB__S_RESUME || status == OSB_E_CANCELLED)
         return osb__ready_failed(c, status);
-    }
-    if (status != OSB_OK) {
-        if (osb__is_hopeless(c, status)) return osb__ready_failed(c, status);
-        interval = osb__default(box->ready->interval_ms, 200);
-        if (osb__until(c, box->deadline_ms) <= interval) { /* no time for a try that can succeed */
-            c->error.status = OSB_E_NOT_READY;
-            return osb__ready_failed(c, OSB_E_NOT_READY);
-        }
-        osb__sleep(c, interval);
-        c->next = osb__ready_next;
-        return OSB_PENDING;
-    }
+    if (status != OSB_OK) return osb__ready_retry(c, status);
     status = osb__ready_step(c);
     return status < 0 ? osb__ready_failed(c, status) : status;
 }
