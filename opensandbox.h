@@ -285,7 +285,7 @@ typedef struct osb_error {
     osb_str target;         /* the host and port it was meant for, with no NUL behind it; an invalid
                                address as it is */
     uint16_t http_status;   /* 0: no answer came */
-    bool maybe_applied;     /* the request went out, and no answer says whether it had its effect */
+    bool maybe_applied;     /* the request went out, and no whole answer says what it did */
     bool message_cut;       /* message is only the beginning of what the server wrote */
     osb_str code;           /* server's code, e.g. "DOCKER::SANDBOX_NOT_FOUND", or the state */
     osb_str message;        /* server's message, or what the library has to say */
@@ -5483,17 +5483,17 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
     if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c) &&
         (c->call.op->flags & OSB__UPGRADE) == 0) {
         c->used_ms = osb__now(c);
-        return false;
-    }
-    osb__disconnect(c);
-    c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
-    /* The next connection is a new one, so that this happens once. */
-    if (silent && c->reused && (osb__is_idempotent(c) || !c->accepted) && osb__rewind(c)) {
-        c->state = OSB__CONNECTING;
-        return true;
+    } else {
+        osb__disconnect(c);
+        c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
+        /* The next connection is a new one, so that this happens once. */
+        if (silent && c->reused && (osb__is_idempotent(c) || !c->accepted) && osb__rewind(c)) {
+            c->state = OSB__CONNECTING;
+            return true;
+        }
     }
     if (!c->keep_error && status != OSB_OK && !osb__is_safe(c))
-        c->error.maybe_applied = c->accepted && !c->answered;
+        c->error.maybe_applied = c->accepted && (!c->answered || c->consumer == OSB__TO_JSON);
     return false;
 }
 

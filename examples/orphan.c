@@ -1,8 +1,8 @@
 /* Finds a sandbox whose creation lost its answer, so that none is left behind.
 
    Each sandbox is created with a tag of its own in its metadata. If the request went out and no
-   answer came (error.maybe_applied), the server may have made it: the tag finds it. Here the port
-   loses the first answer on purpose.
+   whole answer came (error.maybe_applied), the server may have made it: the tag finds it. Here the
+   port loses the first answer on purpose.
 
       cc -I. examples/orphan.c -o orphan
       OPEN_SANDBOX_DOMAIN=localhost:8080 OPEN_SANDBOX_API_KEY=... ./orphan */

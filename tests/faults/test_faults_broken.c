@@ -365,6 +365,9 @@ static void test_needed_is_enough(void **state)
 #define KILL "DELETE /v1/sandboxes/made"
 #define MADE(state)                                                                                \
     ANSWER(202, "{\"id\":\"made\",\"status\":{\"state\":\"" state "\",\"message\":\"because\"}}")
+#define HALF_MADE                                                                                  \
+    "HTTP/1.1 202 Accepted\r\nContent-Length: "                                                    \
+    "45\r\n\r\n{\"status\":{\"state\":\"Pending\"},\"id\":\"ma"
 #define STATE(state)                                                                               \
     ANSWER(200, "{\"id\":\"made\",\"status\":{\"state\":\"" state "\",\"message\":\"because\"}}")
 #define ROUTES(name, ...) static const route name[] = {__VA_ARGS__, LAST_ROUTE}
@@ -477,6 +480,18 @@ static const fault slow[] = {
      .asks = POST,
      .kept = true,
      .steps = {REQUEST, RST}},
+    {.id = "create-lost",
+     .call = &call_create,
+     .status = OSB_E_CLOSED,
+     .says = "maybe_applied\nid\nhttp_status 202",
+     .asks = POST,
+     .steps = {REQUEST, SEND(HALF_MADE), FIN}},
+    {.id = "create-lost",
+     .call = &call_create,
+     .status = OSB_E_CLOSED,
+     .says = "maybe_applied\nid\nhttp_status 202",
+     .asks = POST,
+     .steps = {REQUEST, SEND(HALF_MADE), RST}},
     CREATE("create-5xx", OSB_E_NOT_READY, "cause OSB_E_API\nhttp_status 500\nmessage oops", KILL,
            state_500),
     CREATE("create-once", OSB_OK, "id made\nexecd 127.0.0.1:/execd", "!" KILL, state_500_once),
