@@ -332,7 +332,8 @@ typedef struct osb_port_ops {
     /* The last failure: the platform's code into *code, and a text that lives as long as ctx or
        NULL. NULL: the port has nothing to tell. */
     const char *(*error)(void *ctx, int32_t *code);
-    /* Fills data with random bytes; 0 on success. NULL: none (only WebSocket needs it). */
+    /* Fills data with random bytes; 0 on success. NULL: none; the boundaries of uploads, WebSocket's
+       keys and the pauses between retries are made from the clock then. TLS over it may need it. */
     int (*random)(void *ctx, void *data, size_t size);
     /* Seconds since 1970, or 0 if unknown. NULL: no such clock. */
     uint32_t (*unix_time)(void *ctx);

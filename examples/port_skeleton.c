@@ -127,7 +127,7 @@ static const osb_port_ops machine_ops = {
     .now_ms = machine_now_ms,
     .wait = machine_wait,
     .error = machine_error,
-    .random = NULL,    /* needed by WebSocket only */
+    .random = NULL,    /* TLS, uploads and WebSocket are the better for it */
     .unix_time = NULL, /* without it renewals go by the server's clock */
     .tls = false,
 };
