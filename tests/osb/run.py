@@ -502,6 +502,11 @@ class Settings(Case):
         self.path().write_text('[conection]\ndomain = "a"\n')
         self.assertIn("config.toml:2: osb knows no conection.domain\n", self.osb("config", "show").err)
         self.assertEqual(self.osb("config", "show", "-q").err, "")
+        self.path().write_text("[connection]\n\0\n[other]\nx = 1\n")
+        for words in (["sandbox", "list"], ["config", "set", "connection.domain", "x"]):
+            code = 2 if words[0] == "sandbox" else 125
+            self.fails(code, "config.toml: holds a NUL byte", *words)
+        self.assertIn("[other]", self.path().read_text())
         self.path().write_text('[connection]\ndomain = ""\n')
         self.assertIsNone(self.shown()["domain"])
 
@@ -931,6 +936,16 @@ class Sandboxes(WithSandbox):
         self.assertEqual(changed.json, {"a": "x", "c": "3"})
         self.osb("sandbox", "kill", box)
 
+    def test_how_a_file_may_begin(self):
+        for start in ("---\n", "# mine\n---\n", "\n--- # mine\r\n", "---\r\n", "\ufeff---\n"):
+            with self.subTest(start):
+                policy = self.file("p.yaml", start + "defaultAction: deny\n")
+                box = self.create("--network-policy-file", str(policy))
+                self.osb("sandbox", "kill", box)
+        policy = self.file("p.yaml", "# mine\n---\n\nergess: []\n")
+        self.fails(2, "p.yaml:4: a policy has no 'ergess'", "sandbox", "create", "i",
+                   "--network-policy-file", policy)
+
     def test_volumes_and_policy_files(self):
         policy = self.file("p.yaml", "# who may be reached\ndefaultAction: deny\negress:\n"
                            "- {action: allow, target: pypi.org}\n- action: deny\n"
@@ -1156,6 +1171,11 @@ class Code(WithSandbox):
         self.assertEqual(self.osb("code", "run", self.box, input="print(1)").out, "1\n")
         self.assertEqual(self.osb("code", "run", self.box, self.file("a.py", "print(2)")).out,
                          "2\n")
+
+    def test_a_file_that_is_no_text_is_refused(self):
+        path = self.file("half.py", b"print(1)\n\0print(2)\n")
+        self.fails(125, "half.py: holds a NUL byte", "code", "run", self.box, path)
+        self.fails(125, "stdin: holds a NUL byte", "code", "run", self.box, input=b"1\0")
 
     def test_failure(self):
         done = self.osb("code", "run", self.box, "-c", "1/0", code=1)

@@ -250,7 +250,7 @@ bool load_settings(const args *a)
     config.path = has(a, F_CONFIG) ? flag_text(a, F_CONFIG) : default_path();
     if (same(command, "config init") || same(command, "config set")) return true; /* they mend it */
     if (config.path != NULL && access(config.path, F_OK) == 0) {
-        if (!read_file(config.path, &content)) return false;
+        if (!read_text(config.path, &content)) return false;
         file = read_settings(config.path, content.data);
         clear(&content);
         if (file == NULL) return false;
@@ -418,7 +418,7 @@ static int read_own(text *content)
         complain("there is no %s: run osb config init first", config.path);
         return EXIT_FAILED;
     }
-    if (!read_file(config.path, content)) return EXIT_FAILED;
+    if (!read_text(config.path, content)) return EXIT_FAILED;
     return read_settings(config.path, content->data) == NULL ? EXIT_USAGE : EXIT_FINE;
 }
 

@@ -99,6 +99,7 @@ void remark(const char *format, ...);
 void fill_standard_files(void);
 /* Reads a whole file, "-": stdin; false after a complaint. */
 bool read_file(const char *path, text *content);
+bool read_text(const char *path, text *content); /* the same; what holds a NUL is no text */
 
 /* ---- value.c, read.c -------------------------------------------------------------------------*/
 

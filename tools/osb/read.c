@@ -345,11 +345,9 @@ node *parse_document(const char *path, char *content)
     s.path = path;
     s.line = 1;
     if (begins(content, "\xef\xbb\xbf")) content += 3;
-    if (begins(content, "---\n")) {
-        content += 4;
-        s.line = 2;
-    }
     s.at = s.line_start = content;
+    skip(&s, false);
+    if (column(&s) == 0 && begins(s.at, "---") && strchr(" \t\r\n", s.at[3]) != NULL) s.at += 3;
     v = block(&s, NULL, NULL, -1, false);
     if (v == NULL) return NULL;
     skip(&s, false);
@@ -360,12 +358,9 @@ node *parse_document(const char *path, char *content)
 node *read_document(const char *path)
 {
     text content = {0};
-    node *v = NULL;
-    if (!read_file(path, &content)) return NULL;
-    if (same(path, "-")) path = "stdin";
-    if (strlen(content.data) != content.size)
-        complain("%s: holds a NUL byte: neither JSON nor YAML", path);
-    else v = parse_document(path, content.data);
+    node *v;
+    if (!read_text(path, &content)) return NULL;
+    v = parse_document(same(path, "-") ? "stdin" : path, content.data);
     clear(&content);
     return v;
 }

@@ -363,6 +363,14 @@ bool read_file(const char *path, text *content)
     return n == 0;
 }
 
+bool read_text(const char *path, text *content)
+{
+    if (!read_file(path, content)) return false;
+    if (strlen(content->data) == content->size) return true;
+    complain("%s: holds a NUL byte: this is no text", same(path, "-") ? "stdin" : path);
+    return false;
+}
+
 #ifdef OSB_TOOL_TLS
 /* For mbedTLS: see mbedtls_config.h. */
 int join_path(char *to, size_t size, const char *format, ...)
