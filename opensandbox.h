@@ -229,7 +229,7 @@ typedef struct osb_i32 {
     X(OSB_PENDING, 1, "pending")                                                                   \
     /* Any call: an argument is missing or cannot be sent; error.message says which. */            \
     X(OSB_E_INVALID, -1, "invalid argument")                                                       \
-    /* Any call: another call is pending on this client, or a handler is running. */               \
+    /* Any call: another is pending on this client, a handler is running, or its init failed. */   \
     X(OSB_E_BUSY, -2, "client is busy with another call")                                          \
     /* Any call: error.member does not fit into error.buffer; error.needed bytes would do. */      \
     X(OSB_E_BUFFER, -3, "buffer too small")                                                        \
@@ -425,7 +425,8 @@ typedef struct osb_config {
 } osb_config;
 
 /* Prepares a client; no traffic. Returns OSB_E_INVALID if the port or the memory is missing or
-   too small, or if a file was compiled with other sizes than the implementation. */
+   too small, or if a file was compiled with other sizes than the implementation; calls on the
+   client then give OSB_E_BUSY, and osb_last_error() still has the reason. */
 #define osb_client_init(client, config) osb_client_init_checked((client), (config), OSB__SIZES)
 #define OSB__SIZES                                                                                 \
     ((uint32_t)sizeof(osb_client) * 0x9e3779b1u +                                                  \
@@ -887,7 +888,8 @@ OSB_DEF osb_status osb_pool_delete(osb_client *client, const char *name);
 
 /* ---- sandbox: create, connect, use, kill -----------------------------------------------------*/
 
-/* A sandbox to work with. Must not move while a call on it is pending. */
+/* A sandbox to work with. Must not move while a call on it is pending. For an execd whose address is
+   known, zero it and fill in client and execd: the calls that need no id work. */
 struct osb_sandbox {
     osb_client *client;
     char id[OSB_ID_SIZE];
@@ -1629,7 +1631,8 @@ OSB_DEF osb_status osb_isolated_commit(osb_sandbox *box, const char *id,
 #if !defined(OSB_NO_EGRESS) || !defined(OSB_NO_VAULT)
 /* ---- egress: network policy ------------------------------------------------------------------*/
 
-/* The way to a sandbox's egress sidecar. */
+/* The way to a sandbox's egress sidecar. If its address is known, zero this and fill in client and
+   endpoint. */
 typedef struct osb_egress {
     osb_client *client;
     osb_endpoint endpoint;
@@ -5814,10 +5817,10 @@ static bool osb__has_room(osb_client *c, size_t size)
 }
 #endif
 
-/* The call struct for a public call to fill in; NULL: the client is busy. */
+/* The call struct for a public call to fill in; NULL: the client is busy, or was not made. */
 static osb__call *osb__begin(osb_client *c, const osb__op *op)
 {
-    if (c->state != OSB__IDLE) return NULL;
+    if (c->state != OSB__IDLE || c->buffer == NULL) return NULL;
     osb__unpin_error(c);
     if (c->suspended == NULL) OSB_ATOMIC_STORE(&c->cancel, 0);
     c->next = NULL;

@@ -355,6 +355,28 @@ static void sandbox_without_a_sidecar(void **state)
     assert_true(found < 0);
 }
 
+/* A sandbox and a sidecar of which nothing is known but their addresses and tokens. */
+static void known_addresses(void **state)
+{
+    struct fixture *f = (struct fixture *)*state;
+    osb_egress egress, known;
+    osb_execution run;
+    osb_command command = {.command = "exit 3"};
+    osb_sandbox box;
+    create_with_policy(f, NULL, &egress);
+    memset(&known, 0, sizeof known);
+    known.client = &f->client;
+    known.endpoint = egress.endpoint;
+    expect_policy(f, &known, "enforcing", "deny",
+                  "allow api.example.com\nallow *.example.org\ndeny bad.example.com\n");
+    memset(&box, 0, sizeof box);
+    box.client = &f->client;
+    box.execd = f->box.execd;
+    OK(f, osb_command_run(&box, &command, NULL, &run));
+    assert_int_equal(run.exit_code.value, 3);
+    EXPECT(OSB_E_INVALID, f, osb_sandbox_kill(&box));
+}
+
 /* Without a credential proxy the vault says so, before anything else. */
 static void vault_without_a_proxy(void **state)
 {
@@ -382,6 +404,7 @@ static const struct CMUnitTest tests[] = {
     CLIENT_TEST(way_through_execd),
     BOX_TEST(sandbox_without_a_sidecar),
     CLIENT_TEST(vault_without_a_proxy),
+    CLIENT_TEST(known_addresses),
 };
 
 RUN_IN_ALL_VARIANTS(tests, NULL, NULL)

@@ -478,6 +478,37 @@ static void test_init(void **state)
     bench_end(&b);
 }
 
+/* Whoever did not look at what osb_client_init said finds it in the calls' error. */
+static void test_calls_after_a_failed_init(void **state)
+{
+    static const osb_create_options options = {.image = "a"};
+    osb_client client;
+    osb_config config;
+    osb_sandbox_page page;
+    osb_execution run;
+    osb_sandbox box;
+    osb_wait want;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    config = b.config;
+    config.memory_size = 1023;
+    assert_int_equal(osb_client_init(&client, &config), OSB_E_INVALID);
+    assert_int_equal(osb_server_health(&client), OSB_E_BUSY);
+    assert_int_equal(osb_sandbox_create(&client, &options, &box), OSB_E_BUSY);
+    assert_int_equal(osb_lifecycle_list_all(&client, NULL, NULL, &page), OSB_E_BUSY);
+    box = b.box;
+    box.client = &client;
+    assert_int_equal(osb_command_run(&box, &bench_command, NULL, &run), OSB_E_BUSY);
+    assert_int_equal(osb_poll(&client), OSB_E_INVALID);
+    osb_want(&client, &want);
+    osb_cancel(&client);
+    assert_non_null(strstr(osb_last_error(&client)->message.data, "1024"));
+    osb_client_close(&client);
+    assert_int_equal(b.port.connects, 0);
+    bench_end(&b);
+}
+
 static void test_arguments(void **state)
 {
     static const char *const argv[] = {"a", NULL};
@@ -626,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_two_long_messages),
         cmocka_unit_test(test_room_behind_a_cut_message),
         cmocka_unit_test(test_init),
+        cmocka_unit_test(test_calls_after_a_failed_init),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_id_in_the_buffer),
         cmocka_unit_test(test_default_domain),
