@@ -593,6 +593,26 @@ class Failures(Case):
                     self.fails(code, message, "--domain", address, "--protocol", "http",
                                "--request-timeout", "1", *words)
 
+    def test_a_server_cannot_steer_the_terminal(self):
+        wild = "\x1b[31m\x7f\x9b31m\t\u2028\u00e9"
+        body = json.dumps({"id": "x", "status": {"state": wild}, "metadata": {wild: wild}}).encode()
+        with Impostor(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+                      % len(body) + body) as server:
+            shown = {form: self.osb("sandbox", "get", "x", "-o", form, "--domain", server)
+                     for form in ("table", "json", "yaml")}
+        for form, done in shown.items():
+            controls = "[\0-\x09\x0b-\x1f\x7f-\x9f" + ("]" if form == "table" else "\u2028]")
+            self.assertNotRegex(done.out, controls)
+            self.assertIn("\u00e9", done.out)
+        self.assertEqual(shown["json"].json["metadata"], {wild: wild})
+        quoted = r'"\u001b[31m\u007f\u009b31m\u0009\u2028' + "\u00e9\""
+        self.assertIn(f"  {quoted}: {quoted}\n", shown["yaml"].out)
+        refusal = json.dumps({"code": "X", "message": wild}).encode()
+        with Impostor(b"HTTP/1.1 400 No\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+                      % len(refusal) + refusal) as server:
+            done = self.fails(125, "X: ", "sandbox", "get", "x", "--domain", server)
+        self.assertNotRegex(done.err, "[\0-\x09\x0b-\x1f\x7f-\x9f]")
+
     def test_not_ready_and_failed(self):
         self.fails(124, "not ready in time.*--ready-timeout", "sandbox", "create", "i",
                    "--extension", "devserver.never-ready=1", "--ready-timeout", "1s")

@@ -69,6 +69,8 @@ void add_number(text *to, uint64_t number, unsigned width); /* width: at least, 
 void add_format(text *to, const char *format, ...);
 void add_format_list(text *to, const char *format, va_list list);
 char *formatted(const char *format, ...);
+/* Nothing that a server or a sandbox made up may steer the terminal: blanks for control characters. */
+void make_plain(char *at, size_t size);
 void clear(text *t); /* wipes and frees */
 
 bool is_digits(const char *string);

@@ -145,6 +145,15 @@ char *formatted(const char *format, ...)
     return kept;
 }
 
+void make_plain(char *at, size_t size)
+{
+    for (; size > 0; at++, size--) {
+        unsigned char c = (unsigned char)*at;
+        if (c < ' ' || c == 127) *at = ' ';
+        else if (c == 0xc2 && size > 1 && (unsigned char)at[1] < 0xa0) at[1] = (char)0xa0;
+    }
+}
+
 void clear(text *t)
 {
     volatile char *at = t->data;
@@ -320,11 +329,9 @@ void fill_standard_files(void)
 static void complain_list(const char *format, va_list list)
 {
     text line = {0};
-    size_t i;
     add_string(&line, "osb: ");
     add_format_list(&line, format, list);
-    for (i = 0; i < line.size; i++)
-        if ((unsigned char)line.data[i] < ' ') line.data[i] = ' ';
+    make_plain(line.data, line.size);
     add_char(&line, '\n');
     flush_output();
     write_all(STDERR_FILENO, line.data, line.size);

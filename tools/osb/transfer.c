@@ -52,10 +52,8 @@ static void show_progress(void)
     uint64_t left = rate == 0 ? 0 : (progress.total - progress.done) / rate;
     uint64_t percent = progress.total == 0 ? 100 : progress.done * 100 / progress.total;
     text line = {0};
-    size_t i;
     add_format(&line, "\r%s  %n%%  ", progress.name, percent);
-    for (i = 1; i < line.size; i++) /* a name from a sandbox must not steer the terminal */
-        if ((unsigned char)line.data[i] < ' ' || line.data[i] == 127) line.data[i] = '?';
+    make_plain(line.data + 1, line.size - 1);
     add_size(&line, progress.done);
     add_string(&line, "  ");
     add_size(&line, rate);

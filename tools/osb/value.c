@@ -133,10 +133,13 @@ static void add_json_text(text *to, const char *at, size_t size)
             add_char(to, (char)c);
         } else if (c == '\n') {
             add_string(to, "\\n");
-        } else if (c < ' ' || c == 127) {
+        } else if (c < ' ' || c == 127 || (c == 0xc2 && (unsigned char)at[1] < 0xa0)) {
+            if (step == 2) c = (unsigned char)at[1];
             add_string(to, "\\u00");
             add_char(to, hex[c >> 4]);
             add_char(to, hex[c & 15]);
+        } else if (step == 3 && memcmp(at, "\xe2\x80", 2) == 0 && (at[2] & 0x7e) == 0x28) {
+            add_string(to, (at[2] & 1) != 0 ? "\\u2029" : "\\u2028"); /* YAML: a line's end */
         } else {
             add(to, at, step);
         }
@@ -268,18 +271,15 @@ static void print_spaces(size_t count)
     for (; count > 0; count--) print(" ");
 }
 
-/* One line: nothing that a server or a sandbox made up may steer the terminal. */
 static char *cell_text(const node *v)
 {
     text t = {0};
     char *kept;
-    size_t i;
     if (v == NULL || v->kind == V_NULL || (v->kind == V_TEXT && *v->text == '\0'))
         add_string(&t, "-");
     else if (v->kind == V_LIST || v->kind == V_MAP) add_json(&t, v, -1);
     else add_scalar(&t, v);
-    for (i = 0; i < t.size; i++)
-        if ((unsigned char)t.data[i] < ' ' || t.data[i] == 127) t.data[i] = ' ';
+    make_plain(t.data, t.size);
     kept = keep_text(t.data, t.size);
     clear(&t);
     return kept;
@@ -400,6 +400,7 @@ static void print_pairs(const node *map, const char *before, size_t width)
             print_pairs(v, formatted("%s.", name), width);
             continue;
         }
+        make_plain(name, strlen(name));
         print(name);
         print_spaces(width - width_of(name) + 2);
         print_cell(cell_text(v));
