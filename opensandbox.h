@@ -390,7 +390,8 @@ typedef struct osb_extras {
     osb_log_level log_level;
     void *user;
     void (*on_log)(void *user, const osb_log_entry *entry);
-    /* Endpoints' addresses that are not reachable as they are: host[:port], and what to use. */
+    /* Endpoints' addresses that are not reachable as they are: host[:port], and what to use. A host
+       alone stands for all its ports; they stay where what to use has none. The first one counts. */
     const osb_pair *rewrites;
     size_t rewrite_count;
 } osb_extras;
@@ -3894,18 +3895,28 @@ static bool osb__lifecycle_address(const osb_client *c, osb__address *a)
 }
 
 #ifndef OSB_NO_EXTRAS
+/* Where the port would stand. */
+static const char *osb__host_end(const osb__address *a)
+{
+    return a->host + a->host_size + (a->bracketed ? 1 : 0);
+}
+
 /* Another host and port for an endpoint's, if the caller said so; the path stays. */
 static bool osb__rewrite(const osb_client *c, osb__address *a)
 {
     const osb_extras *extras = c->config.extras;
     const char *host = a->host - (a->bracketed ? 1 : 0);
+    size_t size = (size_t)(a->authority_end - host), host_size = (size_t)(osb__host_end(a) - host);
     osb__address to;
     size_t i;
     for (i = 0; extras != NULL && i < extras->rewrite_count; i++) {
         const osb_pair *rewrite = &extras->rewrites[i];
+        bool alone;
         if (rewrite->name == NULL || rewrite->value == NULL) continue;
-        if (!osb__is(host, (size_t)(a->authority_end - host), rewrite->name)) continue;
+        alone = osb__is(host, host_size, rewrite->name);
+        if (!alone && !osb__is(host, size, rewrite->name)) continue;
         if (!osb__parse_address(rewrite->value, a->https, &to)) return false;
+        if (alone && host_size < size && to.authority_end == osb__host_end(&to)) to.port = a->port;
         to.path = a->path;
         to.path_size = a->path_size;
         *a = to;

@@ -556,6 +556,41 @@ static void test_rewrites(void **state)
     end(&e);
 }
 
+/* A host alone stands for all its ports, which nobody knows beforehand: they stay, unless the other
+   address has one. */
+static void test_rewritten_hosts(void **state)
+{
+    static const osb_pair rewrites[] = {{"one.example:81", "first.example"},
+                                        {"ONE.example", "two.example"},
+                                        {"[fe80::1]", "https://[::1]"},
+                                        {"gone.example", "gate.example:99"}};
+    static const struct {
+        const char *address, *host;
+        uint16_t port;
+        bool tls;
+    } cases[] = {{"one.example:41234/p", "two.example", 41234, false},
+                 {"one.example:81", "first.example", 80, false},
+                 {"one.example", "two.example", 80, false},
+                 {"more.one.example:7", "more.one.example", 7, false},
+                 {"[fe80::1]:41234", "::1", 41234, true},
+                 {"[fe80::1]", "::1", 443, true},
+                 {"gone.example:41234", "gate.example", 99, false}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        extra_bench e;
+        begin(&e, 0, false);
+        e.extras.rewrites = rewrites;
+        e.extras.rewrite_count = 4;
+        strcpy(e.b.box.execd.address, cases[i].address);
+        script_connect(&e.b.port, cases[i].host, cases[i].port);
+        e.b.port.steps[e.b.port.step_count - 1].tls = cases[i].tls;
+        bench_answer(&e.b, "");
+        assert_int_equal(osb_ping(&e.b.box), OSB_OK);
+        end(&e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -581,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_two_braces),
         cmocka_unit_test(test_log_text),
         cmocka_unit_test(test_rewrites),
+        cmocka_unit_test(test_rewritten_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
