@@ -383,6 +383,8 @@ typedef struct osb_extras {
        POST or PATCH only if no byte of it had been sent, or after 429: never one that may have had
        its effect. But uploads are: writing a file twice is writing it once. */
     uint32_t retries;
+    const uint16_t *retry_statuses; /* instead of these four; default: NULL */
+    size_t retry_status_count;
     uint32_t backoff_ms;      /* pause before the first repeat; doubled each time, a part of it by
                                 chance; default 500 */
     uint32_t backoff_most_ms; /* longest pause; a longer Retry-After ends it; default 30000 */
@@ -5561,6 +5563,17 @@ static void osb__log(const osb_client *c, osb_log_level level, osb_status status
     extras->on_log(extras->user, &entry);
 }
 
+static bool osb__passes(const osb_extras *extras, uint16_t http_status)
+{
+    static const uint16_t usual[] = {429, 502, 503, 504};
+    bool own = extras->retry_statuses != NULL;
+    const uint16_t *statuses = own ? extras->retry_statuses : usual;
+    size_t i = own ? extras->retry_status_count : sizeof usual / sizeof usual[0];
+    while (i > 0)
+        if (statuses[--i] == http_status) return true;
+    return false;
+}
+
 /* Whether sending the request again cannot do its work twice, and may help. */
 static bool osb__may_retry(osb_client *c, osb_status status)
 {
@@ -5571,7 +5584,7 @@ static bool osb__may_retry(osb_client *c, osb_status status)
     if (c->call.once || c->keep_error) return false;
     if (http == 0 && status != OSB_E_CONNECT && status != OSB_E_CLOSED && status != OSB_E_TIMEOUT)
         return false;
-    if (http != 0 && http != 429 && http != 502 && http != 503 && http != 504) return false;
+    if (http != 0 && !osb__passes(extras, http)) return false;
     return (unsent || http == 429 || osb__is_idempotent(c)) && osb__rewind(c);
 }
 

@@ -128,6 +128,26 @@ static void test_posts(void **state)
     end(&e);
 }
 
+/* The caller says which statuses pass by themselves; what may be sent twice stays the same. */
+static void test_statuses(void **state)
+{
+    static const uint16_t statuses[] = {500, 408};
+    extra_bench e;
+    (void)state;
+    begin(&e, 3, false);
+    e.extras.retry_statuses = statuses;
+    e.extras.retry_status_count = 2;
+    bench_lifecycle_answers(&e.b, BENCH_EMPTY("500 E"));
+    bench_answer(&e.b, BENCH_EMPTY("408 T"));
+    bench_answer(&e.b, BENCH_EMPTY("503 U"));
+    assert_int_equal(kill_box(&e), OSB_E_API);
+    bench_answer(&e.b, BENCH_EMPTY("500 E"));
+    assert_int_equal(pause_box(&e), OSB_E_API);
+    bench_answer(&e.b, BENCH_EMPTY("429 T"));
+    assert_int_equal(pause_box(&e), OSB_E_API);
+    end(&e);
+}
+
 /* A connection that breaks before a byte of a POST is out has done no harm: it is sent again. */
 static void test_never_sent(void **state)
 {
@@ -597,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_not_repeated),
         cmocka_unit_test(test_posts),
+        cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_never_sent),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_most_repeats),
