@@ -1642,6 +1642,7 @@ typedef struct osb_egress {
     const osb_endpoint *execd; /* the sandbox's: it must live as long as this */
     bool allow_execd_route;    /* see osb_egress_options */
     bool through_execd;        /* the route that is taken */
+    uint16_t port;             /* the sidecar's, as osb_egress_options has it */
 } osb_egress;
 
 /* How to reach the sidecar. */
@@ -2079,7 +2080,8 @@ extern "C" {
 #define OSB__SAY(text) (text)
 #endif
 
-/* Keeps deep calls off the stack of shallow ones; and spares the deepest one a frame. */
+/* For the stack: a function apart takes none while its caller calls deeper ones; one within spares
+   the deepest path a frame. */
 #if defined(__GNUC__) || defined(__clang__)
 #define OSB__APART __attribute__((noinline))
 #define OSB__WITHIN inline __attribute__((always_inline))
@@ -2255,7 +2257,7 @@ static bool osb__equal_nocase(const char *a, const char *b, size_t size)
     return true;
 }
 
-/* Whether size bytes are this C string, upper and lower case alike. */
+/* Whether size bytes are this C string, case ignored. */
 static bool osb__is(const char *data, size_t size, const char *text)
 {
     return osb__length(text) == size && osb__equal_nocase(data, text, size);
@@ -2345,7 +2347,7 @@ static uint32_t osb__http_date(const char *text, size_t size)
     minute = osb__two_digits(text + 20);
     second = osb__two_digits(text + 23);
     if (month == 12 || day < 1 || day > 31 || year < 1970 || year > 2105) return 0;
-    if (osb__two_digits(text + 14) > 99u) return 0; /* in the century it shows in the year */
+    if (osb__two_digits(text + 14) > 99u) return 0; /* the first two make the year too large */
     if (hour > 23 || minute > 59 || second > 60) return 0;
     return ((osb__days_from_civil(year, month + 1, day) * 24u + hour) * 60u + minute) * 60u +
            second;
@@ -2609,8 +2611,8 @@ static bool osb__any_present(const osb__field *field, const unsigned char *base)
     return field->name != NULL;
 }
 
-/* Whether a member is sent. An object out of the same struct is if any of its members is, two levels
-   deep: the server says what it misses. */
+/* Whether a member is sent. An object whose members stand in the same struct is, if any of them is
+   there, or any of an object in it: what it lacks then, the server says. */
 static bool osb__is_sent_member(const osb__field *field, const unsigned char *base)
 {
     const osb__field *inner;
@@ -3847,7 +3849,8 @@ static const char *osb__parse_port(const char *text, uint16_t *port)
     return sum > 0 ? text : NULL;
 }
 
-/* What stands before all other paths on a server: no slash at its end, nothing to be encoded. */
+/* The path before all others on a server; without slashes at its end, and with nothing in it that
+   would have to be encoded. */
 static bool osb__parse_base_path(const char *text, osb__address *a)
 {
     size_t i;
@@ -4012,12 +4015,13 @@ static bool osb__method_is(const osb_client *c, const char *name)
     return osb__is(method, size, name);
 }
 
-/* Methods of which doing it twice is doing it once; the first two also leave no trace. */
+/* Whether the request changes nothing. */
 static bool osb__is_safe(const osb_client *c)
 {
     return osb__method_is(c, "GET") || osb__method_is(c, "HEAD");
 }
 
+/* Whether sending it twice has the effect of sending it once. */
 static bool osb__is_idempotent(const osb_client *c)
 {
     return osb__is_safe(c) || osb__method_is(c, "DELETE") || osb__method_is(c, "PUT") ||
@@ -4047,17 +4051,22 @@ static void osb__put_path(const osb_client *c, osb__writer *w)
     if (c->call.op->query != NULL) osb__put_query(w, c->call.op->query, c->call.query);
 }
 
-/* The sidecar, if the request reaches it through the proxy of execd; else NULL. */
-static const osb_endpoint *osb__behind(const osb_client *c)
-{
 #if !defined(OSB_NO_EGRESS) || !defined(OSB_NO_VAULT)
-    const osb_egress *egress = (const osb_egress *)c->call.own;
-    if ((c->call.op->flags & OSB__EGRESS) != 0 && egress->through_execd) return &egress->endpoint;
-#else
-    (void)c;
-#endif
-    return NULL;
+#define OSB__SIDECAR
+
+/* The sidecar's port inside the sandbox. */
+static uint16_t osb__egress_port(uint16_t port)
+{
+    return port != 0 ? port : 18080;
 }
+
+/* The sidecar, if the request reaches it through the proxy of execd; else NULL. */
+static const osb_egress *osb__behind(const osb_client *c)
+{
+    const osb_egress *egress = (const osb_egress *)c->call.own;
+    return (c->call.op->flags & OSB__EGRESS) != 0 && egress->through_execd ? egress : NULL;
+}
+#endif
 
 static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w,
                                              const osb__address *a)
@@ -4068,7 +4077,6 @@ static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w
 #ifndef OSB_NO_RAW_REQUEST
     if (op->name == NULL) {
         const osb_request *request = (const osb_request *)c->call.body;
-
         raw_path = request->path != NULL ? request->path : "/";
     }
 #endif
@@ -4076,7 +4084,12 @@ static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w
     osb__put_head(w, method, method_size, 0x21);
     osb__put(w, " ", 1);
     osb__put(w, a->path, a->path_size);
-    if (osb__behind(c) != NULL) osb__put_text(w, "/proxy/18080");
+#ifdef OSB__SIDECAR
+    if (osb__behind(c) != NULL) {
+        osb__put(w, "/proxy/", 7);
+        osb__put_number(w, osb__egress_port(osb__behind(c)->port));
+    }
+#endif
     if (c->call.endpoint == NULL && (op->flags & OSB__UNVERSIONED) == 0) osb__put(w, "/v1", 3);
     if (raw_path != NULL) osb__put_head(w, raw_path, osb__length(raw_path), 0x21);
     else osb__put_path(c, w);
@@ -4152,7 +4165,10 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
     osb__put_header(w, "User-Agent", config->user_agent);
     if (osb__same_origin(&to, &home)) osb__put_header(w, "OPEN-SANDBOX-API-KEY", config->api_key);
     if (call->endpoint != NULL) osb__put_endpoint_headers(w, call->endpoint, NULL);
-    if (osb__behind(c) != NULL) osb__put_endpoint_headers(w, osb__behind(c), call->endpoint);
+#ifdef OSB__SIDECAR
+    if (osb__behind(c) != NULL)
+        osb__put_endpoint_headers(w, &osb__behind(c)->endpoint, call->endpoint);
+#endif
     osb__put_headers(w, config->headers, config->header_count);
 #ifdef OSB__SOURCES
     if (osb__request(c) != NULL)
@@ -4213,7 +4229,7 @@ static osb_status osb__fill_window(osb_client *c)
 }
 
 #ifdef OSB__SOURCES
-/* A chunk's size stands before it in as many digits, whatever it is. */
+/* A chunk's size stands before it in four digits, however small it is. */
 static void osb__frame_chunk(unsigned char *chunk, size_t size)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -9771,7 +9787,8 @@ OSB_DEF osb_status osb_egress_connect(osb_sandbox *box, const osb_egress_options
     egress->execd = &box->execd;
     egress->through_execd = false;
     egress->allow_execd_route = options != NULL && options->allow_execd_route;
-    osb__start_endpoint(c, box->id, options != NULL && options->port != 0 ? options->port : 18080,
+    egress->port = options != NULL ? options->port : 0;
+    osb__start_endpoint(c, box->id, osb__egress_port(egress->port),
                         options != NULL ? &options->endpoint : NULL, &egress->endpoint);
     return osb__drive(c);
 }

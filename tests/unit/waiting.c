@@ -276,7 +276,7 @@ static void test_vault_route(void **state)
         bench_answer(&b, REFUSED);
         if (allowed) {
             bench_execd(&b);
-            script_expect(&b.port, "GET /proxy/18080/credential-vault HTTP/1.1\r\n"
+            script_expect(&b.port, "GET /proxy/9000/credential-vault HTTP/1.1\r\n"
                                    "Host: execd.example:44772\r\nUser-Agent: t\r\nx-a: 3\r\n"
                                    "X-B: 2\r\n\r\n");
             script_reply(&b.port, REFUSED);
