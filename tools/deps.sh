@@ -26,6 +26,7 @@ cross   gcc-arm-none-eabi       arm-none-eabi-gcc            Cortex-M compiler
 cross   gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc      RISC-V compiler
 cross   gcc-xtensa-lx106        xtensa-lx106-elf-gcc         Xtensa compiler
 cross   gcc-avr                 avr-gcc                      AVR compiler (16-bit int)
+cross   libcmocka-dev           /usr/include/cmocka.h        the tests, for the second compiler
 lint    clang-format            clang-format                 layout of the sources
 lint    clang-tidy              clang-tidy                   static analysis
 lint    cppcheck                cppcheck                     static analysis

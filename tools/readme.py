@@ -186,6 +186,12 @@ def bench(path):
         rows += [
             compared(f"{way} of 1 GB in 16 KB: MB/s", result["transfers"][way], "mb_per_s"),
             compared("CPU s/GB", result["transfers"][way], "cpu_s_per_gb", 2),
+            compared(
+                "CPU s/GB in 64 KB, as curl has",
+                result["transfers"]["wide"][way],
+                "cpu_s_per_gb",
+                2,
+            ),
         ]
     rows += [
         compared(

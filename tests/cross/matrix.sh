@@ -2,11 +2,12 @@
 # Compiles the headers with every compiler, language standard and target that they promise to work
 # with, warnings being errors. The last line is "N passed, N failed".
 #
-#     tests/cross/matrix.sh [native] [configurations] [examples] [targets]      default: all
+#     tests/cross/matrix.sh [native] [configurations] [examples] [tests] [targets]    default: all
 #
 # native:         opensandbox.h and each header in port/, as C and C++, with gcc and clang
 # configurations: each OSB_NO_... macro by itself and all together
-# examples:       each of them
+# examples:       each of them, with gcc and clang
+# tests:          each suite with clang; `make test` has them compiled by gcc
 # targets:        opensandbox.h for microcontrollers, linked without any C library
 #
 # Nowhere may there be an exported name without the prefix osb_. Rows are compiled side by side.
@@ -140,8 +141,9 @@ configurations() {
 }
 
 example_row() {
-    printf '%-45s' "gcc $1"
-    cell -O2 gcc -O2 -Wall -Wextra -Werror -I. -c "$1" -o "$ROW/example.o"
+    printf '%-45s' "$1"
+    cell gcc gcc -O2 "${WARNINGS[@]}" -I. -c "$1" -o "$ROW/example.o"
+    cell clang clang "${WARNINGS[@]}" -I. -fsyntax-only "$1"
     echo
 }
 
@@ -149,6 +151,19 @@ examples() {
     local example
     for example in examples/*.c; do
         row example_row "$example"
+    done
+}
+
+test_row() {
+    printf '%-45s' "$1"
+    cell clang clang -std=c99 "${WARNINGS[@]}" -I. -fsyntax-only "$1"
+    echo
+}
+
+tests() {
+    local suite
+    for suite in tests/{unit,replay,faults,ports,e2e,tls,threads,fuzz}/*.c; do
+        row test_row "$suite"
     done
 }
 
@@ -196,12 +211,12 @@ targets() {
 
 rm -rf "$WORK"
 mkdir -p "$WORK"
-[ $# -gt 0 ] || set -- native configurations examples targets
+[ $# -gt 0 ] || set -- native configurations examples tests targets
 for part in "$@"; do
     case $part in
-    native | configurations | examples | targets) "$part" ;;
+    native | configurations | examples | tests | targets) "$part" ;;
     *)
-        echo "usage: tests/cross/matrix.sh [native] [configurations] [examples] [targets]" >&2
+        sed -n 's/^#  *\(tests\/cross.*\]\).*/usage: \1/p' "$0" >&2
         exit 2
         ;;
     esac

@@ -314,7 +314,7 @@ static void contexts_by_language(void **state)
 static void run_in(struct fixture *f, const char *id, const osb_session_command *command,
                    struct outcome *o)
 {
-    osb_handlers handlers = {NULL};
+    osb_handlers handlers = {0};
     init_outcome(o, &handlers);
     OK(f, osb_session_run(&f->box, id, command, &handlers, &o->run));
 }
@@ -347,7 +347,7 @@ static void session_times_out(void **state)
     osb_session_command endless = {.command = "echo begun; while :; do sleep 0.1; done",
                                    .timeout_ms = 300};
     osb_session_command after = {.command = "echo again"};
-    osb_handlers handlers = {NULL};
+    osb_handlers handlers = {0};
     osb_session bash;
     struct outcome o;
     OK(f, osb_session_create(&f->box, NULL, &bash));

@@ -159,8 +159,8 @@ static void lines(void **state)
 static void names(void **state)
 {
     static const char *const paths[] = {
-        "gr\xC3\xBC\xC3\x9F"
-        "e/\xE4\xB8\x96\xE7\x95\x8C.txt",
+        ("gr\xC3\xBC\xC3\x9F"
+         "e/\xE4\xB8\x96\xE7\x95\x8C.txt"),
         "with space & more?.txt",
         "a+b=c;d%41#e",
         "quote\"back\\slash'",

@@ -447,7 +447,7 @@ static void isolated_session(void **state)
         .code = "echo $GIVEN ${PWD##*/}; exit 5", .envs = &env, .env_count = 1, .timeout_s = 10};
     struct text all = {"", 0, 0};
     osb_isolated_handlers handlers = {&all, add_entry, add_bind};
-    osb_handlers output = {NULL};
+    osb_handlers output = {0};
     osb_isolated_session session;
     osb_isolated_info info;
     osb_isolation can;

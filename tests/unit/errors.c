@@ -183,8 +183,8 @@ static void test_kill_after_failed_create(void **state)
 {
     static const char *const kills[] = {
         "HTTP/1.1 204 No Content\r\n\r\n",
-        "HTTP/1.1 500 E\r\nContent-Length: 32\r\nX-Request-ID: "
-        "other\r\n\r\n{\"code\":\"OTHER\",\"message\":\"oops\"}",
+        ("HTTP/1.1 500 E\r\nContent-Length: 32\r\nX-Request-ID: other\r\n\r\n"
+         "{\"code\":\"OTHER\",\"message\":\"oops\"}"),
         "HTTP/1.1 404 E\r\nContent-Length: 4\r\n\r\ngone",
         "HTTP/1.1 302 E\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"};
     size_t i;

@@ -294,7 +294,7 @@ static void test_interim_answer(void **state)
 
     s = source_of("a", 10000, 700);
     answer_early(&b, 20, "HTTP/1.1 100 Continue\r\n\r\n");
-    script_add(&b.port, SCRIPT_EXPECT, HEAD "Content-Length: 10000\r\n\r\n" + 20,
+    script_add(&b.port, SCRIPT_EXPECT, &(HEAD "Content-Length: 10000\r\n\r\n")[20],
                sizeof HEAD "Content-Length: 10000\r\n\r\n" - 21, 1);
     script_reply(&b.port, OK);
     assert_int_equal(put(&b, &q), OSB_OK);
