@@ -927,8 +927,8 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
                                       const osb_ready_options *ready, osb_sandbox *box);
 
 /* Finds the newest sandbox with this metadata pair, e.g. one whose create lost its answer, and
-   puts its id into box (then osb_sandbox_connect or _kill it). OSB_E_NOT_FOUND: there is none.
-   GET /sandboxes?metadata=... */
+   puts its id into box (then osb_sandbox_connect or _kill it). OSB_E_NOT_FOUND: there is none, or
+   none yet: a server that pulls an image lists the sandbox afterwards. GET /sandboxes?metadata=... */
 OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box);
 
 /* osb_lifecycle_get, _pause and _renew for a sandbox at hand. */

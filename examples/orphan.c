@@ -11,6 +11,7 @@
 #include "port/osb_posix.h"
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 static int complain(const osb_client *client)
 {
@@ -31,6 +32,16 @@ static int lose_first(void *ctx, void *data, size_t size)
     return OSB_IO_FAILED;
 }
 
+/* A server that is still at work, pulling an image, lists the sandbox only afterwards. */
+static osb_status find(osb_client *client, const osb_pair *tag, osb_sandbox *box)
+{
+    osb_status status;
+    int seconds = 60;
+    do status = osb_sandbox_find(client, tag, box);
+    while (status == OSB_E_NOT_FOUND && seconds-- > 0 && sleep(1) == 0);
+    return status;
+}
+
 /* Creates a sandbox, or takes up the one that was made. */
 static osb_status create(osb_client *client, const osb_pair *tag, osb_sandbox *box)
 {
@@ -38,14 +49,14 @@ static osb_status create(osb_client *client, const osb_pair *tag, osb_sandbox *b
     osb_status status = osb_sandbox_create(client, &options, box);
     if (status == OSB_OK || !osb_last_error(client)->maybe_applied) return status;
     complain(client);
-    status = osb_sandbox_find(client, tag, box);
+    status = find(client, tag, box);
     if (status == OSB_OK) {
         char id[OSB_ID_SIZE];
         snprintf(id, sizeof id, "%s", box->id);
         printf("found %s by its tag\n", id);
         status = osb_sandbox_connect(client, id, NULL, box);
     }
-    return status; /* OSB_E_NOT_FOUND: it was not made, and may be created again */
+    return status; /* OSB_E_NOT_FOUND: it was most likely not made, and may be created again */
 }
 
 int main(void)
