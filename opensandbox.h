@@ -3995,7 +3995,7 @@ static void osb__put_body(const osb_client *c, osb__writer *w)
     if (call->op->body != NULL) osb__encode(w, call->op->body, call->body);
 }
 
-#define OSB__UNKNOWN UINT64_MAX /* a body's size */
+#define OSB__UNKNOWN UINT64_MAX /* the size of a body that ends when its source does */
 
 /* The method of the request: the first word of this text. */
 static const char *osb__method(const osb_client *c)
@@ -5014,9 +5014,10 @@ static void osb__want_io(osb_client *c, int io)
     else c->want = (uint8_t)(c->want | (io == OSB_IO_WANT_WRITE ? OSB_WANT_WRITE : OSB_WANT_READ));
 }
 
-/* The host of the origin stands at the buffer's end, before the pinned texts. */
-#define OSB__LEAST_ROOM 512u
-#define OSB__LEAST_WINDOW 256u /* behind what a call has allocated */
+#define OSB__LEAST_ROOM 512u   /* that the origin's host leaves of the buffer */
+#define OSB__LEAST_WINDOW 256u /* of that, behind what a call has allocated */
+
+/* Puts the origin's host at the buffer's end, before the pinned texts. */
 static osb_status osb__place_origin(osb_client *c, const osb__address *a)
 {
     size_t end = c->config.memory_size - c->pinned, room = c->base + OSB__LEAST_WINDOW;
@@ -5131,8 +5132,8 @@ static void osb__wipe_window(osb_client *c)
     OSB_MEMSET(c->buffer + c->base, 0, c->limit - c->base);
 }
 
-/* A server may answer before it has the whole request (413, 401, or just 100): sending blocks or
-   fails then, and the answer is there to be read. io is what `send` said. */
+/* A server may answer before it has the whole request (413, 401, or just 100). Sending blocks or
+   fails then, so looks for such an answer. io is what `send` said. */
 static OSB__APART osb_status osb__early_answer(osb_client *c, int io)
 {
     const osb_port *port = &c->config.port;
@@ -5604,7 +5605,7 @@ static bool osb__may_retry(osb_client *c, osb_status status)
     return (unsent || http == 429 || osb__is_idempotent(c)) && osb__rewind(c);
 }
 
-/* How long to wait before the next attempt: some 75 % of the doubled pause, give or take. */
+/* How long to wait before the next attempt: by chance, a half to the whole of the doubled pause. */
 static uint32_t osb__backoff(const osb_client *c)
 {
     const osb_extras *extras = c->config.extras;
@@ -6491,7 +6492,8 @@ OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
     return osb__ask(client, osb__begin(client, &osb__op_resume), id, NULL, 0);
 }
 
-/* The time is known if it can be: renews. What the renewal needs stands in the call before it. */
+/* The server has been asked for its time, if it was not known: renews. Id, ttl_s and expires_at are
+   those of the call before, which stands in c->call still. */
 static osb_status osb__renew_next(osb_client *c, osb_status status)
 {
     const char *id = c->call.id;
@@ -8481,9 +8483,11 @@ typedef struct osb__durable {
     const osb_handlers *handlers;
     osb_execution *run;
     osb_durable_options options;
-    uint32_t failures, started_ms;
+    uint32_t failures, started_ms; /* failures: in a row */
     uint8_t step;
-    bool known, recover, in_tmp; /* execd knew the command once; files are in /tmp */
+    bool known;   /* execd knew the command once */
+    bool recover; /* for osb_command_recover: output comes from execd's files */
+    bool in_tmp;  /* which are in /tmp */
     osb_command_state state;
     osb__cursor_query cursor;
 #ifndef OSB_NO_FILES
@@ -8515,7 +8519,7 @@ static int osb__durable_data(void *user, const void *data, size_t size)
     return h->on_output(h->user, err ? OSB_STDERR : OSB_STDOUT, (const char *)data, size);
 }
 
-/* An event that the library makes up: the handlers are the call's. */
+/* Gives the caller's handlers an event that execd did not send. */
 static osb_status osb__durable_event(osb__durable *d, osb_event_type type, osb_str text)
 {
     osb_event event;
@@ -8918,13 +8922,18 @@ typedef struct osb__socket {
     osb_pair headers[4];
     osb__pty_query query;
     char key[25], proof[OSB__PROOF]; /* what we ask, and the answer to it */
-    bool accepted, detached;
-    bool pong, hang_up; /* a frame to be sent */
-    bool closed, heard; /* our Close, made; the server's */
+    bool accepted;      /* the server has proved that it speaks WebSocket */
+    bool detached;      /* the input has ended */
+    bool pong, hang_up; /* an answer to a ping, a Close: to be sent */
+    bool closed, heard; /* our Close has been made; the server's has come */
     uint32_t reconnections, seed;
     /* The frame that comes. */
-    uint64_t left, offset, skip;
-    uint8_t head[10], have, opcode, message, kind, offset_bytes, control_size;
+    uint64_t left;         /* bytes of its payload that are still to come */
+    uint64_t offset, skip; /* of a replay: where it begins, and how much of it is known already */
+    uint8_t head[10], have, opcode;
+    uint8_t message;            /* the opcode that its message began with; 0: none is under way */
+    uint8_t kind, offset_bytes; /* of a binary message: its first byte; missing bytes of `offset` */
+    uint8_t control_size;
     bool fin, in_frame, in_message;
     osb__pty_message text;
     unsigned char control[OSB__W_CONTROL];
@@ -9317,8 +9326,8 @@ static osb_status osb__socket_step(osb_client *c)
     s->accepted = s->accepted || osb__socket_is_accepted(s);
     if (!s->accepted) return osb__bad_http(c, OSB__SAY("no Sec-WebSocket-Accept, or a wrong one"));
     sent = osb__socket_send(c);
-    /* Once either side has hung up, whether the other one hears of it does not matter. But what was
-       sent is lost where a connection is closed with bytes of it unread: the server's Close first. */
+    /* Once we hang up, a failure to send is of no account. But to close a connection with unread bytes
+       resets it, and what was sent is lost: so the server's own Close has to come first. */
     c->ended = s->hang_up && (sent < 0 || (s->closed && s->out_at == s->out_size && s->heard));
     if (c->ended) return OSB_OK;
     if (sent < 0) return sent;
