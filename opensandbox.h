@@ -8922,10 +8922,10 @@ typedef struct osb__socket {
     osb_pair headers[4];
     osb__pty_query query;
     char key[25], proof[OSB__PROOF]; /* what we ask, and the answer to it */
-    bool accepted;      /* the server has proved that it speaks WebSocket */
-    bool detached;      /* the input has ended */
-    bool pong, hang_up; /* an answer to a ping, a Close: to be sent */
-    bool closed, heard; /* our Close has been made; the server's has come */
+    bool accepted;                   /* the server has proved that it speaks WebSocket */
+    bool detached;                   /* the input has ended */
+    bool pong, hang_up;              /* an answer to a ping, a Close: to be sent */
+    bool closed, heard;              /* our Close has been made; the server's has come */
     uint32_t reconnections, seed;
     /* The frame that comes. */
     uint64_t left;         /* bytes of its payload that are still to come */
