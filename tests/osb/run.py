@@ -249,11 +249,15 @@ class Usage(Case):
             ("-o xml is not among: table json yaml", "sandbox", "list", "-o", "xml"),
             ("-o table is not among: raw", "file", "cat", "a", "b", "-o", "table"),
             ("--watch takes no value", "sandbox", "metrics", "a", "--watch=1"),
-            ("--page x is not a number", "sandbox", "list", "--page", "x"),
+            ("--page x is not a number;", "sandbox", "list", "--page", "x"),
+            ("--page 4294967296 is not a number up to 4294967295", "sandbox", "list", "--page",
+             "4294967296"),
             ("pages and their sizes begin with 1", "sandbox", "list", "--page", "0"),
             ("--env X is not NAME=VALUE", "run", "-e", "X", "image", "--", "true"),
             ("--timeout 5x is not a time", "sandbox", "renew", "a", "-t", "5x"),
             ("--timeout 1m1h is not a time", "sandbox", "renew", "a", "-t", "1m1h"),
+            ("--timeout 0 is not a time", "sandbox", "renew", "a", "-t", "0"),
+            ("--ready-timeout 0 is not a time", "sandbox", "create", "i", "--ready-timeout", "0"),
             ("--timeout 10s: a sandbox lives at least 60s", "sandbox", "create", "i", "-t", "10s"),
             ("--protocol ftp is not http", "--protocol", "ftp", "sandbox", "list"),
             ("run: the command is missing", "run", "image"),
@@ -1401,6 +1405,22 @@ class Files(WithSandbox):
         t.read_until("reading what you type; Ctrl-D ends it")
         t.type("\x03")
         self.assertEqual(t.end(), 130)
+        self.assertIn("osb: interrupted\r\n", t.seen)
+
+    def test_ctrl_c_between_two_files_of_a_download(self):
+        self.inside(f"cd {self.remote}; for i in $(seq 100 300); do ln -s x $i; done")
+        near, far = os.pipe()
+        fcntl.fcntl(far, fcntl.F_SETPIPE_SZ, 4096)
+        p = subprocess.Popen([PROGRAM, "file", "download", self.box, self.remote, "all", "-r"],
+                             stdout=subprocess.PIPE, stderr=far, env=self.env, cwd=self.dir)
+        os.close(far)
+        while p.poll() is None and not os.path.exists(self.dir / "all"):
+            time.sleep(0.05)
+        time.sleep(1)  # a line for each link: nobody reads, so it stands still at one of them
+        p.send_signal(signal.SIGINT)
+        with open(near) as said:
+            self.assertTrue(said.read().endswith("osb: interrupted\n"))
+        self.assertEqual((p.communicate()[0], p.returncode), (b"", 130))
 
     def test_write_from_a_terminal(self):
         t = Terminal(["file", "write", self.box, f"{self.remote}/x"], self.env)

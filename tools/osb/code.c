@@ -103,7 +103,7 @@ static int finish_code(gathered *g, osb_status status)
     if (status != OSB_OK) return failed(status);
     if (config.output == 'j') show_gathered(g);
     if (run->error_name.data == NULL) return EXIT_FINE;
-    if (was_interrupted()) return interrupted_code();
+    if (was_interrupted()) return say_interrupted();
     complain("%v: %v", run->error_name, run->error_value);
     return EXIT_NEGATIVE;
 }

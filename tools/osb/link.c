@@ -165,6 +165,12 @@ int interrupted_code(void)
     return last_signal == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
 }
 
+int say_interrupted(void)
+{
+    complain("interrupted");
+    return interrupted_code();
+}
+
 void hide_interrupts(void)
 {
     attended = signals;
@@ -241,10 +247,7 @@ int failed(osb_status status)
 {
     char line[1024];
     if (status == OSB_E_CANCELLED && output_error != 0) return EXIT_FAILED; /* main() says why */
-    if (status == OSB_E_CANCELLED && was_interrupted()) {
-        complain("interrupted");
-        return interrupted_code();
-    }
+    if (status == OSB_E_CANCELLED && was_interrupted()) return say_interrupted();
     osb_error_text(client, line, sizeof line);
     complain("%s%s", line, advice(osb_last_error(client)));
     if (status == OSB_E_INVALID) return EXIT_USAGE;

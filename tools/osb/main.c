@@ -123,12 +123,13 @@ static bool value_fits(const reader *r, const flag *f, const char *value)
     switch (f->kind) {
     case NUMBER:
         return read_number(value, UINT32_MAX, &number) ||
-               wrong(path, "--%s %s is not a number", f->name, value);
+               wrong(path, "--%s %s is not a number%s", f->name, value,
+                     is_digits(value) ? " up to 4294967295" : "");
     case TTL:
         if (strcasecmp(value, "none") == 0) return true;
         /* fall through */
     case DURATION:
-        return read_duration_ms(value, &ms) ||
+        return (read_duration_ms(value, &ms) && (ms > 0 || f == &flags[F_TIME_LIMIT])) ||
                wrong(path, "--%s %s is not a time such as 90s, 10m, 1h30m", f->name, value);
     case PAIRS:
         return (strchr(value, '=') != NULL && *value != '=') ||

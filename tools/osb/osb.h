@@ -330,6 +330,7 @@ void interruptible(osb_sandbox *box, const char *execution_id, bool is_code);
 void attend_signals(void); /* from handlers that may be called without a pause */
 bool was_interrupted(void);
 int interrupted_code(void);
+int say_interrupted(void);  /* complains; returns the code */
 void hide_interrupts(void); /* for cleaning up: forget what came so far */
 
 /* While it is on, waiting for the server ends when there is something to read on stdin. */

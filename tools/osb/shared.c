@@ -60,6 +60,7 @@ int call_for_each(const args *a, osb_status (*call)(osb_client *client, const ch
         put_text(row, key, a->words[i]);
         put_text(row, "status", done);
     }
+    if (code == EXIT_FINE && i < a->word_count) code = say_interrupted();
     if (rows->first != NULL) show(rows, formatted("%s status", key));
     return code;
 }

@@ -353,7 +353,7 @@ int download_directory(osb_sandbox *box, const char *local, const char *remote)
         one = download_entry(box, local, root, e);
         if (one != EXIT_FINE) code = one;
     }
-    return code;
+    return e != NULL && code == EXIT_FINE ? say_interrupted() : code;
 }
 
 /* ---- upload ----------------------------------------------------------------------------------*/
@@ -728,5 +728,5 @@ int upload_directory(osb_sandbox *box, const char *local, const char *remote, co
         read_directory(b, directory, &rest);
     }
     send_batch(b);
-    return was_interrupted() && b->code == EXIT_FINE ? interrupted_code() : b->code;
+    return was_interrupted() && b->code == EXIT_FINE ? say_interrupted() : b->code;
 }
