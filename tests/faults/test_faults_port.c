@@ -7,10 +7,21 @@
 
 /* ---- a port with a good server behind it -----------------------------------------------------*/
 
-typedef enum failure { NONE, WANT_ONCE, WANT, CLOSED, FAILED, SHORT, FAILURES } failure;
+typedef enum failure {
+    NONE,
+    WANT_ONCE,
+    WANT_OTHER,
+    AGAIN,
+    WANT,
+    CLOSED,
+    FAILED,
+    SHORT,
+    FAILURES
+} failure;
 
 static const char *const failure_rows[] = {
-    "", "port-want-once", "port-want", "port-closed", "port-failed", "port-short"};
+    "",          "port-want-once", "port-want-other", "port-again",
+    "port-want", "port-closed",    "port-failed",     "port-short"};
 
 typedef struct desk {
     struct text request, reply;
@@ -20,6 +31,7 @@ typedef struct desk {
     failure failure;
     unsigned long calls, fail_at; /* which I/O call fails */
     bool failing;                 /* it has, and the connection has not been closed since */
+    unsigned only;                /* OSB_WANT_...: nothing else is ready the next time */
 } desk;
 
 static desk d;
@@ -72,6 +84,11 @@ static int desk_fails(int want)
 {
     bool now = ++d.calls == d.fail_at;
     if (now && d.failure == WANT_ONCE) return want;
+    if (now && d.failure == AGAIN) return OSB_IO_AGAIN;
+    if (now && d.failure == WANT_OTHER) {
+        d.only = want == OSB_IO_WANT_READ ? OSB_WANT_WRITE : OSB_WANT_READ;
+        return want == OSB_IO_WANT_READ ? OSB_IO_WANT_WRITE : OSB_IO_WANT_READ;
+    }
     if (now) d.failing = true;
     if (!d.failing) return 0;
     switch (d.failure) {
@@ -148,7 +165,9 @@ static void desk_wait(void *ctx, unsigned want, uint32_t timeout_ms)
     fixture *f = (fixture *)ctx;
     bool stuck = d.failing && d.failure == WANT;
     bool readable = (want & OSB_WANT_READ) != 0 && d.given < d.reply.size;
-    if (!stuck && (readable || (want & OSB_WANT_WRITE) != 0)) return;
+    bool ready = d.only != 0 ? (want & d.only) != 0 : readable || (want & OSB_WANT_WRITE) != 0;
+    d.only = 0;
+    if (!stuck && ready) return;
     f->clock_ms += timeout_ms > 0 ? timeout_ms : 1;
     f->waited_ms += timeout_ms;
     if (f->waited_ms > HANG_MS) abort();
