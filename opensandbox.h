@@ -5580,7 +5580,8 @@ static void osb__log(const osb_client *c, osb_log_level level, osb_status status
     extras->on_log(extras->user, &entry);
 }
 
-static bool osb__passes(const osb_extras *extras, uint16_t http_status)
+/* Whether a status may be another one soon. */
+static bool osb__is_transient(const osb_extras *extras, uint16_t http_status)
 {
     static const uint16_t usual[] = {429, 502, 503, 504};
     bool own = extras->retry_statuses != NULL;
@@ -5601,7 +5602,7 @@ static bool osb__may_retry(osb_client *c, osb_status status)
     if (c->call.once || c->keep_error) return false;
     if (http == 0 && status != OSB_E_CONNECT && status != OSB_E_CLOSED && status != OSB_E_TIMEOUT)
         return false;
-    if (http != 0 && !osb__passes(extras, http)) return false;
+    if (http != 0 && !osb__is_transient(extras, http)) return false;
     return (unsent || http == 429 || osb__is_idempotent(c)) && osb__rewind(c);
 }
 
