@@ -1459,7 +1459,7 @@ typedef struct osb_pty_handlers {
 /* How to attach to a terminal. */
 typedef struct osb_pty_options {
     uint32_t reconnections; /* when the connection breaks: go on where it broke, so many times */
-    bool pipe;              /* no terminal: stdout and stderr apart */
+    bool pipe;              /* no terminal: stdout and stderr apart, but all replayed is stdout */
     bool takeover;          /* whoever is attached loses the terminal; else 409 */
 } osb_pty_options;
 

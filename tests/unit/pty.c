@@ -354,6 +354,32 @@ static void test_ping_behind_input(void **state)
     }
 }
 
+/* What there is of a ping so far is not taken for the one that is still to be answered. */
+static void test_ping_in_two(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        t.no_input = true;
+        osb_pty_resize(&t.pty, 80, 24);
+        sends(&t, BINARY, "\x01one", 4);
+        sends(&t, PING, "a", 1);
+        says(&t, SCRIPT_REPLY,
+             "\x89\x02"
+             "b",
+             3);
+        hears_text(&t, "{\"type\":\"resize\",\"cols\":80,\"rows\":24}");
+        says(&t, SCRIPT_REPLY, "c", 1);
+        hears(&t, PONG, "bc", 2);
+        sends_exit(&t, 0);
+        closes(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        end(&t);
+    }
+}
+
 /* A message of several frames whose first one has only its kind. */
 static void test_kind_alone(void **state)
 {
@@ -851,6 +877,7 @@ int main(void)
         cmocka_unit_test(test_no_such_signal),
         cmocka_unit_test(test_pings),
         cmocka_unit_test(test_ping_behind_input),
+        cmocka_unit_test(test_ping_in_two),
         cmocka_unit_test(test_kind_alone),
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_closed),
