@@ -118,6 +118,13 @@ cmake_fetch_release() {
     cmake_program cmake-release "include(FetchContent)
 FetchContent_Declare(opensandbox URL $root/$release)
 FetchContent_MakeAvailable(opensandbox)"
+    # What a program fetches is not what it installs, unless it says so.
+    local build=$work/cmake-release/build
+    cmake --install "$build" --prefix "$work/cmake-release/installed"
+    [ -z "$(find "$work/cmake-release/installed" -type f)" ] || fail "installed with the program: opensandbox"
+    cmake -DOPENSANDBOX_INSTALL=ON "$build"
+    cmake --install "$build" --prefix "$work/cmake-release/installed"
+    [ -f "$work/cmake-release/installed/include/opensandbox/opensandbox.h" ]
 }
 
 cmake_install_release() {
