@@ -1381,6 +1381,21 @@ class Files(WithSandbox):
         self.assertEqual(back, dict(tree, link=b"a"))
         self.assertTrue((self.dir / "back/hollow").is_dir())
 
+    def test_a_file_that_cannot_be_read_holds_up_no_other(self):
+        for name in ("a", "secret", "z"):
+            self.file(f"tree/{name}", name)
+        (self.dir / "tree/secret").chmod(0)
+        self.dir.chmod(0o755)
+        program = shutil.copy(PROGRAM, self.dir / "osb")
+        nobody = {"user": 65534} if os.geteuid() == 0 else {}  # root reads everything
+        for words in (["tree", f"{self.remote}/t", "-r"], ["tree/secret", f"{self.remote}/s"]):
+            done = subprocess.run([program, "file", "upload", self.box, *words], cwd=self.dir,
+                                  env=self.env, capture_output=True, text=True, **nobody)
+            self.assertEqual((done.stderr, done.stdout, done.returncode),
+                             ("osb: cannot read tree/secret: Permission denied\n", "", 125))
+        self.assertEqual(self.inside(f"cd {self.remote} && find . -type f | sort"),
+                         "./t/a\n./t/z\n")
+
     def test_tar_through_a_pipe(self):
         self.file("t/x", b"1" * 1000)
         command = (f"tar c -C t . | '{PROGRAM}' file write {self.box} {self.remote}/w.tar - && "

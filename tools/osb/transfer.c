@@ -365,14 +365,20 @@ typedef struct outgoing {
     uint64_t from, size, done;
 } outgoing;
 
+/* False after a complaint: before anything is sent that others go with. */
+static bool open_outgoing(outgoing *out)
+{
+    out->fd = open(out->path, O_RDONLY | O_CLOEXEC);
+    if (out->fd < 0) local_failure("read", out->path);
+    return out->fd >= 0;
+}
+
 static int give(void *user, void *data, size_t size)
 {
     outgoing *out = user;
     uint64_t left = out->size - out->done;
     ssize_t n;
     attend_signals();
-    if (out->fd < 0) out->fd = open(out->path, O_RDONLY | O_CLOEXEC);
-    if (out->fd < 0) return local_failure("read", out->path) == 0 ? 0 : -100;
     if (left == 0) return 0;
     if (size > 65536) size = 65536;
     n = pread(out->fd, data, left < size ? (size_t)left : size, (off_t)(out->from + out->done));
@@ -432,6 +438,7 @@ static int upload_small(osb_sandbox *box, const char *local, const char *remote,
     outgoing out = {local, -1, 0, (uint64_t)about->st_size, 0};
     osb_upload upload;
     osb_status status;
+    if (!open_outgoing(&out)) return EXIT_FAILED;
     fill_upload(&upload, &out, remote, wanted, about->st_mode);
     progress_begin(local, out.size, 0);
     status = send_files(box, &upload, 1);
@@ -576,8 +583,8 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     char answer[8], *target;
     l.box = box;
     l.out.path = local;
-    l.out.fd = -1;
     l.size = (uint64_t)about->st_size;
+    if (!open_outgoing(&l.out)) return EXIT_FAILED;
     status = send_pieces(&l, beside);
     close_outgoing(&l.out);
     if (status != OSB_OK) {
@@ -654,8 +661,11 @@ static void add_to_batch(batch *b, const char *local, const char *remote, const 
     }
     memset(out, 0, sizeof *out);
     out->path = local;
-    out->fd = -1;
     out->size = (uint64_t)about->st_size;
+    if (!open_outgoing(out)) {
+        b->code = EXIT_FAILED;
+        return;
+    }
     fill_upload(&b->uploads[b->count], out, remote, b->rights, about->st_mode);
     b->count++;
     b->size += out->size;
