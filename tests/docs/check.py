@@ -29,7 +29,7 @@ LINK = re.compile(r"!?\[[^]\n]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"(?:\.ci|examples|port|tests|tools)/[\w./-]*\w")
 INDENTED = re.compile(r"(?:^    .*\n|^\n)+", re.MULTILINE)
-MAKE = re.compile(r"\bmake ([a-z][\w-]*)")
+MAKE = re.compile(r"\bmake ([a-z][\w-]*)(?![\w/-])")  # not make build/FILE
 NAME = re.compile(r"\b(?:osb|OSB)_\w*[a-zA-Z0-9]\b(?!\*|\.\.\.)")
 GCC = ["gcc", "-std=gnu99", "-I.", "-Wall", "-Wextra", "-Wno-unused", "-Werror", "-fsyntax-only"]
 ERROR = """\
