@@ -8592,6 +8592,8 @@ static bool osb__durable_transient(const osb_client *c, const osb__durable *d, o
     uint16_t http = c->answered ? c->http.status : 0;
     if (status == OSB_E_CONNECT || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT) return true;
     if (status == OSB_E_NOT_FOUND || (status == OSB_E_API && http == 400)) return !d->known;
+    /* What the server's proxy says of a sandbox that does not answer; of a file execd says it. */
+    if (http == 500 && status == OSB_E_API) return d->step <= OSB__D_STATUS;
     return status == OSB_E_API && (http == 429 || http == 502 || http == 503 || http == 504);
 }
 
@@ -9416,17 +9418,25 @@ static void osb__socket_key(osb_client *c)
     osb__put_base64(&w, random, sizeof random);
 }
 
+/* Whether a Close says that the server, or the sandbox behind its proxy, cannot go on just now. */
+static bool osb__is_outage(uint16_t close_code)
+{
+    return close_code == 1001 || (close_code >= 1011 && close_code <= 1014);
+}
+
 /* Broken: attaches again, behind the last byte that came. */
 static osb_status osb__pty_next(osb_client *c, osb_status status)
 {
     osb__socket *s = (osb__socket *)c->call.own;
     bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT ||
-                  status == OSB_E_CONNECT;
+                  status == OSB_E_CONNECT ||
+                  (status == OSB_E_STREAM && osb__is_outage(s->pty->close_code));
     s->pty->connected = false;
     OSB_MEMSET(s->out, 0, sizeof s->out);
     if (broken && s->pty->exit_code.set) return OSB_OK;
     if (!broken || s->reconnections == 0) return status;
     s->reconnections--;
+    s->pty->close_code = 0;
     osb__socket_reset(s);
     osb__socket_key(c);
     if (s->pty->columns > 0) s->pty->resized = true; /* what was sent may not have got there */

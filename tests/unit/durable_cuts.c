@@ -574,7 +574,7 @@ static void test_retries_exhausted(void **state)
     assert_int_equal(osb_last_error(&r.client)->status, OSB_E_CONNECT);
     end(&r);
     begin(&r, SMALL, false);
-    r.e.logs_status = 500; /* it will not get better */
+    r.e.logs_status = 501; /* it will not get better */
     assert_int_equal(follow(&r), OSB_E_API);
     assert_int_equal(r.e.requests, 1);
     end(&r);

@@ -763,6 +763,43 @@ static void test_reconnections(void **state)
 }
 
 /* Not for ever; and a shell that has exited needs no connection any more. */
+/* A server that proxies says by a Close that it, or the sandbox behind it, is out of reach; others end
+   the call. */
+static void test_outage(void **state)
+{
+    static const struct {
+        unsigned code;
+        bool again;
+    } cases[] = {{1000, false}, {1001, true}, {1002, false}, {1008, false}, {1010, false},
+                 {1011, true},  {1014, true}, {1015, false}, {4001, false}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned char code[2];
+        terminal t;
+        code[0] = (unsigned char)(cases[i].code >> 8);
+        code[1] = (unsigned char)(cases[i].code & 0xff);
+        begin_connected(&t, 0);
+        t.options.reconnections = 1;
+        sends(&t, BINARY, "\x01one", 4);
+        sends(&t, CLOSE, code, 2);
+        hears_close(&t);
+        if (cases[i].again) {
+            bench_execd(&t.b);
+            script_expect(&t.b.port, REQUEST("?since=3&takeover=1"));
+            script_reply(&t.b.port, UPGRADED);
+            sends_text(&t, "{\"type\":\"connected\"}");
+            sends(&t, BINARY, "\x01two", 4);
+            sends_exit(&t, 0);
+            script_close(&t.b.port);
+        }
+        assert_int_equal(attach(&t), cases[i].again ? OSB_OK : OSB_E_STREAM);
+        assert_string_equal(t.output.data, cases[i].again ? "onetwo" : "one");
+        assert_int_equal(t.pty.close_code, cases[i].again ? 0 : cases[i].code);
+        end(&t);
+    }
+}
+
 /* What was sent into a connection that broke may not have got there: the size is told again. */
 static void test_resize_again(void **state)
 {
@@ -893,6 +930,7 @@ int main(void)
         cmocka_unit_test(test_small_buffer),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_reconnections),
+        cmocka_unit_test(test_outage),
         cmocka_unit_test(test_resize_again),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_silence),
