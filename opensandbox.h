@@ -1615,7 +1615,8 @@ typedef struct osb_isolated_command {
 
 /* Runs code in a session, as osb_command_run does; stderr comes as stdout, blank lines and
    execution->id are lost, and leaving early interrupts the code. A time-out is an error without an
-   exit code, and execution->timed_out. POST {execd}/v1/isolated/session/{id}/run */
+   exit code, and execution->timed_out. Silence is borne for timeout_s (default 300) and
+   osb_config.idle_timeout_ms. POST {execd}/v1/isolated/session/{id}/run */
 OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
                                     const osb_isolated_command *command,
                                     const osb_handlers *handlers, osb_execution *execution);
@@ -9714,7 +9715,12 @@ OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
                                     const osb_handlers *handlers, osb_execution *execution)
 {
     osb__call *call = osb__begin_run(box, &osb__op_isolated_run, handlers, execution);
+    uint32_t run_s;
     if (call == NULL) return OSB_E_BUSY;
+    run_s = osb__default(command->timeout_s, 300);
+    if (run_s > 2000000) run_s = 2000000;
+    /* No pings come: while the code is silent, so is the server. */
+    call->timeout_ms = run_s * 1000u + box->client->config.idle_timeout_ms;
     call->id = id;
     call->body = command;
     box->client->next = osb__isolated_run_next;
