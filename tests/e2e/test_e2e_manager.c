@@ -483,6 +483,42 @@ static void isolated_session(void **state)
     assert_non_null(strstr(error_text(f), "profile"));
 }
 
+/* What one run leaves behind the next one finds, until `exit`. */
+static void isolated_runs(void **state)
+{
+    static const struct {
+        const char *code, *output;
+        osb_i32 exit_code;
+        bool timed_out;
+    } runs[] = {{"kept=1; cd /; f() { echo called; }", "", {true, 0}, false},
+                {"echo $kept; pwd; f; echo err >&2; printf end",
+                 "1\n/\ncalled\nerr\nend\n",
+                 {true, 0},
+                 false},
+                {"(exit 7)", "", {true, 7}, false},
+                {"echo before; sleep 20", "before\n", {false, 0}, true}};
+    struct fixture *f = (struct fixture *)*state;
+    osb_isolated_options options = {.workspace = "work", .no_share_net = true};
+    osb_isolated_session session;
+    osb_isolated_info info;
+    size_t i;
+    OK(f, osb_isolated_create(&f->box, &options, &session));
+    for (i = 0; i < sizeof runs / sizeof *runs; i++) {
+        osb_isolated_command command = {.code = runs[i].code, .timeout_s = 1};
+        osb_handlers output = {NULL};
+        struct outcome o;
+        init_outcome(&o, &output);
+        OK(f, osb_isolated_run(&f->box, session.id, &command, &output, &o.run));
+        assert_string_equal(o.out_text, runs[i].output);
+        assert_int_equal(o.run.exit_code.set, runs[i].exit_code.set);
+        assert_int_equal(o.run.exit_code.value, runs[i].exit_code.value);
+        assert_int_equal(o.run.timed_out, runs[i].timed_out);
+    }
+    OK(f, osb_isolated_get(&f->box, session.id, NULL, &info));
+    assert_false(info.share_net);
+    OK(f, osb_isolated_delete(&f->box, session.id));
+}
+
 static void isolation_not_there(void **state)
 {
     struct fixture *f = (struct fixture *)*state;
@@ -514,6 +550,7 @@ static const struct CMUnitTest tests[] = {
     BOX_TEST(reports),
     CLIENT_TEST(pools),
     BOX_TEST(isolated_session),
+    BOX_TEST(isolated_runs),
     CLIENT_TEST(isolation_not_there),
 };
 

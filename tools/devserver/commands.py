@@ -1,6 +1,5 @@
 """execd's shell commands: run, follow, interrupt, status and logs."""
 
-import contextlib
 import os
 import signal
 import threading
@@ -85,15 +84,10 @@ class Commands:
         run = self._run_background if command.background else self._run_foreground
         return run(stream, command, fields)
 
-    def run_code(self, stream, text, init_text=None, wishes=None):
-        """Runs text for another API: a command in all but the time its stream stays open.
-
-        `init_text` is what that API's streams begin with. `wishes` are fields of a run request,
-        and besides `base_env` (in place of the sandbox's variables) and `track` (a set that holds
-        the process while it runs).
-        """
-        fields = {**_RUN_COMMAND.convert({}, "", ""), "command": text, **(wishes or {})}
-        return self._run_foreground(stream, Command(text, False), fields, init_text, linger=False)
+    def run_code(self, stream, text):
+        """Runs text for another API: a command in all but the time its stream stays open."""
+        fields = {**_RUN_COMMAND.convert({}, "", ""), "command": text}
+        return self._run_foreground(stream, Command(text, False), fields, linger=False)
 
     def get(self, command_id):
         return self._known.get(command_id)
@@ -165,7 +159,7 @@ class Commands:
             return "uid is required when gid is provided"
         return paths.working_dir_problem(fields["cwd"], self._sandbox.processes.env)
 
-    def _run_foreground(self, stream, command, fields, init_text=None, linger=True):
+    def _run_foreground(self, stream, command, fields, linger=True):
         with open(self._output_path(command, "stdout"), "wb+") as stdout, open(
             self._output_path(command, "stderr"), "wb+"
         ) as stderr:
@@ -175,14 +169,13 @@ class Commands:
                 message = "error running commands resolve request cwd %s: %s"
                 return stream.fail(500, "RUNTIME_ERROR", message % (fields["cwd"], problem))
             except OSError as problem:
-                stream.init(init_text or command.id)
+                stream.init(command.id)
                 message = _start_error(problem)
                 _send_error(stream, message, message)
                 return self._end(stream, linger)
         self._known[command.id] = command
-        stream.init(init_text or command.id)
-        with _tracked(process, fields.get("track")):
-            self._follow(stream, command, process)
+        stream.init(command.id)
+        self._follow(stream, command, process)
         # Not left to the thread that supervises it: the client may ask for the status at once.
         command.finish(process.exit.code, process.exit.text)
         if process.exit.text:
@@ -223,7 +216,7 @@ class Commands:
         with open(os.devnull, "rb") as nothing:
             process = table.start(
                 [os.path.basename(shell()), "-c", command.text], executable=shell(), env=envs,
-                cwd=cwd, uid=fields["uid"], gid=fields["gid"], base_env=fields.get("base_env"),
+                cwd=cwd, uid=fields["uid"], gid=fields["gid"],
                 stdin=nothing, **streams,
             )
         self._sandbox.log(command.text)
@@ -272,18 +265,6 @@ class Commands:
 
     def _output_path(self, command, suffix):
         return os.path.join(self._sandbox.temporary, "%s.%s" % (command.id, suffix))
-
-
-@contextlib.contextmanager
-def _tracked(process, processes):
-    if processes is None:
-        yield
-        return
-    processes.add(process)
-    try:
-        yield
-    finally:
-        processes.discard(process)
 
 
 def _send_error(stream, value, trace):

@@ -42,7 +42,7 @@ class Execd:
         self.sessions = Sessions(sandbox)
         self.contexts = Contexts(sandbox, self.commands)
         files = Files(sandbox)
-        self.isolated = Isolated(sandbox, self.commands, files)
+        self.isolated = Isolated(sandbox, files)
         groups = (
             self.commands, self.sessions, self.contexts, files, self.isolated, Metrics(sandbox),
             Terminals(sandbox),

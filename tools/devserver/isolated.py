@@ -13,12 +13,12 @@ from . import gojson, paths
 from .eventstream import EventStream
 from .gojson import ListOf, OptionalOf, Struct
 from .httpd import Response
+from .isolated_shell import Shell
 from .replies import error, json_reply
 
 _BASE = "/v1/isolated"
 _SESSION = _BASE + "/session/{session}"
 _IDLE_SECONDS = 1800
-_RUN_SECONDS = 300
 _HIDDEN_FROM_STRICT = (
     "*_API_KEY", "*_TOKEN", "*_SECRET", "*_PASSWORD", "AWS_*", "ALI_*", "ALIYUN_*", "K8S_*",
     "KUBE_*",
@@ -34,17 +34,15 @@ _CREATE = Struct(
         Struct("EnvPassthroughSpec", mode="string", keys=ListOf("string"))),
     uid="*uint32", gid="*uint32", uid_mode="string", idle_timeout_seconds="*int64",
 )
-_RUN = Struct(
-    "IsolatedRunRequest", code="string", envs="map", timeout_seconds="int64", cwd="string"
-)
+_RUN = Struct("IsolatedRunRequest", code="string", envs="map", timeout_seconds="int64")
 
 
 class Session:
-    def __init__(self, fields, on_idle):
+    def __init__(self, fields, shell, on_idle):
         self.id = str(uuid.uuid4())
         self.fields = fields
         self.created_ns = self.last_run_ns = time.time_ns()
-        self.running = set()
+        self.shell = shell
         idle = fields["idle_timeout_seconds"]
         self._idle_seconds = _IDLE_SECONDS if idle is None else idle
         self._on_idle = on_idle
@@ -66,7 +64,7 @@ class Session:
 
     def summary(self):
         fields = {
-            "session_id": self.id, "status": "active",
+            "session_id": self.id, "status": "dead" if self.shell.dead() else "active",
             "created_at": gojson.rfc3339_nano(self.created_ns),
             "last_run_at": gojson.rfc3339_nano(self.last_run_ns),
         }
@@ -84,9 +82,8 @@ class Session:
 class Isolated:
     """The isolated sessions of one sandbox."""
 
-    def __init__(self, sandbox, commands, files):
+    def __init__(self, sandbox, files):
         self._sandbox = sandbox
-        self._commands = commands
         self._known = {}
         self._lock = threading.Lock()
         self.routes = [
@@ -123,10 +120,16 @@ class Isolated:
             return _bad_request(problem)
         env = self._sandbox.processes.env
         try:
-            paths.make_dirs(paths.absolute(paths.expand(fields["workspace"]["path"], env), env))
+            cwd = paths.absolute(paths.expand(fields["workspace"]["path"], env), env)
+            paths.make_dirs(cwd)
         except (paths.ExpandError, OSError) as failed:
             return _bad_request("workspace: " + paths.go_error("mkdir", "", failed))
-        session = Session(fields, self._close)
+        try:
+            shell = Shell(self._sandbox.processes, base_env=self._environment(fields), cwd=cwd,
+                          uid=fields["uid"], gid=fields["gid"])
+        except OSError as failed:
+            return error(500, "RUNTIME_ERROR", "start bash: %s" % failed)
+        session = Session(fields, shell, self._close)
         with self._lock:
             self._known[session.id] = session
         created = {"session_id": session.id, "created_at": gojson.rfc3339_nano(session.created_ns)}
@@ -157,31 +160,33 @@ class Isolated:
         if fields["timeout_seconds"] < 0:
             return _bad_request("timeout_seconds must not be negative")
         session.touch()
-        wishes = {
-            "cwd": fields["cwd"] or session.fields["workspace"]["path"],
-            "timeout": (fields["timeout_seconds"] or _RUN_SECONDS) * 1000,
-            "uid": session.fields["uid"], "gid": session.fields["gid"], "envs": fields["envs"],
-            "base_env": self._environment(session), "track": session.running,
-        }
         stream = EventStream(request, self._sandbox.hooks)
-        response = self._commands.run_code(stream, fields["code"], session.id, wishes)
+        problem = session.shell.run(
+            stream, fields["code"], fields["envs"], fields["timeout_seconds"])
         session.touch()
-        return response
+        if problem:
+            code = problem.removeprefix("command exited with code ")
+            name = "RuntimeError" if code == problem else "ExitError"
+            failure = {"ename": name, "evalue": code, "traceback": None}
+            stream.event("error", problem, error=failure)
+        else:
+            stream.event("execution_complete")
+        return stream.end()
 
     def close(self):
         """Ends every session."""
         for session_id in list(self._known):
             self._close(session_id)
 
-    def _environment(self, session):
+    def _environment(self, fields):
         """The sandbox's variables without those that the session may not see."""
         env = self._sandbox.processes.env
-        spec = session.fields["env_passthrough"]
+        spec = fields["env_passthrough"]
         if spec and spec["mode"] == "allow":
             kept = set(spec["keys"] or ()) | {"PATH", "HOME", "TMPDIR"}
             return {name: value for name, value in env.items() if name in kept}
         hidden = tuple(spec["keys"] or ()) if spec else ()
-        if session.fields["profile"] in ("", "strict"):
+        if fields["profile"] in ("", "strict"):
             hidden += _HIDDEN_FROM_STRICT
         return {
             name: value for name, value in env.items()
@@ -194,8 +199,7 @@ class Isolated:
         if session is None:
             return
         session.stop_timer()
-        for process in list(session.running):
-            process.kill_group()
+        session.shell.close()
 
     def _available(self, handler):
         def checked(request):

@@ -30,6 +30,8 @@ export default async function (server) {
             assert.ok(state.idle_remaining_seconds <= 100);
             assert.deepEqual((await isolation.list()).map((each) => each.session_id),
                 [session.sessionId]);
+            await session.run("kept=1; cd /");
+            assert.equal(texts((await session.run("echo $kept; pwd")).logs.stdout), "1\n/");
             const again = await isolation.attach(session.sessionId);
             assert.equal(again.info.share_net, true);
             await session.delete();
@@ -54,7 +56,7 @@ export default async function (server) {
         await test("one run, with a time limit", async () => {
             const run = await isolation.runOnce("sleep 30", workspace.path,
                 { runOpts: { timeout_seconds: 1 } });
-            assert.equal(run.exitCode, -1);
+            assert.equal(run.error.value, "context deadline exceeded");
             assert.deepEqual(await isolation.list(), []);
         });
 
