@@ -209,7 +209,9 @@ build/firmware/source/.fetched: tools/firmware-sources.sh | deps-firmware
 OSB_PARTS := build/osb-parts
 OSB_SOURCES := $(wildcard tools/osb/*.c)
 OSB_MBEDTLS := $(OSB_PARTS)/source/mbedtls
-OSB_FLAGS := -std=c99 -Os -flto -flto-partition=one -ffunction-sections -fdata-sections \
+# -Oz is new in GCC 12.
+OSB_FLAGS := -std=c99 $(if $(shell gcc -Oz -xc -E /dev/null 2>&1 >/dev/null),-Os,-Oz) -fno-jump-tables \
+    -flto -flto-partition=one -ffunction-sections -fdata-sections \
     -fno-asynchronous-unwind-tables -fno-stack-protector -fno-pie \
     $(if $(filter x86_64,$(shell uname -m)),-malign-data=abi)
 OSB_TLS_FLAGS := -DMBEDTLS_CONFIG_FILE='"tools/osb/mbedtls_config.h"' -I. -isystem $(OSB_MBEDTLS)/include
