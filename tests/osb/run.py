@@ -503,6 +503,9 @@ class Settings(Case):
         self.fails(2, "config.toml:2: the value is empty, or its quotes", "sandbox", "list")
         self.path().write_text('[connection]\ndomain = "a"\n\ndomain = "b"\n')
         self.fails(2, "config.toml:4: connection.domain stands here twice", "sandbox", "list")
+        for line in ('[ connection ]', '["connection"]', '[connection]\n"domain" = "a"'):
+            self.path().write_text(line + "\n")
+            self.fails(2, r"config.toml:\d: a name is written without", "sandbox", "list")
         self.path().write_text('[conection]\ndomain = "a"\n')
         self.assertIn("config.toml:2: osb knows no conection.domain\n", self.osb("config", "show").err)
         self.assertEqual(self.osb("config", "show", "-q").err, "")

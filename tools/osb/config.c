@@ -164,6 +164,8 @@ static node *read_settings(const char *path, const char *content)
         at += strspn(at, " \t\r");
         if (*at == '\n' || *at == '\0' || *at == '#') continue;
         name = strcspn(at, *at == '[' ? "]\n" : " \t=\n");
+        if (strcspn(at, " \t\"'") < name)
+            return wrong_line(path, line, "a name is written without blanks and quotes here");
         if (*at == '[' && at[name] == ']') {
             section = keep_text(at + 1, name - 1);
             continue;
