@@ -72,7 +72,8 @@ test: deps-test ## run all tests, with sanitizers; the replays and faults under 
 	@tools/api.py
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/with-devserver.sh tests/examples/check.py $(filter-out %/exact %/https,$(TEST_EXAMPLES))
-	@tools/with-devserver.sh --tls build/tls build/test/examples/https >/dev/null
+	@tools/with-devserver.sh --tls build/tls build/test/examples/https >build/test/https.txt
+	@grep -q 'hello' build/test/https.txt
 	@rm -rf build/faults
 	@tools/run-tests.py $(SUITE_PROGRAMS)
 	@tests/faults/collect.py >/dev/null
