@@ -512,6 +512,13 @@ static void test_recover_broken(void **state)
     assert_int_equal(osb_command_recover(&b.box, NULL, &handlers, &run), OSB_OK);
     assert_string_equal(b.r.output[0].data, "abcdef");
     bench_end(&b);
+
+    run = known(0); /* what does not speak HTTP is not asked for another file */
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, ENDED);
+    bench_answer(&b, "HTTP/9 200 OK\r\n\r\n");
+    assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_E_PROTOCOL);
+    bench_end(&b);
 }
 
 /* ---- refused -----------------------------------------------------------------------------------*/
@@ -533,6 +540,25 @@ static void test_refused(void **state)
     strcpy(run.id, "..");
     assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_E_INVALID);
     assert_string_equal(osb_last_error(&b.client)->message.data, "no id");
+    bench_end(&b);
+}
+
+/* What a start has to say beside the id, where nobody listens. */
+static void test_start_talks(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_stream(&b, BENCH_INIT "{\"type\":\"stdout\",\"text\":\"a\"}\n\n{\"type\":\"ping\"}\n\n"
+                                "{\"type\":\"result\",\"results\":{\"text/plain\":\"4\"}}\n\n"
+                                "{\"type\":\"error\",\"error\":{\"traceback\":[\"t\"]}}\n\n");
+    bench_execd(&b);
+    bench_last_answer(&b, LOG("2", "ok"));
+    bench_execd_answers(&b, ENDED);
+    bench_last_answer(&b, LOG("2", ""));
+    assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, NULL, &run), OSB_OK);
+    assert_int_equal(run.stdout_bytes, 2);
     bench_end(&b);
 }
 
@@ -559,6 +585,7 @@ int main(void)
         cmocka_unit_test(test_recover_no_files),
         cmocka_unit_test(test_recover_broken),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_start_talks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -513,6 +513,33 @@ static void test_messages(void **state)
     expect_end("x", OSB_E_JSON);
 }
 
+/* A text that is larger than the buffer: of an error the beginning is told, a code has to fit. */
+static void test_large_messages(void **state)
+{
+    static const char *const members[] = {"error", "code"};
+    unsigned way;
+    (void)state;
+    for (way = 0; way < 2 * WAYS; way++) {
+        bool cut = way < WAYS;
+        struct text json = {0};
+        const osb_error *e;
+        terminal t;
+        int i;
+        text_print(&json, "{\"type\":\"error\",\"%s\":\"", members[cut ? 0 : 1]);
+        for (i = 0; i < 500; i++) text_add(&json, "0123456789", 10);
+        text_print(&json, "\"}");
+        begin_connected(&t, way % WAYS);
+        sends_text(&t, json.data);
+        assert_int_equal(attach(&t), cut ? OSB_E_STREAM : OSB_E_BUFFER);
+        e = osb_last_error(&t.b.client);
+        assert_int_equal(e->message_cut, cut);
+        if (cut) assert_memory_equal(e->message.data, "0123456789012", 13);
+        else assert_in_range(e->needed, 5000, 8000);
+        end(&t);
+        text_free(&json);
+    }
+}
+
 static void test_unknown_message(void **state)
 {
     terminal t;
@@ -535,6 +562,9 @@ static void test_bad_frames(void **state)
         {"\xc2\x02\x01"
          "a",
          4}, /* reserved bits */
+        {"\x40\x02\x01"
+         "a",
+         4},
         {"\x82\x82"
          "mask\x01"
          "a",
@@ -920,6 +950,7 @@ int main(void)
         cmocka_unit_test(test_closed),
         cmocka_unit_test(test_detached),
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_large_messages),
         cmocka_unit_test(test_unknown_message),
         cmocka_unit_test(test_bad_frames),
         cmocka_unit_test(test_handlers_stop),

@@ -309,6 +309,8 @@ static void test_options(void **state)
     bench_lifecycle_answers(&b, "{\"endpoint\":\"execd.example:44772\"}");
     assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_OK);
     assert_string_equal(b.box.execd.address, "execd.example:44772");
+    bench_answer(&b, BENCH_EMPTY("404 None")); /* nobody waits for it to come into being */
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_E_NOT_FOUND);
     bench_end(&b);
 }
 

@@ -149,6 +149,23 @@ static void test_pages(void **state)
     assert_int_equal(page.page, 4);
     assert_int_equal(filter.page, 3);
     assert_non_null(strstr(b.port.log.data, "page=4&pageSize=2"));
+    /* there is no page behind the last one, whatever the server says */
+    bench_answer(&b, "{\"items\":[],\"pagination\":{\"totalPages\":3,\"hasNextPage\":true}}");
+    assert_int_equal(osb_lifecycle_list_all(&b.client, &filter, &handlers, &page), OSB_OK);
+    bench_end(&b);
+}
+
+/* No page at all; and a header that means something only to WebSocket. */
+static void test_no_page(void **state)
+{
+    osb_sandbox_page page;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 204 No Content\r\n"
+                                "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+    assert_int_equal(osb_lifecycle_list(&b.client, NULL, NULL, &page), OSB_OK);
+    assert_int_equal(page.total_items, 0);
     bench_end(&b);
 }
 
@@ -311,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_unknown_commands),
         cmocka_unit_test(test_no_time_to_ask_again),
         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_no_page),
         cmocka_unit_test(test_snapshot_pages),
         cmocka_unit_test(test_session_timeout),
         cmocka_unit_test(test_cancelled_code),
