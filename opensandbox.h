@@ -3735,7 +3735,7 @@ static bool osb__json_member(osb_client *c, size_t end, osb_status *status)
     osb_str value;
     bool quoted;
     if ((j->state != OSB__J_KEY && j->state != OSB__J_KEY_OR_END) || text[0] != '"') return false;
-    if (frame == NULL || j->raw != 0 || osb__json_has_keys(j)) return false;
+    if (frame == NULL || osb__json_has_keys(j)) return false; /* what is raw has no frame either */
     from = 1 + osb__plain(text + 1, size - 1);
     if (size - from < 3 || text[from] != '"' || text[from + 1] != ':') return false;
     field = osb__json_find(frame->sub, text + 1, from - 1);
@@ -9042,10 +9042,14 @@ static OSB__APART osb_status osb__socket_next_frame(osb_client *c)
     } else if (s->handlers != NULL && s->handlers->read_input != NULL) {
         payload[0] = 0; /* stdin */
         n = s->handlers->read_input(s->handlers->user, payload + 1, OSB__W_PAYLOAD - 1);
-        if (n == OSB_IO_CLOSED) s->detached = s->hang_up = true;
-        else if (n > 0 && (size_t)n < OSB__W_PAYLOAD)
+        if (n == OSB_IO_CLOSED) {
+            s->detached = s->hang_up = true;
+            osb__socket_hang_up(c); /* at once: a connection that breaks now has broken behind it */
+        } else if (n > 0 && (size_t)n < OSB__W_PAYLOAD) {
             osb__socket_frame(c, OSB__W_BINARY, (size_t)n + 1);
-        else if (n != 0 && n != OSB_IO_WANT_READ) return osb__stopped(c);
+        } else if (n != 0 && n != OSB_IO_WANT_READ) {
+            return osb__stopped(c);
+        }
     }
     return OSB_OK;
 }

@@ -485,6 +485,28 @@ static void test_detached(void **state)
         script_reset(&t.b.port);
         assert_int_equal(attach(&t), OSB_OK);
         end(&t);
+        begin_connected(&t, way); /* not even that can be sent */
+        t.input = "";
+        script_reset(&t.b.port);
+        assert_int_equal(attach(&t), OSB_OK);
+        end(&t);
+    }
+}
+
+/* The server's Close comes while half of a frame is out: nothing can be sent behind that. */
+static void test_closed_in_a_frame(void **state)
+{
+    unsigned way;
+    (void)state;
+    for (way = 0; way < WAYS; way++) {
+        terminal t;
+        begin_connected(&t, way);
+        t.input = "x";
+        says(&t, SCRIPT_EXPECT, "\x82\x82", 2);
+        sends(&t, CLOSE, "\x0f\xa1", 2);
+        assert_int_equal(attach(&t), OSB_E_STREAM);
+        assert_int_equal(t.pty.close_code, 4001);
+        end(&t);
     }
 }
 
@@ -950,6 +972,7 @@ int main(void)
         cmocka_unit_test(test_closed),
         cmocka_unit_test(test_detached),
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_closed_in_a_frame),
         cmocka_unit_test(test_large_messages),
         cmocka_unit_test(test_unknown_message),
         cmocka_unit_test(test_bad_frames),
