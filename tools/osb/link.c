@@ -247,7 +247,8 @@ int failed(osb_status status)
 {
     char line[1024];
     if (status == OSB_E_CANCELLED && output_error != 0) return EXIT_FAILED; /* main() says why */
-    if (status == OSB_E_CANCELLED && was_interrupted()) return say_interrupted();
+    if ((status == OSB_E_CANCELLED && was_interrupted()) || attended < signals)
+        return say_interrupted();
     osb_error_text(client, line, sizeof line);
     complain("%s%s", line, advice(osb_last_error(client)));
     if (status == OSB_E_INVALID) return EXIT_USAGE;
