@@ -111,6 +111,7 @@ static int read_source(void *user, void *data, size_t size)
 static int finish_write(const char *path, osb_status status)
 {
     if (status != OSB_OK && was_interrupted()) return say_interrupted();
+    if (status == OSB_E_CANCELLED) return EXIT_FAILED; /* read_source said why */
     if (status != OSB_OK) return failed(status);
     return show_done("Written: %s", path);
 }
