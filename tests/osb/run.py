@@ -1080,12 +1080,14 @@ class Commands(WithSandbox):
     def test_isolated(self):
         self.assertTrue(self.osb("isolated", "info", self.box, "-o", "json").json["available"])
         session = self.osb("isolated", "create", self.box, "--workspace", self.remote, "--bind",
-                           "/usr:/usr:ro", "-o", "raw").out.strip()
+                           "/usr:/usr:ro", "--no-share-net", "-o", "raw").out.strip()
         self.assertEqual(self.osb("isolated", "run", self.box, session, "-e", "A=1", "--",
                                   "echo $A; exit 4", code=4).out, "1\n")
         self.assertIn(session, self.osb("isolated", "list", self.box).out)
         self.assertEqual(self.osb("isolated", "get", self.box, session, "-o",
                                   "json").json["workspace"], self.remote)
+        self.osb("isolated", "run", self.box, session, "--timeout", "1s", "--", "sleep 9",
+                 code=124)
         self.fails(125, "NOT_SUPPORTED", "isolated", "diff", self.box, session)
         self.fails(125, "NOT_SUPPORTED", "isolated", "commit", self.box, session)
         self.osb("isolated", "delete", self.box, session)

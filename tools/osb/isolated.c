@@ -59,6 +59,7 @@ int do_isolated_create(const args *a)
     options.workspace_mode = flag_text(a, F_WORKSPACE_MODE);
     options.extra_writable_count = flag_list(a, F_WRITABLE, &options.extra_writable);
     options.share_net = has(a, F_SHARE_NET);
+    options.no_share_net = has(a, F_NO_SHARE_NET);
     options.uid = flag_optional(a, F_UID);
     options.gid = flag_optional(a, F_GID);
     options.idle_timeout_s.set = has(a, F_IDLE_TIMEOUT);

@@ -129,7 +129,7 @@ const command_row commands[] = {
     {"isolated info", "ID", "tjy", "what the sandbox can do to isolate", do_isolated_info, {0}},
     {"isolated create", "ID", "tjyr", "begin a session; -o raw prints its id only",
      do_isolated_create, {F_PROFILE, NEEDS | F_WORKSPACE, F_WORKSPACE_MODE, F_WRITABLE, F_BIND,
-     F_SHARE_NET, F_UID, F_GID, F_IDLE_TIMEOUT}},
+     F_SHARE_NET, F_NO_SHARE_NET, F_UID, F_GID, F_IDLE_TIMEOUT}},
     {"isolated list", "ID", "tjy", "list sessions", do_isolated_list, {0}},
     {"isolated get", "ID SESSION", "tjy", "describe a session", do_isolated_get, {0}},
     {"isolated run", "ID SESSION CMD...", "r", "run a command in a session",
