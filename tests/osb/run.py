@@ -309,6 +309,8 @@ class Usage(Case):
              "what"),
             ("--bind :ro is not FROM[:TO][:ro]", "isolated", "create", "a", "--workspace", "/x",
              "--bind", ":ro"),
+            ("--bind /x:/y:r0 is not FROM", "isolated", "create", "a", "--workspace", "/x",
+             "--bind", "/x:/y:r0"),
             ("--pool-min is missing", "pool", "update", "p", "--buffer-max", "1", "--buffer-min",
              "1", "--pool-max", "1"),
         ):
@@ -1080,7 +1082,8 @@ class Commands(WithSandbox):
     def test_isolated(self):
         self.assertTrue(self.osb("isolated", "info", self.box, "-o", "json").json["available"])
         session = self.osb("isolated", "create", self.box, "--workspace", self.remote, "--bind",
-                           "/usr:/usr:ro", "--no-share-net", "-o", "raw").out.strip()
+                           "/usr:/usr:ro", "--no-share-net", "--idle-timeout", "0", "-o",
+                           "raw").out.strip()
         self.assertEqual(self.osb("isolated", "run", self.box, session, "-e", "A=1", "--",
                                   "echo $A; exit 4", code=4).out, "1\n")
         self.assertIn(session, self.osb("isolated", "list", self.box).out)

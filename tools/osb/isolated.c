@@ -37,6 +37,12 @@ static osb_bind read_bind(const char *word)
     return bind;
 }
 
+/* "/data:r0" must not become a writable directory of that name. */
+static bool is_place(const char *dest)
+{
+    return *dest != '\0' && strchr(dest, ':') == NULL;
+}
+
 int do_isolated_create(const args *a)
 {
     osb_sandbox box;
@@ -49,7 +55,7 @@ int do_isolated_create(const args *a)
     osb_status status;
     for (i = 0; i < count; i++) {
         binds[i] = read_bind(words[i]);
-        if (*binds[i].source == '\0' || (binds[i].dest != NULL && *binds[i].dest == '\0'))
+        if (*binds[i].source == '\0' || (binds[i].dest != NULL && !is_place(binds[i].dest)))
             return usage(a, "--bind %s is not FROM[:TO][:ro]", words[i]);
     }
     options.binds = binds;

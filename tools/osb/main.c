@@ -129,7 +129,8 @@ static bool value_fits(const reader *r, const flag *f, const char *value)
         if (strcasecmp(value, "none") == 0) return true;
         /* fall through */
     case DURATION:
-        return (read_duration_ms(value, &ms) && (ms > 0 || f == &flags[F_TIME_LIMIT])) ||
+        return (read_duration_ms(value, &ms) &&
+                (ms > 0 || f == &flags[F_TIME_LIMIT] || f == &flags[F_IDLE_TIMEOUT])) ||
                wrong(path, "--%s %s is not a time such as 90s, 10m, 1h30m", f->name, value);
     case PAIRS:
         return (strchr(value, '=') != NULL && *value != '=') ||

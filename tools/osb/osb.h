@@ -232,7 +232,7 @@ node *parse_document(const char *path, char *content);
     X(BIND, 0, "bind", "FROM[:TO][:ro]", LIST, "a directory to show inside")                       \
     X(SHARE_NET, 0, "share-net", NULL, SWITCH, "use the sandbox's network")                        \
     X(NO_SHARE_NET, 0, "no-share-net", NULL, SWITCH, "use no network but loopback")                \
-    X(IDLE_TIMEOUT, 0, "idle-timeout", "TIME", DURATION, "end it after so long without a run")     \
+    X(IDLE_TIMEOUT, 0, "idle-timeout", "TIME", DURATION, "end it after so long idle; 0: never")    \
     X(TTY, 0, "tty", NULL, SWITCH, "on this terminal, as osb shell does")                          \
     X(TAKEOVER, 0, "takeover", NULL, SWITCH, "take the terminal from whoever is attached")         \
     X(FORCE, 0, "force", NULL, SWITCH, "overwrite")
