@@ -496,6 +496,7 @@ static void isolated_runs(void **state)
                  {true, 0},
                  false},
                 {"(exit 7)", "", {true, 7}, false},
+                {"read -r line; echo \"$line\"", "echo \n", {true, 0}, false},
                 {"echo before; sleep 20", "before\n", {false, 0}, true}};
     struct fixture *f = (struct fixture *)*state;
     osb_isolated_options options = {.workspace = "work", .no_share_net = true};

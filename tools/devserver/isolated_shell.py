@@ -89,7 +89,9 @@ class Shell:
             before, found, after = lines.partition(mark)
             _send(stream, before if found else lines)
             if found:
-                code = int(after.split()[0])
+                # Code that reads its stdin gets the line itself; upstream takes that for 0, too.
+                word = after.split()[0]
+                code = int(word) if word.isdigit() else 0
                 return stopped or ("command exited with code %d" % code if code else "")
             if not data:
                 _send(stream, rest)
