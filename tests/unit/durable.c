@@ -173,6 +173,7 @@ static void test_not_borne(void **state)
                  {BENCH_EMPTY("400 B"), OSB_E_API},
                  {BENCH_EMPTY("401 U"), OSB_E_AUTH},
                  {BENCH_EMPTY("501 N"), OSB_E_API},
+                 {"HTTP/1.1 500 E\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", OSB_E_PROTOCOL},
                  {"HTTP/9.9 what\r\n\r\n", OSB_E_PROTOCOL}};
     size_t i;
     (void)state;

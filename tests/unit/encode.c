@@ -97,6 +97,7 @@ static void test_too_large_to_count(void **state)
     osb__put(&w, "", UINT32_MAX);
     assert_false(w.large);
     osb__put(&w, "", 1);
+    osb__put(&w, "", 1); /* it stays so */
     assert_true(w.large);
     memset(&w, 0, sizeof w);
     osb__put(&w, "", (size_t)UINT32_MAX + (sizeof(size_t) > sizeof(uint32_t)));

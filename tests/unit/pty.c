@@ -507,6 +507,16 @@ static void test_closed_in_a_frame(void **state)
         assert_int_equal(attach(&t), OSB_E_STREAM);
         assert_int_equal(t.pty.close_code, 4001);
         end(&t);
+        begin_connected(&t, way); /* the same behind the shell's end: the frame, then our Close */
+        t.input = "x";
+        says(&t, SCRIPT_EXPECT, "\x82\x82", 2);
+        sends_exit(&t, 3);
+        sends(&t, CLOSE, "\x03\xe8", 2);
+        says(&t, SCRIPT_EXPECT, "\x00\x11\x22\x33\x00\x69", 6);
+        hears_close(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        assert_int_equal(t.pty.exit_code.value, 3);
+        end(&t);
     }
 }
 
