@@ -64,7 +64,8 @@
 
       Inputs are C strings. Outputs are views (osb_str: pointer and size, and a NUL behind it for
       your convenience) into the working buffer, good until the next call on that client. What
-      must outlive a call (ids, endpoints) is copied into your struct.
+      must outlive a call (ids, endpoints) is copied into your struct. A struct that a call takes
+      or fills may be NULL only where the call's comment says so.
 
    BLOCKING MODE AND POLL MODE
       If the port has `wait`, every call blocks until it is done and returns its status. If it has
@@ -227,7 +228,7 @@ typedef struct osb_i32 {
     X(OSB_OK, 0, "ok")                                                                             \
     /* Poll mode, any call and osb_poll: not done yet, call osb_poll again. */                     \
     X(OSB_PENDING, 1, "pending")                                                                   \
-    /* Any call: an argument is missing or cannot be sent; error.message says which. */            \
+    /* Any call: what it needs is missing, or cannot be sent; error.message says which. */         \
     X(OSB_E_INVALID, -1, "invalid argument")                                                       \
     /* Any call: another is pending on this client, a handler is running, or its init failed. */   \
     X(OSB_E_BUSY, -2, "client is busy with another call")                                          \
