@@ -260,10 +260,11 @@ $(OSB_PARTS)/source/.fetched: tools/firmware-sources.sh | deps-osb
 	@tools/firmware-sources.sh $(@D) mbedtls
 	@touch $@
 
-# A second build, with sanitizers and the usual C library, for the tests.
+# A second build, with sanitizers and the usual C library, for the tests. It renews sandboxes more
+# often than a test takes.
 $(OSB_PARTS)/asan-notls: $(OSB_SOURCES) tools/osb/osb.h build/dist/opensandbox.h port/osb_posix.h
 	@mkdir -p $(@D)
-	@gcc -std=c99 -g -O1 $(SANITIZERS) $(WARNINGS) -Ibuild/dist -I. $(OSB_SOURCES) -o $@
+	@gcc -std=c99 -g -O1 $(SANITIZERS) $(WARNINGS) -DRENEW_EVERY_S=1u -Ibuild/dist -I. $(OSB_SOURCES) -o $@
 
 .PHONY: osb-test
 osb-test: osb deps-test deps-osb-test build/tls/.made $(OSB_PARTS)/asan-notls ## run osb end to end against local servers

@@ -23,6 +23,7 @@ import termios
 import threading
 import time
 import unittest
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -727,6 +728,20 @@ class Run(Case):
                         "sh", "-c", "echo $GREETING; echo no >&2; exit 7", code=7)
         self.assertEqual((done.out, done.err), ("hi there\n", "no\n"))
         self.assertEqual(self.count(), 0)
+
+    def test_a_sandbox_lives_as_long_as_its_command(self):
+        if not PROGRAM.endswith("asan-notls"):
+            self.skipTest("renews each four minutes")
+        for limit, renewed in (([], True), (["-t", "30s"], False)):
+            done = self.osb("run", "i", "--keep", *limit, "--", "sleep", "3")
+            box = re.search(r"is kept: (\S+)", done.err)[1]
+            info = self.osb("sandbox", "get", box, "-o", "json").json
+            begin, end = (
+                datetime.fromisoformat(info[name].replace("Z", "+00:00"))
+                for name in ("created_at", "expires_at")
+            )
+            self.assertEqual((end - begin).total_seconds() > 601, renewed)
+            self.osb("sandbox", "kill", box)
 
     def test_words_reach_the_command_as_they_are(self):
         words = ["a b", "", "$HOME", "it's", "-o", "--", "\"", "\\", "*", "\n"]

@@ -25,6 +25,8 @@ static unsigned char first_memory[65536], second_memory[4096];
 
 osb_client *const client = &first.client;
 
+static void renew_in_time(void);
+
 static volatile sig_atomic_t signals, last_signal;
 static int attended;
 static bool watching;
@@ -51,6 +53,7 @@ static void wait_attentively(void *ctx, unsigned want, uint32_t timeout_ms)
     if (watching) wait_with_input(want, timeout_ms);
     else first.port.ops->wait(ctx, want, timeout_ms);
     attend_signals();
+    renew_in_time();
 }
 
 /* On the second connection: a signal ends its call, so that the next Ctrl-C leaves at once. */
@@ -92,6 +95,7 @@ static osb_status open_link(struct link *l)
     c.https = same(config.protocol, "https");
     c.use_server_proxy = config.use_server_proxy;
     c.request_timeout_ms = config.request_timeout_s * 1000;
+    if (l == &second) c.connect_timeout_ms = c.request_timeout_ms = 5000; /* the first one waits */
     if (config.verbose) c.extras = &verbose;
     c.user_agent = "osb/" OSB_VERSION " opensandbox.h";
     return osb_client_init(&l->client, &c);
@@ -130,15 +134,21 @@ void interruptible(osb_sandbox *box, const char *execution_id, bool is_code)
     running.asked = false;
 }
 
-/* Asks the server on a connection of its own: the first one is in the middle of a stream. */
-static bool interrupt_running(void)
+/* The same sandbox on a connection of its own: the first one is in the middle of a stream. */
+static bool open_second(const osb_sandbox *box, osb_sandbox *aside)
 {
-    osb_sandbox box = *running.box;
     second.memory = second_memory;
     second.size = sizeof second_memory;
+    *aside = *box;
+    aside->client = &second.client;
+    return open_link(&second) == OSB_OK;
+}
+
+static bool interrupt_running(void)
+{
+    osb_sandbox box;
     running.asked = true;
-    if (open_link(&second) != OSB_OK) return false;
-    box.client = &second.client;
+    if (!open_second(running.box, &box)) return false;
     remark("interrupted; once more to leave");
     return (running.is_code ? osb_code_interrupt(&box, running.id)
                             : osb_command_interrupt(&box, running.id)) == OSB_OK;
@@ -175,6 +185,29 @@ void hide_interrupts(void)
 {
     attended = signals;
     running.box = NULL;
+}
+
+/* ---- lifetime --------------------------------------------------------------------------------*/
+
+static const osb_sandbox *lasting;
+static uint32_t renewed_ms;
+
+void keep_alive(const osb_sandbox *box)
+{
+    lasting = box;
+    renewed_ms = first.ops.now_ms(first.port.ctx);
+}
+
+static void renew_in_time(void)
+{
+    uint32_t now_ms = first.ops.now_ms(first.port.ctx);
+    osb_sandbox box;
+    if (lasting == NULL || now_ms - renewed_ms < RENEW_EVERY_S * 1000u) return;
+    renewed_ms = now_ms;
+    if (!open_second(lasting, &box)) return;
+    if (osb_sandbox_renew(&box, LIFETIME_S, NULL) != OSB_OK)
+        remark("the sandbox could not be renewed; it may end before its command does");
+    osb_client_close(&second.client);
 }
 
 /* ---- calls -----------------------------------------------------------------------------------*/

@@ -334,6 +334,14 @@ int interrupted_code(void);
 int say_interrupted(void);  /* complains; returns the code */
 void hide_interrupts(void); /* for cleaning up: forget what came so far */
 
+/* A sandbox made without a lifetime lives for so long. */
+#define LIFETIME_S 600u
+#ifndef RENEW_EVERY_S
+#define RENEW_EVERY_S 240u
+#endif
+/* From now on the sandbox is renewed while calls go on; NULL: no longer. */
+void keep_alive(const osb_sandbox *box);
+
 /* While it is on, waiting for the server ends when there is something to read on stdin. */
 void watch_input(bool on);
 

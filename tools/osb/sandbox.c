@@ -195,14 +195,16 @@ int do_sandbox_create(const args *a)
 
 /* ---- run -------------------------------------------------------------------------------------*/
 
-/* The sandbox outlives its command by a minute, even if osb does not live to kill it. */
+/* The sandbox outlives its command by a minute, even if osb does not live to kill it. Without a
+   time limit it is renewed while osb waits for the command. */
 static void fill_run(const args *a, osb_create_options *options, osb_command *command)
 {
     options->image = a->words[0];
     command->argv = a->rest;
     command->cwd = flag_text(a, F_WORKDIR);
     command->timeout_ms = flag_ms(a, F_TIME_LIMIT);
-    if (command->timeout_ms / 1000 + 60 > 600) options->ttl_s = command->timeout_ms / 1000 + 60;
+    if (command->timeout_ms / 1000 + 60 > LIFETIME_S)
+        options->ttl_s = command->timeout_ms / 1000 + 60;
 }
 
 int do_run(const args *a)
@@ -218,8 +220,10 @@ int do_run(const args *a)
     status = connect_server();
     if (status == OSB_OK) status = osb_sandbox_create(client, &options, &box);
     if (status != OSB_OK) return failed(status);
+    if (command.timeout_ms == 0) keep_alive(&box);
     code =
         has(a, F_TTY) ? run_on_terminal(&box, &command, &detached) : run_in_sandbox(&box, &command);
+    keep_alive(NULL);
     hide_interrupts();
     if (has(a, F_KEEP) || detached) {
         remark("the sandbox is kept: %s", box.id);
