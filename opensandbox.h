@@ -4206,7 +4206,8 @@ static osb_status osb__measure_request(osb_client *c)
     OSB_MEMSET(&w, 0, sizeof w);
     osb__put_request(c, &w);
     c->request_size = w.at;
-    if (w.bad) return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character in the request"));
+    if (w.bad)
+        return osb__fail(c, OSB_E_INVALID, OSB__SAY("a control character or blank in the request"));
 #if SIZE_MAX > UINT32_MAX
     if (w.large) return osb__fail(c, OSB_E_INVALID, OSB__SAY("a request of 4 GiB or more"));
 #endif
