@@ -442,6 +442,18 @@ static void test_room_behind_a_cut_message(void **state)
     bench_end(&b);
 }
 
+/* From 300 on an answer is an error, and its headers are kept. */
+static void test_first_error_status(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "HTTP/1.1 300 E\r\nX-Request-ID: a\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_server_health(&b.client), OSB_E_REDIRECT);
+    assert_true(osb_str_equal(osb_last_error(&b.client)->request_id, "a"));
+    bench_end(&b);
+}
+
 /* ---- the client's own checks -----------------------------------------------------------------*/
 
 static void test_init(void **state)
@@ -663,6 +675,7 @@ int main(void)
         cmocka_unit_test(test_default_domain),
         cmocka_unit_test(test_renew),
         cmocka_unit_test(test_long_host),
+        cmocka_unit_test(test_first_error_status),
         cmocka_unit_test(test_kill_in_1_kb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,6 +399,26 @@ static void test_verify(void **state)
     expect_verified(BENCH_EMPTY("404 None"), NULL, OSB_E_NOT_FOUND);
 }
 
+/* What is counted of a source of unknown size is what was sent the last time. */
+static void test_verify_repeated(void **state)
+{
+    source s = source_of(LETTERS, 10, 3);
+    osb_upload file = upload_from(&s, "/a");
+    bench b;
+    (void)state;
+    file.body_size_unknown = true;
+    bench_begin(&b, 2048);
+    bench_execd_answers(&b, "");
+    script_request(&b.port);
+    script_close(&b.port);
+    bench_execd_answers(&b, "");
+    bench_answer(&b, "{\"/a\":{\"path\":\"/a\",\"size\":10}}");
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    assert_int_equal(osb_file_upload(&b.box, &file, 1, true), OSB_OK);
+    assert_int_equal(s.rewound, 1);
+    bench_end(&b);
+}
+
 /* ---- reads -------------------------------------------------------------------------------------*/
 
 static int collect(void *user, const void *data, size_t size)
@@ -681,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_unsent),
         cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_verify_repeated),
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),

@@ -261,6 +261,8 @@ static void test_final_states(void **state)
         bench_lifecycle_answers(&b, answer);
         assert_int_equal(osb_sandbox_connect(&b.client, "7f", NULL, &b.box), OSB_E_STATE);
         assert_true(osb_str_equal(osb_last_error(&b.client)->code, states[i]));
+        assert_null(osb_last_error(&b.client)->message.data);
+        assert_int_equal(osb_last_error(&b.client)->message.size, 0);
         assert_int_equal(b.port.now_ms, 1000);
         bench_end(&b);
     }
