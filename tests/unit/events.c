@@ -111,8 +111,11 @@ static void test_timed_out(void **state)
         const char *at;
         uint32_t timeout_ms;
         bool timed_out;
-    } cases[] = {{"1100", 1000, true}, {"1090", 1000, true}, {"1089", 1000, false},
-                 {"90", 1000, false},  {"1100", 0, false},   {"-9223372036854775808", 1000, false}};
+        int32_t code;
+    } cases[] = {{"1100", 1000, true, -1},  {"1090", 1000, true, -1},
+                 {"1089", 1000, false, -1}, {"90", 1000, false, -1},
+                 {"1100", 0, false, -1},    {"-9223372036854775808", 1000, false, -1},
+                 {"1100", 1000, false, 1}};
     size_t i;
     (void)state;
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -122,15 +125,15 @@ static void test_timed_out(void **state)
         bench b;
         limited.timeout_ms = cases[i].timeout_ms;
         snprintf(stream, sizeof stream,
-                 "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"-1\"},"
+                 "{\"type\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"%d\"},"
                  "\"timestamp\":%s}\n\n",
-                 cases[i].at);
+                 (int)cases[i].code, cases[i].at);
         bench_begin(&b, 1024);
         bench_execd_answers(&b, BENCH_STREAM BENCH_INIT);
         script_reply(&b.port, stream);
         script_close(&b.port);
         assert_int_equal(osb_command_run(&b.box, &limited, NULL, &run), OSB_OK);
-        assert_int_equal(run.exit_code.value, -1);
+        assert_int_equal(run.exit_code.value, cases[i].code);
         assert_int_equal(run.timed_out, cases[i].timed_out);
         bench_end(&b);
     }

@@ -316,6 +316,30 @@ static void test_options(void **state)
     bench_end(&b);
 }
 
+/* Without a time of the caller's it is 30 s: enough for a try after 29,999 ms, not after 30,000. */
+static void test_default_time(void **state)
+{
+    uint32_t interval_ms;
+    (void)state;
+    for (interval_ms = 29999; interval_ms <= 30000; interval_ms++) {
+        osb_create_options o = {0};
+        bench b;
+        o.image = "a";
+        o.ready.interval_ms = interval_ms;
+        bench_begin(&b, 1024);
+        bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Pending\"}}");
+        if (interval_ms < 30000) {
+            script_add(&b.port, SCRIPT_MAY_CONNECT, "api.example", 11, 8080);
+            bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Pending\"}}");
+        }
+        expect_kill(&b);
+        assert_int_equal(create(&b, &o), OSB_E_NOT_READY);
+        assert_in_range(b.port.now_ms, interval_ms < 30000 ? 30999 : 1000,
+                        interval_ms < 30000 ? 31010 : 1010);
+        bench_end(&b);
+    }
+}
+
 /* ---- ids ---------------------------------------------------------------------------------------*/
 
 /* An id that does not fit is not cut; the sandbox stays as it was, and the client is usable. */
@@ -376,13 +400,21 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says_yes),        cmocka_unit_test(test_says_not_yet),
-        cmocka_unit_test(test_never_says_yes),  cmocka_unit_test(test_says_no),
-        cmocka_unit_test(test_with_a_call),     cmocka_unit_test(test_passes_its_failure_on),
-        cmocka_unit_test(test_stops_a_command), cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_final_states),    cmocka_unit_test(test_polled_too_late),
-        cmocka_unit_test(test_options),         cmocka_unit_test(test_long_ids),
-        cmocka_unit_test(test_own_id),          cmocka_unit_test(test_find),
+        cmocka_unit_test(test_says_yes),
+        cmocka_unit_test(test_says_not_yet),
+        cmocka_unit_test(test_never_says_yes),
+        cmocka_unit_test(test_says_no),
+        cmocka_unit_test(test_with_a_call),
+        cmocka_unit_test(test_passes_its_failure_on),
+        cmocka_unit_test(test_stops_a_command),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_final_states),
+        cmocka_unit_test(test_polled_too_late),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_default_time),
+        cmocka_unit_test(test_long_ids),
+        cmocka_unit_test(test_own_id),
+        cmocka_unit_test(test_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
