@@ -915,6 +915,27 @@ static void test_broken(void **state)
     end(&t);
 }
 
+/* Once the terminal is connected, no byte can be sent any more; what comes still would. */
+static terminal *mute;
+
+static int send_until_connected(void *ctx, const void *data, size_t size)
+{
+    return mute->connected > 0 ? OSB_IO_FAILED : script_send_call(ctx, data, size);
+}
+
+static void test_broken_one_way(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    mute = &t;
+    t.b.ops.send = send_until_connected;
+    t.input = "x";
+    assert_int_equal(attach(&t), OSB_E_TRUNCATED);
+    assert_int_equal(t.b.port.now_ms, 1000);
+    end(&t);
+}
+
 /* The server pings every 30 s: silence ends it after 75 s, or later if the caller says so. */
 static void test_silence(void **state)
 {
@@ -997,6 +1018,7 @@ int main(void)
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_resize_again),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_broken_one_way),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_calls),
     };
