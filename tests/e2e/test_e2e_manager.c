@@ -506,7 +506,7 @@ static void isolated_runs(void **state)
     OK(f, osb_isolated_create(&f->box, &options, &session));
     for (i = 0; i < sizeof runs / sizeof *runs; i++) {
         osb_isolated_command command = {.code = runs[i].code, .timeout_s = 1};
-        osb_handlers output = {NULL};
+        osb_handlers output = {0};
         struct outcome o;
         init_outcome(&o, &output);
         OK(f, osb_isolated_run(&f->box, session.id, &command, &output, &o.run));
