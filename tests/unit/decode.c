@@ -679,6 +679,21 @@ static void test_longest_address(void **state)
     }
 }
 
+/* What an answer does not say is not what stood in the struct before. */
+static void test_new_context(void **state)
+{
+    osb_code_context context;
+    bench b;
+    (void)state;
+    memset(&context, 'x', sizeof context);
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "{\"id\":\"c-1\"}");
+    assert_int_equal(osb_code_context_create(&b.box, "python", NULL, &context), OSB_OK);
+    assert_string_equal(context.id, "c-1");
+    assert_string_equal(context.language, "");
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -710,6 +725,7 @@ int main(void)
         cmocka_unit_test(test_nameless_header),
         cmocka_unit_test(test_endpoint_headers),
         cmocka_unit_test(test_longest_language),
+        cmocka_unit_test(test_new_context),
         cmocka_unit_test(test_longest_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
