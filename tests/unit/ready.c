@@ -316,6 +316,24 @@ static void test_options(void **state)
     bench_end(&b);
 }
 
+/* Nothing behind the struct is written: it ends at its allocation's end. */
+static void test_struct_alone(void **state)
+{
+    osb_sandbox *box = (osb_sandbox *)malloc(sizeof *box);
+    bench b;
+    (void)state;
+    assert_non_null(box);
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, RUNNING);
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", NULL, box), OSB_OK);
+    assert_string_equal(box->id, "7f");
+    assert_int_equal(box->execd.headers[0], '\0');
+    bench_end(&b);
+    free(box);
+}
+
 /* Without a time of the caller's it is 30 s: enough for a try after 29,999 ms, not after 30,000. */
 static void test_default_time(void **state)
 {
@@ -400,21 +418,14 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says_yes),
-        cmocka_unit_test(test_says_not_yet),
-        cmocka_unit_test(test_never_says_yes),
-        cmocka_unit_test(test_says_no),
-        cmocka_unit_test(test_with_a_call),
-        cmocka_unit_test(test_passes_its_failure_on),
-        cmocka_unit_test(test_stops_a_command),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_final_states),
-        cmocka_unit_test(test_polled_too_late),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_default_time),
-        cmocka_unit_test(test_long_ids),
-        cmocka_unit_test(test_own_id),
-        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_says_yes),        cmocka_unit_test(test_says_not_yet),
+        cmocka_unit_test(test_never_says_yes),  cmocka_unit_test(test_says_no),
+        cmocka_unit_test(test_with_a_call),     cmocka_unit_test(test_passes_its_failure_on),
+        cmocka_unit_test(test_stops_a_command), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_final_states),    cmocka_unit_test(test_polled_too_late),
+        cmocka_unit_test(test_options),         cmocka_unit_test(test_default_time),
+        cmocka_unit_test(test_struct_alone),    cmocka_unit_test(test_long_ids),
+        cmocka_unit_test(test_own_id),          cmocka_unit_test(test_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,21 +272,27 @@ static void test_no_dates(void **state)
 }
 
 /* Encodes, decodes again in another way. */
+static void check_utf8(uint32_t code)
+{
+    unsigned char b[4] = {0};
+    size_t n = osb__put_utf8(b, code), i;
+    uint32_t back = n == 1 ? b[0] : b[0] & (0x7fu >> n);
+    for (i = 1; i < n; i++) {
+        assert_int_equal(b[i] & 0xc0, 0x80);
+        back = back << 6 | (b[i] & 0x3fu);
+    }
+    assert_int_equal(back, code);
+    assert_int_equal(n, code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4);
+}
+
 static void test_utf8(void **state)
 {
     uint32_t code;
     (void)state;
-    for (code = 0; code < 0x110000; code += code < 0x1000 ? 1 : 37) {
-        unsigned char b[4] = {0};
-        size_t n = osb__put_utf8(b, code), i;
-        uint32_t back = n == 1 ? b[0] : b[0] & (0x7fu >> n);
-        for (i = 1; i < n; i++) {
-            assert_int_equal(b[i] & 0xc0, 0x80);
-            back = back << 6 | (b[i] & 0x3fu);
-        }
-        assert_int_equal(back, code);
-        assert_int_equal(n, code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4);
-    }
+    for (code = 0; code < 0x110000; code += code < 0x1000 ? 1 : 37) check_utf8(code);
+    check_utf8(0xffff);
+    check_utf8(0x10000);
+    check_utf8(0x10ffff);
 }
 
 static void test_whole_characters(void **state)
