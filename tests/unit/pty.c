@@ -441,6 +441,12 @@ static void test_closed(void **state)
     assert_int_equal(t.pty.close_code, 1000);
     end(&t);
     begin_connected(&t, 0);
+    sends(&t, CLOSE, "\x0f\xa1!", 3); /* the shortest reason */
+    hears_close(&t);
+    assert_int_equal(attach(&t), OSB_E_STREAM);
+    assert_true(osb_str_equal(osb_last_error(&t.b.client)->message, "!"));
+    end(&t);
+    begin_connected(&t, 0);
     sends(&t, CLOSE, "\x03", 1); /* half a code is none */
     hears_close(&t);
     assert_int_equal(attach(&t), OSB_E_STREAM);

@@ -369,9 +369,18 @@ static void test_shell_words(void **state)
         "a\nb", "-n",      "\xc3\xa4", "!!", "$'x'", "~",
         "#",    "a;b|c&d", NULL};
     char small[5];
+    size_t i;
     (void)state;
     check_shell(one);
     check_shell(odd);
+    for (i = 0; i <= 4; i++) { /* nothing is written behind as many bytes as there are */
+        static const char *const word[] = {"a", NULL};
+        char room[6] = "#####";
+        assert_int_equal(osb_shell_quote(word, room, i), 3);
+        assert_string_equal(room + i, &"#####"[i]);
+        assert_memory_equal(room, "'a'", i == 0 ? 0 : i - 1);
+        assert_int_equal(room[i == 0 ? 5 : i - 1], '\0');
+    }
     assert_int_equal(osb_shell_quote(odd + 1, small, sizeof small),
                      osb_shell_quote(odd + 1, NULL, 0));
     assert_string_equal(small, "'a b");
