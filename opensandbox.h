@@ -3122,7 +3122,7 @@ static bool osb__json_is_number(const char *text, size_t size)
     size_t from = size > 0 && text[0] == '-' ? 1 : 0, i = osb__skip_digits(text, size, from);
     if (i == 0 || (text[from] == '0' && i - from > 1)) return false;
     if (i < size && text[i] == '.') i = osb__skip_digits(text, size, i + 1);
-    if (i > 0 && i < size && (text[i] | 0x20) == 'e') {
+    if (i < size && (text[i] | 0x20) == 'e') {
         i++;
         if (i < size && (text[i] == '+' || text[i] == '-')) i++;
         i = osb__skip_digits(text, size, i);
