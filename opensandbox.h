@@ -3071,6 +3071,12 @@ static bool osb__json_key_is(const unsigned char *key, size_t size, const char *
     return at == size && *name == '\0';
 }
 
+/* Whether what is handed out of a container of this kind are its texts. */
+static bool osb__is_of_texts(unsigned kind)
+{
+    return kind == OSB__MAP || kind == OSB__ARRAY;
+}
+
 /* Whether the keys of the open container are data, not names of members. */
 static bool osb__json_has_keys(const osb__json *j)
 {
@@ -3312,13 +3318,12 @@ static osb_status osb__json_scalar(osb_client *c, osb_str key, osb_str value, bo
 {
     const osb__field *field = c->json.field;
     unsigned kind = field->kind & OSB__KIND;
-    bool entry = kind == OSB__MAP || kind == OSB__ARRAY;
     unsigned char *start = c->buffer + (size_t)((const unsigned char *)value.data - c->buffer);
     osb_status status = OSB_OK;
     if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
     if (!text && (value.data[0] == 'n' || c->consumer == OSB__TO_ERROR_JSON)) {
         /* null is as good as absent */
-    } else if (!text && !entry) {
+    } else if (!text && !osb__is_of_texts(kind)) {
         status = osb__json_primitive_value(c, value.data, value.size);
     } else {
         if (c->json.escaped) value.size = osb__unescape(start, value.size);
@@ -3409,7 +3414,7 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     if (j->raw != 0) return osb__json_raw(c, true);
     kind = j->field->kind & OSB__KIND; /* only what is wanted fills anything */
     pieces = kind == OSB__TEXT || kind == OSB__CUT || kind == OSB__EITHER ||
-             ((kind == OSB__MAP || kind == OSB__ARRAY) && osb__in_event(c));
+             (osb__is_of_texts(kind) && osb__in_event(c));
     cut = pieces && j->state == OSB__J_STRING && !j->key ? osb__json_cut(c) : 0;
     if (cut <= j->value) {
         j->dropped += size;
@@ -3499,8 +3504,7 @@ static osb_status osb__json_open(osb_client *c, bool array)
         j->raw = (uint8_t)(j->depth + 1);
         j->value = osb__unit_size(c);
     }
-    if (inside && (kind == OSB__MAP || kind == OSB__ARRAY))
-        field = NULL; /* only texts are wanted */
+    if (inside && osb__is_of_texts(kind)) field = NULL; /* only texts are wanted */
     if (field != NULL && !osb__json_fits(field, array, inside)) {
         if (c->consumer != OSB__TO_ERROR_JSON) return osb__wrong_kind(c);
         field = NULL;
@@ -3567,7 +3571,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
 static bool osb__json_is_outside(const osb__json *j)
 {
     unsigned kind = j->field != NULL ? j->field->kind & OSB__KIND : 0u;
-    return (kind == OSB__MAP || kind == OSB__ARRAY) && osb__json_frame(j) != j->field;
+    return osb__is_of_texts(kind) && osb__json_frame(j) != j->field;
 }
 
 /* A value begins: what is it for, and where does it end? */
@@ -3745,9 +3749,7 @@ static bool osb__json_member(osb_client *c, size_t end, osb_status *status)
     if (quoted) from++;
     to = osb__json_scalar_end(text, size, from, quoted);
     if (to == 0) return false;
-    if (field != NULL &&
-        ((field->kind & OSB__KIND) == OSB__MAP || (field->kind & OSB__KIND) == OSB__ARRAY))
-        return false;
+    if (field != NULL && osb__is_of_texts(field->kind & OSB__KIND)) return false;
     j->state = OSB__J_NEXT;
     j->escaped = false;
     j->dropped = 0;
