@@ -167,8 +167,8 @@ OSB_DEF osb_port osb_posix_port(osb_posix *tcp);
 
 #ifndef OSB_POSIX_SOCKETS
 /* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
-   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is anything
-   else than "http". The texts are the environment's own. */
+   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is set to
+   anything but "http". The texts are the environment's own. */
 OSB_DEF void osb_posix_config_from_env(osb_config *config);
 #endif
 

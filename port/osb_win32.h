@@ -97,8 +97,8 @@ typedef struct osb_win32 {
 OSB_DEF osb_port osb_win32_port(osb_win32 *tcp);
 
 /* Fills in `api_key` and `domain` from the environment, OPEN_SANDBOX_API_KEY and
-   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is anything
-   else than "http". The texts are the environment's own. */
+   OPEN_SANDBOX_DOMAIN, where config has none, and sets `https` if OPEN_SANDBOX_PROTOCOL is set to
+   anything but "http". The texts are the environment's own. */
 OSB_DEF void osb_win32_config_from_env(osb_config *config);
 
 /* Poll mode: what osb_poll waits for, as select() takes it. Adds the sockets to the sets, returns
