@@ -103,6 +103,18 @@ def size_parts(path):
     )
 
 
+def size_budgets(path):
+    """How flash on Cortex-M4 compares with the budgets."""
+    rows = json.loads(path.read_text())["budgets"]
+    return table(
+        ["flash on Cortex-M4", "bytes", "budget", "ratio"],
+        [
+            [row["what"], f"{row['bytes']:,}", f"{row['budget']:,}", f"{row['bytes'] / row['budget']:.2f}"]
+            for row in rows
+        ],
+    )
+
+
 def memory_needs(path):
     rows = json.loads(path.read_text())["needs"]
     return table(
@@ -369,6 +381,7 @@ PARTS = {
     "quickstart": (BUILD / "quickstart", quickstart),
     "calls": (ROOT / "opensandbox.h", calls),
     "size": (BUILD / "size.json", size),
+    "size-budgets": (BUILD / "size-parts.json", size_budgets),
     "size-parts": (BUILD / "size-parts.json", size_parts),
     "memory-needs": (BUILD / "memory.json", memory_needs),
     "memory-gains": (BUILD / "memory.json", memory_gains),

@@ -63,11 +63,13 @@ static any_function volatile const calls[] = {
     CALL(osb_diagnostics_logs),
     CALL(osb_diagnostics_events),
     CALL(osb_diagnostics_report),
+#ifndef OSB_NO_POOLS
     CALL(osb_pool_create),
     CALL(osb_pool_get),
     CALL(osb_pool_list),
     CALL(osb_pool_update),
     CALL(osb_pool_delete),
+#endif
     CALL(osb_command_wait),
     CALL(osb_session_create),
     CALL(osb_session_run),
@@ -119,16 +121,22 @@ static any_function volatile const calls[] = {
     CALL(osb_vault_list_bindings),
     CALL(osb_vault_get_credential),
     CALL(osb_vault_get_binding),
+#ifndef OSB_NO_PTY
     CALL(osb_pty_create),
     CALL(osb_pty_get),
     CALL(osb_pty_delete),
     CALL(osb_pty_attach),
     CALL(osb_pty_resize),
     CALL(osb_pty_signal),
+#endif
+#ifndef OSB_NO_EXTRAS
     CALL(osb_log_text),
+#endif
+#ifndef OSB_NO_DURABLE
     CALL(osb_command_run_durable),
     CALL(osb_command_follow),
     CALL(osb_command_recover),
+#endif
 };
 
 void _start(void);
