@@ -2133,6 +2133,21 @@ static void osb__put_text(osb__writer *w, const char *text)
     osb__put(w, text, osb__length(text));
 }
 
+/* A text for the caller, who may have less room than it needs; it is counted to its end. */
+static void osb__text_begin(osb__writer *w, char *out, size_t size)
+{
+    OSB_MEMSET(w, 0, sizeof *w);
+    w->out = (unsigned char *)out;
+    w->room = size > 0 ? (uint32_t)(size - 1) : 0;
+}
+
+/* Its NUL, even if it was cut; returns the whole length. */
+static size_t osb__text_end(const osb__writer *w, size_t size)
+{
+    if (size > 0) w->out[w->at < size ? w->at : size - 1] = '\0';
+    return (size_t)w->at;
+}
+
 /* By limbs of 16 bits, since a 64-bit division would pull in a library function. */
 static void osb__put_number(osb__writer *w, uint64_t value)
 {
@@ -6010,9 +6025,7 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
 {
     const osb_error *e = &client->error;
     osb__writer w;
-    OSB_MEMSET(&w, 0, sizeof w);
-    w.out = (unsigned char *)out;
-    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    osb__text_begin(&w, out, size);
     osb__put_part(&w, "", osb__view(e->operation));
     osb__put_part(&w, " at ", e->target);
     if (e->operation != NULL) osb__put(&w, ": ", 2);
@@ -6029,7 +6042,7 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
     osb__put_count(&w, ", retry after ", e->retry_after_s, " s");
     osb__put_part(&w, ", request ", e->request_id);
     if (e->maybe_applied) osb__put_text(&w, " (it may have had its effect)");
-    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
+    (void)osb__text_end(&w, size);
     for (; size > 0 && *out != '\0'; out++) /* a server's text may have several lines */
         if ((unsigned char)*out < ' ') *out = ' ';
     return (size_t)w.at;
@@ -6041,9 +6054,7 @@ OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
 {
     const char *text = entry->operation, *id = entry->id;
     osb__writer w;
-    OSB_MEMSET(&w, 0, sizeof w);
-    w.out = (unsigned char *)out;
-    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    osb__text_begin(&w, out, size);
     for (; *text != '\0'; text++) {
         if (*text != '{' || id == NULL) {
             osb__put(&w, text, 1);
@@ -6076,8 +6087,7 @@ OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
         osb__put_number(&w, entry->pause_ms);
         osb__put_text(&w, " ms");
     }
-    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
-    return (size_t)w.at;
+    return osb__text_end(&w, size);
 }
 #endif
 
@@ -6308,17 +6318,14 @@ OSB_DEF size_t osb_endpoint_url(const osb_endpoint *endpoint, char *out, size_t 
 {
     osb__writer w;
     osb__address a;
-    OSB_MEMSET(&w, 0, sizeof w);
-    w.out = (unsigned char *)out;
-    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    osb__text_begin(&w, out, size);
     if (osb__parse_address(endpoint->address, endpoint->https, &a)) {
         const char *host = a.host - (a.bracketed ? 1 : 0);
         osb__put_text(&w, a.https ? "https://" : "http://");
         osb__put(&w, host, (size_t)(a.authority_end - host));
         osb__put(&w, a.path, a.path_size);
     }
-    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
-    return (size_t)w.at;
+    return osb__text_end(&w, size);
 }
 
 /* Where in the request the error is: "body", "timeout" become the code "body.timeout". */
@@ -7203,12 +7210,9 @@ OSB_DEF osb_status osb_command_run(osb_sandbox *box, const osb_command *command,
 OSB_DEF size_t osb_shell_quote(const char *const *argv, char *out, size_t size)
 {
     osb__writer w;
-    OSB_MEMSET(&w, 0, sizeof w);
-    w.out = (unsigned char *)out;
-    w.room = size > 0 ? (uint32_t)(size - 1) : 0;
+    osb__text_begin(&w, out, size);
     osb__put_shell(&w, argv, false);
-    if (size > 0) out[w.at < size ? w.at : size - 1] = '\0';
-    return (size_t)w.at;
+    return osb__text_end(&w, size);
 }
 
 #ifndef OSB_NO_BACKGROUND
