@@ -929,7 +929,8 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
 
 /* Finds the newest sandbox with this metadata pair, e.g. one whose create lost its answer, and
    puts its id into box (then osb_sandbox_connect or _kill it). OSB_E_NOT_FOUND: there is none, or
-   none yet: a server that pulls an image lists the sandbox afterwards. GET /sandboxes?metadata=... */
+   none yet: a server that pulls an image lists the sandbox afterwards. OSB_E_JSON: the server
+   listed only sandboxes without the pair. GET /sandboxes?metadata=... */
 OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box);
 
 /* osb_lifecycle_get, _pause and _renew for a sandbox at hand. */
@@ -10475,23 +10476,56 @@ OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
     return osb__drive(client);
 }
 
-static const osb__field osb__found_fields[] = {{"items", osb__box_fields, 0, OSB__LIST, 0},
-                                               OSB__END};
+/* A sandbox of the list that the server found, and what it is compared with. */
+typedef struct osb__found {
+    char id[OSB_ID_SIZE];
+    bool tagged; /* it has the pair; up to here a list's element */
+} osb__found;
+typedef struct osb__search {
+    osb__found item;
+    const osb_pair *tag;
+    osb_sandbox *box;
+} osb__search;
+
+static const osb__field osb__found_item_fields[] = {
+    {"id", NULL, OSB__AT(osb__found, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
+    {"metadata", NULL, 0, OSB__MAP, 0},
+    OSB__END};
+static const osb__field osb__found_fields[] = {
+    {"items", osb__found_item_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb__found)},
+    OSB__END};
 static const osb__field osb__found_root = {NULL, osb__found_fields, 0, OSB__OBJECT, 0};
+
+/* Whoever looks for a sandbox may kill it: it is the newest that does have the pair, whatever else
+   the server lists. */
+static int osb__found_out(const osb__out *out)
+{
+    osb__search *search = (osb__search *)out->client->call.answer;
+    osb__found *item = &search->item;
+    char *id = search->box->id;
+    if (out->field->sub == NULL)
+        item->tagged = item->tagged || (osb_str_equal(out->entry.key, search->tag->name) &&
+                                        osb_str_equal(out->entry.value, search->tag->value));
+    else if (item->tagged && id[0] == '\0') OSB_MEMCPY(id, item->id, sizeof item->id);
+    return 0;
+}
 
 static osb_status osb__find_next(osb_client *c, osb_status status)
 {
-    osb_sandbox *box = (osb_sandbox *)c->call.answer;
-    if (status != OSB_OK || box->id[0] != '\0') return status;
+    const osb__search *search = (const osb__search *)c->call.answer;
+    if (status != OSB_OK || search->box->id[0] != '\0') return status;
+    if (search->item.id[0] != '\0') /* there may be one, but not in this answer */
+        return osb__fail(c, OSB_E_JSON, OSB__SAY("sandboxes without this metadata"));
     return osb__fail(c, OSB_E_NOT_FOUND, OSB__SAY("no sandbox has this metadata"));
 }
 
 OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb_sandbox *box)
 {
-    static const osb__op find = {
-        "GET /sandboxes", osb__filter_fields, NULL, &osb__found_root, NULL, 0};
+    static const osb__op find = {"GET /sandboxes", osb__filter_fields, NULL,
+                                 &osb__found_root, osb__found_out,     0};
     osb__call *call = osb__begin(client, &find);
     osb_sandbox_filter *filter;
+    osb__search *search;
     if (call == NULL) return OSB_E_BUSY;
     (void)osb__box_init(client, box, NULL, NULL);
     if (tag == NULL || tag->name == NULL || tag->value == NULL) /* else it would be any sandbox */
@@ -10500,8 +10534,11 @@ OSB_DEF osb_status osb_sandbox_find(osb_client *client, const osb_pair *tag, osb
     filter->metadata = tag;
     filter->metadata_count = 1;
     filter->page_size = 1;
+    search = (osb__search *)osb__alloc(client, sizeof *search);
+    search->tag = tag;
+    search->box = box;
     call->query = filter;
-    call->answer = box;
+    call->answer = search;
     client->next = osb__find_next;
     return osb__drive(client);
 }

@@ -406,13 +406,52 @@ static void test_find(void **state)
     bench_begin(&b, 1024);
     bench_lifecycle_answers(&b, BENCH_EMPTY("401 No"));
     bench_answer(&b, "{\"items\":[]}");
-    bench_answer(&b, "{\"items\":[{\"id\":\"7f\"}]}");
+    bench_answer(&b, "{\"items\":[{\"id\":\"7f\",\"metadata\":{\"a\":\"b\"}}]}");
     assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_E_AUTH);
     assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_E_NOT_FOUND);
     assert_string_equal(b.box.id, "");
     assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), OSB_OK);
     assert_string_equal(b.box.id, "7f");
     bench_end(&b);
+}
+
+/* A server that ignores what it was asked for does not make find find another sandbox than the
+   newest with the pair: whoever looks for it may kill it. */
+static void test_find_strangers(void **state)
+{
+    static const struct {
+        const char *items;
+        osb_status status;
+        const char *id;
+    } cases[] = {
+        /* more than one of them: the first is the newest */
+        {"{\"id\":\"7f\",\"metadata\":{\"a\":\"b\"}},{\"metadata\":{\"c\":\"d\",\"a\":\"b\"},"
+         "\"id\":\"6e\"}",
+         OSB_OK, "7f"},
+        /* among others */
+        {"{\"id\":\"1\"},{\"id\":\"2\",\"metadata\":{\"a\":\"c\"}},"
+         "{\"metadata\":{\"c\":\"d\",\"a\":\"b\"},\"id\":\"3\"},{\"id\":\"4\",\"metadata\":{\"x\":"
+         "\"b\"}}",
+         OSB_OK, "3"},
+        /* only others */
+        {"{\"id\":\"1\"}", OSB_E_JSON, ""},
+        {"{\"id\":\"1\",\"metadata\":{\"a\":\"bb\",\"aa\":\"b\",\"b\":\"a\"}}", OSB_E_JSON, ""},
+        /* nobody */
+        {"{\"metadata\":{\"a\":\"b\"}}", OSB_E_JSON, ""},
+    };
+    static const osb_pair tag = {"a", "b"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char answer[400];
+        bench b;
+        bench_begin(&b, 1024);
+        snprintf(answer, sizeof answer, "{\"items\":[%s],\"pagination\":{}}", cases[i].items);
+        bench_lifecycle_answers(&b, answer);
+        assert_int_equal(osb_sandbox_find(&b.client, &tag, &b.box), cases[i].status);
+        assert_string_equal(b.box.id, cases[i].id);
+        bench_end(&b);
+    }
 }
 
 int main(void)
@@ -426,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_options),         cmocka_unit_test(test_default_time),
         cmocka_unit_test(test_struct_alone),    cmocka_unit_test(test_long_ids),
         cmocka_unit_test(test_own_id),          cmocka_unit_test(test_find),
+        cmocka_unit_test(test_find_strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
