@@ -38,7 +38,8 @@
 
    SOCKETS WITHOUT POSIX
       Where there are BSD sockets, non-blocking, with poll() and getaddrinfo(), but not the rest of
-      POSIX, define OSB_POSIX_SOCKETS and these, in every file, before this one is included:
+      POSIX, define the first of these, and what else you need, in every file, before this one:
+         OSB_POSIX_SOCKETS             no more of POSIX than these; must be given
          OSB_POSIX_NOW_MS()            milliseconds of a monotonic clock; must be given
          OSB_POSIX_UNIX_TIME()         seconds since 1970, or 0; default 0: unknown
          OSB_POSIX_RANDOM(data, size)  fills in random bytes, 0 if done; default: there are none
