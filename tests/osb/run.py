@@ -180,6 +180,20 @@ class Impostor:
             s.close()
 
 
+# As root of namespaces of its own: the only name server is one that never answers.
+DEAD_NAME_SERVER = """
+import fcntl, os, socket, struct, subprocess, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+fcntl.ioctl(server, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+server.bind(("127.0.0.1", 53))
+os.set_inheritable(server.fileno(), True)
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
+
+
 class Relay:
     """Passes connections on to a server, until they are cut; those that come while it is silent get
     no answer."""
@@ -853,6 +867,21 @@ class Run(Case):
         self.assertEqual(t.end(), 130)
         self.assertEqual(self.count(), 0)
 
+    @unittest.skipIf(subprocess.run([*NAMESPACES, "true"], capture_output=True).returncode,
+                     "namespaces are not for this user here")
+    def test_ctrl_c_while_a_dead_name_server_is_asked(self):
+        servers = self.file("resolv.conf", "nameserver 127.0.0.1\n")
+        p = subprocess.Popen([*NAMESPACES, "python3", "-c", DEAD_NAME_SERVER, servers, PROGRAM,
+                              "--domain", "nowhere.example", "run", "i", "--", "true"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        time.sleep(2)  # a name server has 5 seconds or more
+        self.assertIsNone(p.poll())
+        p.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        self.assertEqual(p.communicate(timeout=60), (b"", b"osb: interrupted\n"))
+        self.assertEqual(p.returncode, 130)
+        self.assertLess(time.monotonic() - began, 1)
+
     def test_sigterm_cleans_up(self):
         p = subprocess.Popen([PROGRAM, "run", "i", "-m", "of=run-test", "--", "sh", "-c",
                               "echo ready; sleep 60"], stdout=subprocess.PIPE,
@@ -1152,21 +1181,52 @@ class Terminals(WithSandbox):
         u.type("exit 4\n")
         self.assertEqual(u.end(), 4)
 
-    def test_the_terminal_is_as_before(self):
+    def raw_shell(self, line):
+        """osb shell that has printed "ready", on a terminal that this process keeps open."""
         master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
         before = termios.tcgetattr(slave)
         p = subprocess.Popen([PROGRAM, "shell", self.box], stdin=slave, stdout=slave, stderr=slave,
-                             env=self.env, start_new_session=True)
-        os.write(master, b"echo re''ady\n")
+                             env=self.env, cwd=self.dir, start_new_session=True)
+        os.write(master, f"echo re''ady; {line}\n".encode())
         seen = b""
         while b"ready" not in seen:
             seen += os.read(master, 4096)
         self.assertNotEqual(termios.tcgetattr(slave), before)
-        p.send_signal(signal.SIGTERM)
+        return p, master, slave, before
+
+    def test_whatever_ends_it_the_terminal_is_as_before(self):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 130),
+                             (signal.SIGQUIT, -signal.SIGQUIT), (signal.SIGUSR1, -signal.SIGUSR1),
+                             (signal.SIGALRM, -signal.SIGALRM), (signal.SIGXCPU, -signal.SIGXCPU),
+                             (signal.SIGRTMAX, -signal.SIGRTMAX)):
+            with self.subTest(number):
+                p, _, slave, before = self.raw_shell("")
+                p.send_signal(number)
+                self.assertEqual(p.wait(timeout=60), code)
+                self.assertEqual(termios.tcgetattr(slave), before)
+
+    def test_a_terminal_that_takes_no_more_is_left_as_before(self):
+        p, master, slave, before = self.raw_shell("while :; do echo much, much, much; done")
+        unread, more = b"", b" "
+        while unread != more:  # until it waits in a write
+            unread = more
+            time.sleep(0.5)
+            more = fcntl.ioctl(master, termios.FIONREAD, bytes(4))
+        for _ in range(4):
+            p.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
         self.assertEqual(p.wait(timeout=60), 143)
         self.assertEqual(termios.tcgetattr(slave), before)
-        os.close(master)
-        os.close(slave)
+
+    def test_a_hangup_that_is_ignored_stays_so(self):
+        p = subprocess.Popen(["nohup", PROGRAM, "command", "run", self.box, "--", "sh", "-c",
+                              "echo ready; sleep 2; echo end"], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        p.stdout.readline()
+        p.send_signal(signal.SIGHUP)
+        self.assertEqual((p.communicate(timeout=60)[0], p.returncode), (b"end\n", 0))
 
     def test_reconnects(self):
         relay = Relay(os.environ["OPEN_SANDBOX_DOMAIN"])

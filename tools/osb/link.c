@@ -31,6 +31,21 @@ static volatile sig_atomic_t signals, last_signal;
 static int attended;
 static bool watching;
 
+/* A name server that is dead holds a connect for seconds, and no signal gets it out of there. Before
+   anything is connected nothing is to be cleaned up: a signal leaves at once. */
+static volatile sig_atomic_t nothing_begun;
+
+static int connect_first(void *ctx, const char *host, uint16_t port, bool tls)
+{
+    static bool begun;
+    int io;
+    nothing_begun = !begun;
+    io = first.port.ops->connect(ctx, host, port, tls);
+    nothing_begun = false;
+    if (io == 0) begun = true;
+    return io;
+}
+
 void watch_input(bool on)
 {
     watching = on;
@@ -86,6 +101,7 @@ static osb_status open_link(struct link *l)
 #endif
     l->ops = *l->port.ops;
     l->ops.wait = l == &first ? wait_attentively : wait_impatiently;
+    if (l == &first) l->ops.connect = connect_first;
     c.port.ops = &l->ops;
     c.port.ctx = l->port.ctx;
     c.memory = l->memory;
@@ -111,19 +127,25 @@ static struct {
 
 static void on_signal(int number)
 {
+    static const char message[] = "osb: interrupted\n";
     last_signal = number;
-    if (++signals >= 4) _exit(128 + number); /* nothing else helped */
+    if (++signals < 4 && !nothing_begun) return;
+    restore_terminal();
+    if (signals >= 4) _exit(128 + number); /* nothing else helped */
+    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) _exit(EXIT_FAILED);
+    _exit(interrupted_code());
 }
 
 static void catch_signals(void)
 {
-    struct sigaction catch = {0}, ignore = {0};
+    struct sigaction catch = {0}, ignore = {0}, hangup;
     catch.sa_handler = on_signal;
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGINT, &catch, NULL);
     sigaction(SIGTERM, &catch, NULL);
-    sigaction(SIGHUP, &catch, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
+        sigaction(SIGHUP, &catch, NULL);
 }
 
 void interruptible(osb_sandbox *box, const char *execution_id, bool is_code)

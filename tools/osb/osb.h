@@ -345,6 +345,9 @@ void keep_alive(const osb_sandbox *box);
 /* While it is on, waiting for the server ends when there is something to read on stdin. */
 void watch_input(bool on);
 
+/* For a signal's handler that leaves: what osb shell has changed. */
+void restore_terminal(void);
+
 /* Handlers that write to stdout. */
 int write_data(void *user, const void *data, size_t size);
 

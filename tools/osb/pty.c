@@ -12,7 +12,7 @@
 /* ---- this side's terminal --------------------------------------------------------------------*/
 
 static struct termios before;
-static bool raw;
+static volatile sig_atomic_t raw;
 
 static void make_raw(void)
 {
@@ -25,13 +25,43 @@ static void make_raw(void)
     now.c_cflag = (now.c_cflag & ~(tcflag_t)(CSIZE | PARENB)) | CS8;
     now.c_cc[VMIN] = 1;
     now.c_cc[VTIME] = 0;
-    raw = tcsetattr(STDIN_FILENO, TCSANOW, &now) == 0;
+    raw = true; /* first: a signal may come in between */
+    tcsetattr(STDIN_FILENO, TCSANOW, &now);
 }
 
 static void make_normal(void)
 {
     if (raw) tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     raw = false;
+}
+
+/* Not TCSADRAIN: the terminal may be one that takes no more. */
+void restore_terminal(void)
+{
+    if (raw) tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+static void on_deadly(int number)
+{
+    restore_terminal();
+    raise(number); /* is its default again, and held back until this returns */
+}
+
+/* What would end osb at once does so behind on_deadly. */
+static void catch_deadly(void)
+{
+    static const int harmless[] = {SIGCHLD, SIGCONT, SIGURG, SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction deadly = {0}, now;
+    int number;
+    size_t i;
+    deadly.sa_handler = on_deadly;
+    deadly.sa_flags = (int)SA_RESETHAND;
+    for (number = 1; number <= SIGRTMAX; number++) {
+        for (i = 0; i < COUNT(harmless) && harmless[i] != number; i++) {
+        }
+        if (i == COUNT(harmless) && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(number, &deadly, NULL);
+    }
 }
 
 static volatile sig_atomic_t size_changed;
@@ -150,6 +180,7 @@ static int attach(osb_sandbox *box, terminal *t, bool takeover)
     t->at_line_start = true;
     follow_size(&t->pty);
     flush_output();
+    catch_deadly();
     make_raw();
     watch_input(true);
     status = osb_pty_attach(box, &t->pty, &options, &handlers);
