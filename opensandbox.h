@@ -474,7 +474,8 @@ OSB_DEF const osb_error *osb_last_error(const osb_client *client);
 OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size);
 #endif
 
-/* The most bytes of the working buffer that any call so far needed at once. */
+/* How many bytes of working buffer would have been enough for all calls so far: 1 KB is in any case
+   the least, and where a text came in pieces it is all of the buffer. An error's text may want more. */
 OSB_DEF size_t osb_buffer_peak(const osb_client *client);
 
 /* ---- lifecycle: sandboxes by id --------------------------------------------------------------*/
@@ -1905,9 +1906,9 @@ struct osb_client {
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
        [unit, unit_end) the member at hand, [in, in_end) received and not looked at yet,
        [limit, ...) the origin's host, and behind it, pinned bytes in all, a failed call's texts.
-       peak: the most that texts and member took at once. */
+       spare: what was left before limit when it was least. */
     unsigned char *buffer;
-    size_t base, kept, unit, unit_end, in, in_end, limit, pinned, peak;
+    size_t base, kept, unit, unit_end, in, in_end, limit, pinned, spare;
     uint32_t request_size, sent, window_from, window_size; /* may wrap in a body from a source */
     uint64_t body_size, source_left;
     uint32_t received;           /* bytes of the answer so far; may wrap */
@@ -2938,7 +2939,17 @@ static void osb__take(osb_client *c, size_t n)
     if (c->unit_end != c->in) OSB_MEMMOVE(c->buffer + c->unit_end, c->buffer + c->in, n);
     c->unit_end += n;
     c->in += n;
-    if (c->kept + osb__unit_size(c) > c->peak) c->peak = c->kept + osb__unit_size(c);
+}
+
+/* What stays free behind a unit: a byte to be received, and one for osb__json_overflow. */
+#define OSB__SPARE 2u
+
+/* For osb_buffer_peak: the unit has to fit behind what is kept, and so many bytes more. */
+static OSB__APART void osb__must_fit(osb_client *c, size_t more)
+{
+    size_t end = c->kept + osb__unit_size(c) + OSB__SPARE + more;
+    if (end > c->limit) end = c->limit;
+    if (c->limit - end < c->spare) c->spare = c->limit - end;
 }
 
 static void osb__drop_unit(osb_client *c)
@@ -2956,7 +2967,6 @@ static osb_str osb__keep(osb_client *c, const void *text, size_t size)
     view.data = (const char *)c->buffer + c->kept;
     view.size = size;
     c->kept += size + 1;
-    if (c->kept > c->peak) c->peak = c->kept;
     return view;
 }
 
@@ -3336,6 +3346,7 @@ static osb_status osb__json_scalar(osb_client *c, osb_str key, osb_str value, bo
     unsigned kind = field->kind & OSB__KIND;
     unsigned char *start = c->buffer + (size_t)((const unsigned char *)value.data - c->buffer);
     osb_status status = OSB_OK;
+    osb__must_fit(c, kind == OSB__TEXT && value.size >= OSB__LATER ? OSB__LATER : 0);
     if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
     if (!text && (value.data[0] == 'n' || c->consumer == OSB__TO_ERROR_JSON)) {
         /* null is as good as absent */
@@ -3395,6 +3406,7 @@ static OSB__APART osb_status osb__json_raw(osb_client *c, bool more)
     osb_str key, view;
     osb_status status;
     cut = size - j->value;
+    osb__must_fit(c, 0);
     if (more) cut = osb__whole_characters(text, cut);
     if (cut == 0) return osb__too_big(c, "osb_config.memory", "results", c->config.memory_size * 2);
     if (!osb__json_unit_key(c, j->value, &key)) return osb__malformed(c);
@@ -3437,6 +3449,7 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
         osb__drop_unit(c);
         return OSB_OK;
     }
+    osb__must_fit(c, 0);
     saved = unit[cut];
     unit[cut] = '"';
     if (!osb__json_split(c, cut + 1, token)) return osb__malformed(c);
@@ -3498,6 +3511,7 @@ static osb_status osb__json_begin_item(osb_client *c, const osb__field *field)
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", "a key", c->config.memory_size + j->dropped);
     if (!osb__json_unit_key(c, osb__unit_size(c), &key)) return osb__malformed(c);
+    osb__must_fit(c, 0);
     key.size =
         osb__unescape(c->buffer + (size_t)((const unsigned char *)key.data - c->buffer), key.size);
     key = osb__keep(c, key.data, key.size);
@@ -5050,6 +5064,7 @@ static osb_status osb__place_origin(osb_client *c, const osb__address *a)
     c->buffer[end - 1] = '\0';
     c->origin_port = a->port;
     c->origin_https = a->https;
+    if (room > OSB__LEAST_ROOM) osb__must_fit(c, room - c->base);
     return OSB_OK;
 }
 
@@ -5393,7 +5408,7 @@ static bool osb__make_room(osb_client *c)
         c->unit_end = c->unit + size;
     }
     c->in = c->in_end = c->unit_end;
-    return c->in_end + 2 <= c->limit; /* one byte stays free: see osb__json_overflow */
+    return c->in_end + OSB__SPARE <= c->limit;
 }
 
 static osb_status osb__overflow(osb_client *c)
@@ -5872,6 +5887,7 @@ static osb_status osb__refuse(osb_client *c, const char *message)
 static bool osb__has_room(osb_client *c, size_t size)
 {
     size_t needed = c->base + size + OSB__LEAST_WINDOW;
+    osb__must_fit(c, size + OSB__LEAST_WINDOW);
     if (needed <= c->limit) return true;
     c->state = OSB__IDLE;
     c->next = NULL;
@@ -5918,7 +5934,7 @@ OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config 
                          OSB__SAY("osb_config.memory has less than 1024 bytes"));
     client->config = *config;
     client->buffer = (unsigned char *)config->memory;
-    client->limit = config->memory_size;
+    client->limit = client->spare = config->memory_size;
     if (config->domain == NULL) client->config.domain = "localhost:8080";
     if (config->user_agent == NULL) client->config.user_agent = "opensandbox.h/" OSB_VERSION;
     client->config.connect_timeout_ms = osb__default(config->connect_timeout_ms, 10000);
@@ -5976,7 +5992,7 @@ OSB_DEF const osb_error *osb_last_error(const osb_client *client)
 
 OSB_DEF size_t osb_buffer_peak(const osb_client *client)
 {
-    return client->peak;
+    return client->config.memory_size - client->spare;
 }
 
 OSB_DEF const char *osb_status_name(osb_status status)

@@ -131,8 +131,8 @@ static void print_peak(scene *s, const struct text *expected)
 {
     size_t size = expected->size, end = sizeof "OSB_OK\n" - 1;
     if (size >= end && strcmp(expected->data + size - end, "OSB_OK\n") == 0)
-        fprintf(stderr, "peak %s %lu\n", s->call->name, (unsigned long)s->client.peak);
-    s->client.peak = 0;
+        fprintf(stderr, "peak %s %lu\n", s->call->name, (unsigned long)osb_buffer_peak(&s->client));
+    s->client.spare = s->client.config.memory_size;
 }
 
 /* Plays the transcript once; returns how many I/O calls that took. */
