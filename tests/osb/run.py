@@ -1479,6 +1479,43 @@ class Files(WithSandbox):
         self.assertEqual(self.inside(f"cd {self.remote} && find . -type f | sort"),
                          "./t/a\n./t/z\n")
 
+    def test_a_name_that_is_not_utf8_is_refused_and_holds_up_no_other(self):
+        bad = "caf\udce9"  # as Python has the byte e9
+        for name in ("tree/a", f"tree/{bad}", "tree/z", f"tree/{bad}s/x"):
+            self.file(name, "x")
+        done = self.osb("file", "upload", self.box, "tree", f"{self.remote}/t", "-r", code=125)
+        self.assertEqual(done.err.count("its name is not UTF-8"), 2, done.err)
+        self.assertIn("cannot upload tree/caf\ufffd: its name is not UTF-8", done.err)
+        self.assertEqual(self.inside(f"cd {self.remote} && find . -type f | sort"),
+                         "./t/a\n./t/z\n")
+        self.fails(125, "its name is not UTF-8", "file", "upload", self.box, f"tree/{bad}",
+                   f"{self.remote}/")
+        self.osb("file", "upload", self.box, f"tree/{bad}", f"{self.remote}/good")  # a name here only
+        self.osb("file", "download", self.box, f"{self.remote}/good", self.dir / bad)
+        self.assertEqual((self.dir / bad).read_text(), "x")
+
+    def test_words_that_json_cannot_have_are_refused(self):
+        bad = "/tmp/caf\udce9"
+        for words in (("file", "upload", self.box, self.file("a", "x"), bad),
+                      ("file", "write", self.box, bad, "-c", "x"),
+                      ("file", "mkdir", self.box, "/tmp/x", bad), ("file", "mv", self.box, "/a", bad),
+                      ("command", "run", self.box, "--", "echo", bad),
+                      ("command", "run", self.box, "-e", f"A={bad}", "--", "true"),
+                      ("command", "run", self.box, "-w", bad, "--", "true"),
+                      ("shell", self.box, bad)):
+            with self.subTest(words):
+                self.fails(2, "not UTF-8, as OpenSandbox wants it", *words)
+
+    def test_what_has_such_a_name_can_be_read_and_deleted(self):
+        self.inside(f"cd {self.remote} && printf x >\"$(printf 'caf\\351')\"")
+        bad = f"{self.remote}/caf\udce9"
+        self.assertEqual(self.osb("file", "cat", self.box, bad).out, "x")
+        self.osb("file", "rm", self.box, bad)
+        self.assertEqual(self.inside(f"ls {self.remote}"), "")
+        content = b"\xff\xe9"
+        self.osb("file", "write", self.box, f"{self.remote}/b", "-c", os.fsdecode(content))
+        self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/b").bytes, content)
+
     def test_tar_through_a_pipe(self):
         self.file("t/x", b"1" * 1000)
         command = (f"tar c -C t . | '{PROGRAM}' file write {self.box} {self.remote}/w.tar - && "

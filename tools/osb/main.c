@@ -152,11 +152,20 @@ static const char *hidden(const char *value)
     return copy;
 }
 
+/* A name on this machine, or what goes over the wire as it is. */
+static bool may_be_bytes(flag_id id)
+{
+    return flags[id].kind == SWITCH || same(flags[id].placeholder, "FILE") || id == F_CONTENT ||
+           id == F_PATTERN;
+}
+
 static bool give(reader *r, flag_id id, const char *value)
 {
     given_flag *g = &r->a->given[r->a->given_count];
     if (*value == '\0' && id <= F_CA_FILE && flags[id].kind != SWITCH)
         return wrong(r->path.data, "--%s is empty", flags[id].name);
+    if (!may_be_bytes(id) && !is_utf8(value))
+        return wrong(r->path.data, "--%s is " NOT_UTF8, flags[id].name);
     if (!value_fits(r, &flags[id], value)) return false;
     g->id = id;
     g->value = id == F_API_KEY || id == F_IMAGE_PASSWORD ? hidden(value) : value;
@@ -287,6 +296,32 @@ static const char *word_name(const command_row *c, size_t n)
     return keep_text(at, strcspn(at, " .]"));
 }
 
+/* Those whose paths go in the address, where bytes can be told: so what has an odd name is not lost. */
+static bool takes_any_path(const command_row *c)
+{
+    static const char *const names[] = {"file cat",    "file download", "file info", "file ls",
+                                        "file search", "file rm",       "file rmdir"};
+    size_t i;
+    for (i = 0; i < COUNT(names); i++)
+        if (same(c->name, names[i])) return true;
+    return false;
+}
+
+static bool check_utf8(const args *a)
+{
+    const command_row *c = a->command;
+    const char *const *word;
+    size_t i;
+    for (i = 0; i < a->word_count && c->help != NULL && !takes_any_path(c); i++) {
+        const char *name = word_name(c, i);
+        if (!is_utf8(a->words[i]) && !same(name, "LOCAL") && !same(name, "FILE"))
+            return wrong(c->name, "%s is " NOT_UTF8, name);
+    }
+    for (word = a->rest; word != NULL && *word != NULL; word++)
+        if (!is_utf8(*word)) return wrong(c->name, "a word of the command is " NOT_UTF8);
+    return true;
+}
+
 static bool check_words(const args *a)
 {
     const command_row *c = a->command;
@@ -341,7 +376,7 @@ static int run_command(reader *r)
         return EXIT_FINE;
     }
     if (a->command == NULL) return print_help(r->path.data);
-    if (!check_words(a) || !check_output(a)) return EXIT_USAGE;
+    if (!check_words(a) || !check_utf8(a) || !check_output(a)) return EXIT_USAGE;
     if (!load_settings(a)) return EXIT_USAGE;
     return a->command->run(a);
 }

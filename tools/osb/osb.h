@@ -129,6 +129,9 @@ node *put_bool(node *parent, const char *key, bool truth);
 node *put_null(node *parent, const char *key);
 node *put_copy(node *parent, const char *key, const node *of); /* shares what is in it */
 node *get(const node *map, const char *key);
+/* What is not can go nowhere in JSON: servers make U+FFFD of it. */
+bool is_utf8(const char *at);
+#define NOT_UTF8 "not UTF-8, as OpenSandbox wants it"
 
 /* Writes a document as -o says; columns, for tables: "id state=status.state image". A map with a
    list "items" is shown as that list. Returns EXIT_FINE. */

@@ -612,9 +612,19 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     return status == OSB_OK ? EXIT_FINE : failed(status);
 }
 
+/* False after a complaint. */
+static bool can_be_named(const char *local, const char *remote)
+{
+    if (is_utf8(remote)) return true;
+    complain("cannot upload %s: its name is " NOT_UTF8 "; rename it, or send it in an archive",
+             local);
+    return false;
+}
+
 int upload_file(osb_sandbox *box, const char *local, const char *remote, const rights *wanted)
 {
     struct stat about;
+    if (!can_be_named(local, remote)) return EXIT_FAILED;
     if (stat(local, &about) != 0) return local_failure("read", local);
     if (!S_ISREG(about.st_mode)) {
         complain("%s is not a file: osb file write takes pipes", local);
@@ -692,7 +702,9 @@ static void add_entry(batch *b, pending *directory, const char *name, pending **
     char *local = joined(directory->local, name), *remote = joined(directory->remote, name);
     struct stat about;
     pending *p;
-    if (stat(local, &about) != 0) {
+    if (!can_be_named(local, remote)) {
+        b->code = EXIT_FAILED;
+    } else if (stat(local, &about) != 0) {
         b->code = local_failure("read", local);
     } else if (S_ISREG(about.st_mode)) {
         add_to_batch(b, local, remote, &about);

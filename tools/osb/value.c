@@ -117,6 +117,16 @@ static size_t character(const char *at, size_t size)
     return count;
 }
 
+bool is_utf8(const char *at)
+{
+    size_t size = strlen(at), step;
+    for (; size > 0; at += step, size -= step) {
+        step = character(at, size);
+        if (step == 0) return false;
+    }
+    return true;
+}
+
 static void add_json_text(text *to, const char *at, size_t size)
 {
     static const char hex[] = "0123456789abcdef";
