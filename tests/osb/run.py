@@ -1308,7 +1308,7 @@ class Code(WithSandbox):
     def test_interrupt(self):
         made = self.osb("code", "context", "create", self.box, "-l", "python", "-o", "raw").out.strip()
         p = subprocess.Popen([PROGRAM, "code", "run", self.box, "--context", made, "-c",
-                              "import time\nprint('ready', flush=True)\ntime.sleep(60)"],
+                              "import time\nprint('ready', flush=True)\nwhile True: time.sleep(0.1)"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
         p.stdout.readline()
         self.osb("code", "interrupt", self.box, made)
@@ -1318,7 +1318,7 @@ class Code(WithSandbox):
 
     def test_ctrl_c_interrupts_the_code(self):
         t = Terminal(["code", "run", self.box, "-c",
-                      "import time\nprint('ready', flush=True)\ntime.sleep(60)"], self.env)
+                      "import time\nprint('ready', flush=True)\nwhile True: time.sleep(0.1)"], self.env)
         t.read_until("ready")
         t.type("\x03")
         self.assertEqual(t.end(), 130)
