@@ -2983,8 +2983,8 @@ static void *osb__alloc(osb_client *c, size_t size)
 
 /* The decoder reads a stream of bytes and holds one member of an object (or one element of an
    array of texts) at a time: the unit. Containers are opened and closed as their brackets pass;
-   what no table asks for passes unbuffered. jsmn splits the unit into its tokens and checks their
-   insides; the order of tokens is checked here, since jsmn does not. */
+   what no table asks for passes unbuffered. jsmn checks the insides of the unit's tokens; their order is
+   checked here, since jsmn does not. */
 enum {
     OSB__J_VALUE,
     OSB__J_VALUE_OR_END,
@@ -3123,13 +3123,49 @@ static const osb__field *osb__json_find(const osb__field *field, const unsigned 
     return NULL;
 }
 
+/* jsmn on a part of the unit: whether it is one value. */
+static OSB__APART bool osb__json_check(const osb_client *c, size_t from, size_t to)
+{
+    osb__jsmn_parser parser;
+    osb__jsmntok_t token;
+    osb__jsmn_init(&parser);
+    return osb__jsmn_parse(&parser, (const char *)c->buffer + c->unit + from, to - from, &token,
+                           1) == 1;
+}
+
+/* A key that is data stays in the unit, as what it means and with a NUL for its last quote, until its
+   value has been handed out, perhaps in pieces: see osb__json_entry_key. */
+static osb_status osb__json_keep_key(osb_client *c)
+{
+    size_t size = osb__unit_size(c);
+    unsigned char *key = c->buffer + c->unit + 1;
+    if (c->json.dropped > 0) return OSB_OK;
+    osb__must_fit(c, 1); /* its colon */
+    if (c->json.escaped) {
+        if (!osb__json_check(c, 0, size)) return osb__malformed(c);
+        size = osb__unescape(key, size - 2) + 2;
+        c->unit_end = c->unit + size;
+    }
+    key[size - 2] = '\0';
+    return OSB_OK;
+}
+
+/* Such a key; from: where in the unit its value begins. */
+static osb_str osb__json_entry_key(const osb_client *c, size_t from)
+{
+    osb_str key;
+    key.data = (const char *)c->buffer + c->unit + 1;
+    key.size = from - 3; /* but for a quote, the NUL and a colon */
+    return key;
+}
+
 /* The key in the unit is complete: finds out what its value is for. */
-static void osb__json_key(osb_client *c)
+static osb_status osb__json_key(osb_client *c)
 {
     osb__json *j = &c->json;
     j->key = false;
     j->state = OSB__J_COLON;
-    if (osb__json_has_keys(j)) return;
+    if (osb__json_has_keys(j)) return osb__json_keep_key(c);
     j->field = NULL;
     if (j->dropped == 0)
         j->field =
@@ -3138,6 +3174,7 @@ static void osb__json_key(osb_client *c)
         j->dropped = 0;
         osb__drop_unit(c);
     }
+    return OSB_OK;
 }
 
 /* Where the digits at text[i] end; 0 if there is none. */
@@ -3306,39 +3343,6 @@ static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char
     return osb__bad_json(c, OSB__SAY("a number out of range, or not an integer"));
 }
 
-/* jsmn on the unit: finds the key (if there is one) and the value; false if it is not JSON. */
-static OSB__APART bool osb__json_split(const osb_client *c, size_t size, osb__jsmntok_t token[2])
-{
-    osb__jsmn_parser parser;
-    int count, want = osb__json_in_array(&c->json) ? 1 : 2;
-    osb__jsmn_init(&parser);
-    count = osb__jsmn_parse(&parser, (const char *)c->buffer + c->unit, size, token, 2);
-    if (count != want) return false;
-    if (want == 1) token[1] = token[0];
-    return true;
-}
-
-/* The key at the unit's start, with what belongs to it; size: up to behind its colon. */
-static bool osb__json_unit_key(const osb_client *c, size_t size, osb_str *key)
-{
-    osb__jsmn_parser parser;
-    osb__jsmntok_t token;
-    osb__jsmn_init(&parser);
-    if (osb__jsmn_parse(&parser, (const char *)c->buffer + c->unit, size, &token, 1) != 1)
-        return false;
-    key->data = (const char *)c->buffer + c->unit + token.start;
-    key->size = (size_t)(token.end - token.start);
-    return true;
-}
-
-static osb_str osb__json_token(const osb_client *c, const osb__jsmntok_t *token)
-{
-    osb_str view;
-    view.data = (const char *)c->buffer + c->unit + token->start;
-    view.size = (size_t)(token->end - token->start);
-    return view;
-}
-
 /* A value that is no container, without its quotes. */
 static osb_status osb__json_scalar(osb_client *c, osb_str key, osb_str value, bool text)
 {
@@ -3364,27 +3368,19 @@ static osb_status osb__json_scalar(osb_client *c, osb_str key, osb_str value, bo
 static osb_status osb__json_value(osb_client *c, size_t size, bool text)
 {
     osb__json *j = &c->json;
-    osb__jsmntok_t token[2];
-    osb_str key = {"", 0};
+    size_t from = text ? j->value - 1 : j->value;
+    osb_str key = {"", 0}, value;
     j->state = OSB__J_NEXT;
     if (j->field == NULL) return OSB_OK;
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", j->field->name,
                             c->config.memory_size + j->dropped);
-    if (text && !j->escaped && (j->field->kind & OSB__KIND) != OSB__MAP) {
-        token[1].start =
-            (int)j->value; /* a text without escapes has nothing that jsmn could find */
-        token[1].end = (int)size - 1;
-    } else if (!osb__json_split(c, size, token)) {
-        return osb__malformed(c);
-    }
-    if ((j->field->kind & OSB__KIND) == OSB__MAP) {
-        unsigned char *name = c->buffer + c->unit + token[0].start;
-        key = osb__json_token(c, &token[0]);
-        key.size = osb__unescape(name, key.size);
-        name[key.size] = '\0';
-    }
-    return osb__json_scalar(c, key, osb__json_token(c, &token[1]), text);
+    /* A text without escapes has nothing that jsmn could find. */
+    if ((!text || j->escaped) && !osb__json_check(c, from, size)) return osb__malformed(c);
+    if ((j->field->kind & OSB__KIND) == OSB__MAP) key = osb__json_entry_key(c, from);
+    value.data = (const char *)c->buffer + c->unit + j->value;
+    value.size = size - 1 - j->value;
+    return osb__json_scalar(c, key, value, text);
 }
 
 /* Where in the unit its text may be cut: behind a whole character, and before an escape that may go
@@ -3401,23 +3397,20 @@ static size_t osb__json_cut(const osb_client *c)
 static OSB__APART osb_status osb__json_raw(osb_client *c, bool more)
 {
     osb__json *j = &c->json;
-    unsigned char *text = c->buffer + c->unit + j->value, *name, saved;
+    unsigned char *text = c->buffer + c->unit + j->value, saved;
     size_t size = osb__unit_size(c), cut;
-    osb_str key, view;
+    osb_str view;
     osb_status status;
     cut = size - j->value;
     osb__must_fit(c, 0);
     if (more) cut = osb__whole_characters(text, cut);
     if (cut == 0) return osb__too_big(c, "osb_config.memory", "results", c->config.memory_size * 2);
-    if (!osb__json_unit_key(c, j->value, &key)) return osb__malformed(c);
     view.data = (const char *)text;
     view.size = cut;
-    name = c->buffer + (size_t)((const unsigned char *)key.data - c->buffer);
     saved = text[cut];
-    text[cut] = name[key.size] = '\0';
-    status = osb__event_entry(c, OSB__MAP, key, view, more);
+    text[cut] = '\0';
+    status = osb__event_entry(c, OSB__MAP, osb__json_entry_key(c, j->value), view, more);
     text[cut] = saved;
-    name[key.size] = '"';
     OSB_MEMMOVE(c->buffer + c->unit + j->value, text + cut, size - j->value - cut);
     c->unit_end -= cut;
     if (!more) {
@@ -3432,12 +3425,11 @@ static OSB__APART osb_status osb__json_raw(osb_client *c, bool more)
 static OSB__APART osb_status osb__json_overflow(osb_client *c)
 {
     osb__json *j = &c->json;
-    osb__jsmntok_t token[2];
-    unsigned char *unit = c->buffer + c->unit, *key_end, saved;
+    unsigned char *unit = c->buffer + c->unit, saved;
     size_t size = osb__unit_size(c), cut;
     unsigned kind;
     bool pieces;
-    osb_str key, text;
+    osb_str key = {"", 0}, text;
     osb_status status;
     if (j->raw != 0) return osb__json_raw(c, true);
     kind = j->field->kind & OSB__KIND; /* only what is wanted fills anything */
@@ -3452,18 +3444,17 @@ static OSB__APART osb_status osb__json_overflow(osb_client *c)
     osb__must_fit(c, 0);
     saved = unit[cut];
     unit[cut] = '"';
-    if (!osb__json_split(c, cut + 1, token)) return osb__malformed(c);
-    key = osb__json_token(c, &token[0]);
-    text = osb__json_token(c, &token[1]);
+    if (j->escaped && !osb__json_check(c, j->value - 1, cut + 1)) return osb__malformed(c);
+    if (kind == OSB__MAP) key = osb__json_entry_key(c, j->value - 1);
+    text.data = (const char *)unit + j->value;
+    text.size = cut - j->value;
     if (j->escaped) text.size = osb__unescape(unit + j->value, text.size);
-    key_end = c->buffer + (size_t)((const unsigned char *)key.data - c->buffer) + key.size;
-    *key_end = unit[j->value + text.size] = '\0';
+    unit[j->value + text.size] = '\0';
     status = osb__on_piece(c, j->field, key, text);
     if (j->field == NULL) { /* the rest is not wanted */
         osb__drop_unit(c);
         return status;
     }
-    *key_end = '"';
     unit[cut] = saved;
     OSB_MEMMOVE(unit + j->value, unit + cut, size - cut);
     c->unit_end -= cut - j->value;
@@ -3510,10 +3501,7 @@ static osb_status osb__json_begin_item(osb_client *c, const osb__field *field)
     if ((field->kind & OSB__KIND) != OSB__DICT) return OSB_OK;
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", "a key", c->config.memory_size + j->dropped);
-    if (!osb__json_unit_key(c, osb__unit_size(c), &key)) return osb__malformed(c);
-    osb__must_fit(c, 0);
-    key.size =
-        osb__unescape(c->buffer + (size_t)((const unsigned char *)key.data - c->buffer), key.size);
+    key = osb__json_entry_key(c, osb__unit_size(c));
     key = osb__keep(c, key.data, key.size);
     OSB_MEMCPY(item, &key, sizeof key);
     return OSB_OK;
@@ -3612,16 +3600,15 @@ static osb_status osb__json_start(osb_client *c, unsigned char byte)
     if (byte == '{' || byte == '[') return osb__json_open(c, byte == '[');
     if (j->depth == 0) return osb__bad_json(c, OSB__SAY("not an object"));
     if (osb__json_is_outside(j) && byte != 'n') return osb__wrong_kind(c);
+    j->state = OSB__J_PRIMITIVE;
     if (byte == '"') {
         osb__json_pass(c, 1);
-        if (j->raw == 0) j->value = osb__unit_size(c);
-        j->escaped = false;
         j->state = OSB__J_STRING;
-        return OSB_OK;
-    }
-    if (byte != '-' && !osb__is_digit(byte) && byte != 't' && byte != 'f' && byte != 'n')
+    } else if (byte != '-' && !osb__is_digit(byte) && byte != 't' && byte != 'f' && byte != 'n') {
         return osb__malformed(c);
-    j->state = OSB__J_PRIMITIVE;
+    }
+    if (j->raw == 0) j->value = osb__unit_size(c);
+    j->escaped = false;
     return OSB_OK;
 }
 
@@ -3644,6 +3631,7 @@ static osb_status osb__json_structure(osb_client *c)
         if (byte == '"') {
             j->field = osb__json_frame(j);
             j->key = true;
+            j->escaped = false;
             j->dropped = 0;
             j->state = OSB__J_STRING;
             osb__json_pass(c, 1);
@@ -3693,12 +3681,9 @@ static osb_status osb__json_string_end(osb_client *c)
 {
     osb__json *j = &c->json;
     if (!j->key) return osb__json_value(c, osb__unit_size(c), true);
-    if (j->field != NULL) {
-        osb__json_key(c);
-    } else {
-        j->key = false;
-        j->state = OSB__J_COLON;
-    }
+    if (j->field != NULL) return osb__json_key(c);
+    j->key = false;
+    j->state = OSB__J_COLON;
     return OSB_OK;
 }
 

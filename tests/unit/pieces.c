@@ -560,6 +560,108 @@ static void test_capture_limits(void **state)
     }
 }
 
+/* A key of which each piece has to be told. */
+#define ODD_KEY "t\\\"e\\\\x\\/\\u0074\\nm\\u00e4"
+#define ODD_NAME "t\"e\\x/t\nm\xc3\xa4"
+
+typedef struct odd_result {
+    struct text whole;
+    unsigned pieces, wrong; /* wrong: their key was another one, or ended without a NUL */
+} odd_result;
+
+static int add_odd_piece(void *user, const osb_event *event)
+{
+    odd_result *seen = (odd_result *)user;
+    seen->pieces++;
+    if (!osb_str_equal(event->key, ODD_NAME) || event->key.data[event->key.size] != '\0')
+        seen->wrong++;
+    text_add(&seen->whole, event->text.data, event->text.size);
+    return 0;
+}
+
+/* A result with this key, and a value that is `part` so many times. */
+static osb_status run_odd_result(const char *key, const char *open, const char *part, size_t times,
+                                 const char *close, script_cut cut, odd_result *seen)
+{
+    osb_handlers handlers = {0};
+    osb_execution run;
+    osb_status status;
+    struct text before = {0}, after = {0};
+    bench b;
+    memset(seen, 0, sizeof *seen);
+    text_clear(&seen->whole);
+    text_print(&before, BENCH_STREAM BENCH_INIT "{\"type\":\"result\",\"results\":{\"%s\" : %s",
+               key, open);
+    text_print(&after, "%s}}\n\n" BENCH_DONE, close);
+    begin(&b, 1024, cut);
+    long_answer(&b, before.data, part, times, after.data);
+    handlers.user = seen;
+    handlers.on_result = add_odd_piece;
+    status = bench_run(&b, &handlers, &run);
+    b.port.at = b.port.step_count;
+    bench_end(&b);
+    text_free(&before);
+    text_free(&after);
+    return status;
+}
+
+/* A key with escapes is told as what it means, with each piece of its value. */
+static void test_odd_keys(void **state)
+{
+    static const struct {
+        const char *open, *part, *close, *open_out, *part_out, *close_out;
+    } cases[] = {{"\"", "ab\\n\\u00e4c", "\"", "",
+                  "ab\n\xc3\xa4"
+                  "c",
+                  ""},
+                 {"{\"x\":[", "\"a\\n\",", "1]}", "{\"x\":[", "\"a\\n\",", "1]}"},
+                 {"[", "1,", "2]", "[", "1,", "2]"}};
+    static const size_t times[] = {1, 20, 2000};
+    size_t i, n, cut;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0] * 6; i++) {
+        struct text expected = {0};
+        odd_result seen;
+        n = i / 2 % 3;
+        cut = i % 2;
+        text_print(&expected, "%s", cases[i / 6].open_out);
+        while (expected.size <
+               strlen(cases[i / 6].open_out) + times[n] * strlen(cases[i / 6].part_out))
+            text_print(&expected, "%s", cases[i / 6].part_out);
+        text_print(&expected, "%s", cases[i / 6].close_out);
+        assert_int_equal(run_odd_result(ODD_KEY, cases[i / 6].open, cases[i / 6].part, times[n],
+                                        cases[i / 6].close, cut == 0 ? CUT_WHOLE : CUT_BYTES,
+                                        &seen),
+                         OSB_OK);
+        assert_string_equal(seen.whole.data, expected.data);
+        assert_true(times[n] < 2000 ? seen.pieces == 1 : seen.pieces > 4);
+        assert_int_equal(seen.wrong, 0);
+        text_free(&expected);
+        text_free(&seen.whole);
+    }
+}
+
+/* What is no escape is none, in a key, or in a piece of a text. */
+static void test_odd_escapes(void **state)
+{
+    odd_result seen;
+    size_t n;
+    (void)state;
+    for (n = 1; n <= 3000; n += 2999) {
+        assert_int_equal(run_odd_result("a\\q", "\"", "x", n, "\"", CUT_WHOLE, &seen), OSB_E_JSON);
+        text_free(&seen.whole);
+        assert_int_equal(run_odd_result("a\\u00g0", "[", "1,", n, "1]", CUT_WHOLE, &seen),
+                         OSB_E_JSON);
+        text_free(&seen.whole);
+        assert_int_equal(run_odd_result("a", "\"\\q", "x", n, "\"", CUT_WHOLE, &seen), OSB_E_JSON);
+        text_free(&seen.whole);
+        assert_int_equal(run_odd_result(ODD_KEY, "\"", "x", n, "\\q\"", CUT_WHOLE, &seen),
+                         OSB_E_JSON);
+        assert_int_equal(seen.wrong, 0);
+        text_free(&seen.whole);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +684,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_stopped_in_a_state),
         cmocka_unit_test(test_unwanted_content),
         cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_odd_keys),
+        cmocka_unit_test(test_odd_escapes),
         cmocka_unit_test(test_endless_number),
         cmocka_unit_test(test_error_as_long_text),
         cmocka_unit_test(test_capture_limits),
