@@ -1127,7 +1127,7 @@ OSB_DEF osb_status osb_command_wait(osb_sandbox *box, const char *id,
 typedef struct osb_durable_options {
     uint32_t interval_ms; /* between two looks at the log; default 500 */
     uint32_t retries;     /* failures in a row that are borne; default 10 */
-    uint32_t pause_ms;    /* after a failure; default 1000 */
+    uint32_t pause_ms;    /* after a failure, or a longer Retry-After of up to 30 s; default 1000 */
 } osb_durable_options;
 
 /* Runs a command to its end whatever happens to the connection: it starts in the background, and
@@ -8649,6 +8649,14 @@ static osb_status osb__durable_go_on(osb_client *c, osb__durable *d)
     return osb__durable_event(d, OSB_EVENT_COMPLETE, osb__view(NULL));
 }
 
+/* How long to leave the server alone after a failure: as long as it asks for, within reason. */
+static uint32_t osb__durable_pause(const osb_client *c, const osb__durable *d)
+{
+    uint32_t pause_ms = d->known ? d->options.pause_ms : 100, after_s = c->error.retry_after_s;
+    if (after_s > 30) after_s = 30;
+    return pause_ms > after_s * 1000u ? pause_ms : after_s * 1000u;
+}
+
 static osb_status osb__durable_next(osb_client *c, osb_status status)
 {
     osb__durable *d = (osb__durable *)c->call.own;
@@ -8665,7 +8673,7 @@ static osb_status osb__durable_next(osb_client *c, osb_status status)
     }
     if (transient && d->failures < d->options.retries) {
         d->failures++;
-        return osb__durable_step(c, d, d->known ? d->options.pause_ms : 100);
+        return osb__durable_step(c, d, osb__durable_pause(c, d));
     }
     if (status != OSB_E_CANCELLED || d->command == NULL || d->command->keep_running) return status;
     c->call.own = d->run;

@@ -122,6 +122,40 @@ static void test_borne(void **state)
     bench_end(&b);
 }
 
+/* A server that says when to come back is not asked before, but for half a minute at most; nor sooner
+   than without its saying so. */
+static void test_retry_after(void **state)
+{
+    static const struct {
+        const char *answer;
+        uint32_t at_least_ms, at_most_ms;
+    } cases[] = {
+        {"HTTP/1.1 503 U\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", 7000, 7500},
+        {"HTTP/1.1 429 T\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n", 30000, 30500},
+        {"HTTP/1.1 503 U\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", 2000, 2500},
+        {BENCH_EMPTY("503 U"), 2000, 2500}};
+    static const osb_durable_options options = {0, 0, 2000};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        osb_execution run = known(0);
+        uint32_t began_ms;
+        bench b;
+        bench_begin(&b, 2048);
+        began_ms = b.port.now_ms;
+        bench_execd(&b);
+        bench_last_answer(&b, LOG("0", ""));
+        bench_execd_answers(&b, cases[i].answer);
+        if (cases[i].at_least_ms > 20000) bench_execd(&b); /* that one has become stale */
+        bench_answer(&b, ENDED);
+        bench_last_answer(&b, LOG("2", "ok"));
+        assert_int_equal(osb_command_follow(&b.box, &options, NULL, &run), OSB_OK);
+        assert_int_equal(run.stdout_bytes, 2);
+        assert_in_range(b.port.now_ms - began_ms, cases[i].at_least_ms, cases[i].at_most_ms);
+        bench_end(&b);
+    }
+}
+
 /* Output that comes counts as progress: failures are counted in a row only. */
 static void test_failures_in_a_row(void **state)
 {
@@ -569,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_follow),
         cmocka_unit_test(test_borne),
+        cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_failures_in_a_row),
         cmocka_unit_test(test_not_known_yet),
         cmocka_unit_test(test_not_borne),
