@@ -180,7 +180,9 @@
 #endif
 
 #ifndef OSB_DEF
-#ifdef OSB_STATIC
+#if defined(OSB_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#define OSB_DEF static __attribute__((unused)) /* no program calls them all */
+#elif defined(OSB_STATIC)
 #define OSB_DEF static
 #else
 #define OSB_DEF extern

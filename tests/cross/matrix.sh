@@ -5,7 +5,7 @@
 #     tests/cross/matrix.sh [native] [configurations] [examples] [tests] [targets]    default: all
 #
 # native:         opensandbox.h and each header in port/, as C and C++, with gcc and clang
-# configurations: each OSB_NO_... macro by itself and all together
+# configurations: each OSB_NO_... macro by itself and all together; how functions are declared; sizes
 # examples:       each of them, with gcc and clang
 # tests:          each suite with clang; `make test` has them compiled by gcc
 # targets:        opensandbox.h for microcontrollers, linked without any C library
@@ -122,22 +122,88 @@ native() {
     done
 }
 
+text_bytes() {
+    size "$1" | awk 'NR == 2 { print $1 }'
+}
+
+# What is left out makes the object smaller than $everything bytes.
+compile_less() {
+    compile_native c opensandbox.h gcc -std=c99 -Os "$@" || return
+    local bytes
+    bytes=$(text_bytes "$ROW/native.o")
+    [ "$bytes" -lt "$everything" ] || {
+        echo "$bytes bytes, no less than without the macro"
+        return 1
+    }
+}
+
 configuration_row() {
     local name=$1
     shift
     printf '%-45s' "gcc c99 $name"
-    cell -Os compile_native c opensandbox.h gcc -std=c99 -Os "$@"
+    cell -Os compile_less "$@"
+    echo
+}
+
+# Of a program that calls none of them, without a warning.
+compile_static() {
+    compile_native "$@" -DOSB_STATIC && [ -z "$(nm -g --defined-only "$ROW/native.o")" ] || {
+        echo 'functions are exported, or it does not compile'
+        return 1
+    }
+}
+
+static_row() {
+    printf '%-45s' 'OSB_STATIC'
+    cell gcc compile_static c opensandbox.h gcc -std=c99 -Os
+    cell clang compile_static c opensandbox.h clang -std=c99 -Os
+    cell g++ compile_static cc opensandbox.h g++ -std=c++11 -Os
+    echo
+}
+
+compile_hidden() {
+    compile_native c opensandbox.h "$@" '-DOSB_DEF=__attribute__((visibility("hidden"))) extern' &&
+        readelf -sW "$ROW/native.o" | awk '
+            $4 == "FUNC" && $8 ~ /^osb_[a-z]/ { n++; bad += $6 != "HIDDEN" }
+            END { print n " functions, " bad + 0 " of them not hidden"; exit n == 0 || bad > 0 }'
+}
+
+declaration_row() {
+    printf '%-45s' 'OSB_DEF'
+    cell gcc compile_hidden gcc -std=c99 -Os
+    cell clang compile_hidden clang -std=c99 -Os
+    echo
+}
+
+refused() {
+    ! compile_native c opensandbox.h gcc -std=c99 -Os "$@" >"$ROW/refused" 2>&1 &&
+        grep -q '#error.* at most' "$ROW/refused"
+}
+
+sizes_row() {
+    printf '%-45s' 'the largest OSB_..._SIZE, and larger ones'
+    cell largest compile_native c opensandbox.h gcc -std=c99 -Os -DOSB_ID_SIZE=384 \
+        -DOSB_LANGUAGE_SIZE=64 -DOSB_ENDPOINT_SIZE=510 -DOSB_ENDPOINT_HEADERS_SIZE=510
+    cell ID refused -DOSB_ID_SIZE=385
+    cell LANGUAGE refused -DOSB_LANGUAGE_SIZE=65
+    cell ENDPOINT refused -DOSB_ENDPOINT_SIZE=511
+    cell ENDPOINT_HEADERS refused -DOSB_ENDPOINT_HEADERS_SIZE=511
     echo
 }
 
 configurations() {
     local macro macros
     macros=$(grep -oE '\bOSB_NO_[A-Z_]+' opensandbox.h | sort -u)
+    ROW=$WORK compile_native c opensandbox.h gcc -std=c99 -Os
+    everything=$(text_bytes "$WORK/native.o")
     for macro in $macros; do
         row configuration_row "-D$macro" "-D$macro"
     done
     # shellcheck disable=SC2046,SC2086 # a list of flags
     row configuration_row "all of them" $(printf -- '-D%s ' $macros)
+    row static_row
+    row declaration_row
+    row sizes_row
 }
 
 example_row() {
