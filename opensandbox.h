@@ -10250,6 +10250,7 @@ static uint32_t osb__ready_left(const osb_client *c)
 static osb_status osb__ask_check(osb_client *c, osb_status last)
 {
     osb_sandbox *box = c->box;
+    uint32_t interval_ms = osb__default(box->ready->interval_ms, 200);
     osb_status status;
     bool cancelled;
     c->suspended = box;
@@ -10263,10 +10264,10 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     OSB_ATOMIC_STORE(&c->cancel, 0);
     if (cancelled && status == OSB_PENDING)
         return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
-    if (status == OSB_PENDING && osb__until(c, box->deadline_ms) == 0)
+    if (status == OSB_PENDING && osb__until(c, box->deadline_ms) <= interval_ms)
         return osb__fail(c, OSB_E_NOT_READY, OSB__SAY("the ready check says not yet"));
     if (status == OSB_PENDING) {
-        osb__sleep(c, osb__default(box->ready->interval_ms, 200));
+        osb__sleep(c, interval_ms);
         c->next = osb__ready_next;
         return OSB_PENDING;
     }

@@ -117,6 +117,24 @@ static void test_never_says_yes(void **state)
     in_both_modes(never_says_yes);
 }
 
+/* The check is asked no more when less than an interval is left, just as a ping. */
+static void has_little_time(bench *b, check *c, osb_create_options *o)
+{
+    uint32_t start = b->port.now_ms;
+    c->not_yet = 1000;
+    o->ready.interval_ms = 1500;
+    expect_kill(b);
+    assert_int_equal(create(b, o), OSB_E_NOT_READY);
+    assert_int_equal(c->asked, 2);
+    assert_in_range(b->port.now_ms - start, 1500, 2000);
+}
+
+static void test_has_little_time(void **state)
+{
+    (void)state;
+    in_both_modes(has_little_time);
+}
+
 /* Whatever status it ends with is the call's, even one that no version knows. */
 static void says_no(bench *b, check *c, osb_create_options *o)
 {
@@ -457,14 +475,23 @@ static void test_find_strangers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says_yes),        cmocka_unit_test(test_says_not_yet),
-        cmocka_unit_test(test_never_says_yes),  cmocka_unit_test(test_says_no),
-        cmocka_unit_test(test_with_a_call),     cmocka_unit_test(test_passes_its_failure_on),
-        cmocka_unit_test(test_stops_a_command), cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_final_states),    cmocka_unit_test(test_polled_too_late),
-        cmocka_unit_test(test_options),         cmocka_unit_test(test_default_time),
-        cmocka_unit_test(test_struct_alone),    cmocka_unit_test(test_long_ids),
-        cmocka_unit_test(test_own_id),          cmocka_unit_test(test_find),
+        cmocka_unit_test(test_says_yes),
+        cmocka_unit_test(test_says_not_yet),
+        cmocka_unit_test(test_never_says_yes),
+        cmocka_unit_test(test_has_little_time),
+        cmocka_unit_test(test_says_no),
+        cmocka_unit_test(test_with_a_call),
+        cmocka_unit_test(test_passes_its_failure_on),
+        cmocka_unit_test(test_stops_a_command),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_final_states),
+        cmocka_unit_test(test_polled_too_late),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_default_time),
+        cmocka_unit_test(test_struct_alone),
+        cmocka_unit_test(test_long_ids),
+        cmocka_unit_test(test_own_id),
+        cmocka_unit_test(test_find),
         cmocka_unit_test(test_find_strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
