@@ -31,7 +31,12 @@ SUITE_PROGRAMS := $(filter %/replay build/test/valgrind/test_faults_%,$(VALGRIND
     build/test/tsan/threads
 OUR_C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: help deps demo test valgrind replay-full durable-full exact size memory bench thousand firmware osb fuzz coverage machines windows mutants mutants-sample interop dist install packages newcomer cross docs lint clean
+# Goals are checked before the first one is made, which may take minutes; `make tests` would find the
+# directory of that name, and be content.
+COMMANDS := $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
+UNKNOWN := $(filter-out $(COMMANDS) deps-% build/%,$(MAKECMDGOALS))
+$(if $(UNKNOWN),$(error there is no "$(UNKNOWN)"; make alone lists the commands))
+.PHONY: $(COMMANDS)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -73,7 +78,8 @@ test: deps-test ## run all tests, with sanitizers; the replays and faults under 
 	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@tools/with-devserver.sh tests/examples/check.py $(filter-out %/exact %/https,$(TEST_EXAMPLES))
 	@tools/with-devserver.sh --tls build/tls build/test/examples/https >build/test/https.txt
-	@grep -q 'hello' build/test/https.txt
+	@grep -q 'hello' build/test/https.txt || \
+	    { cat build/test/https.txt; echo 'make test: examples/https.c did not say hello' >&2; exit 1; }
 	@rm -rf build/faults
 	@tools/run-tests.py $(SUITE_PROGRAMS)
 	@tests/faults/collect.py >/dev/null
@@ -83,7 +89,6 @@ valgrind: deps-test ## run all tests under valgrind
 	@rm -rf build/faults
 	@tools/run-tests.py $(VALGRIND_PROGRAMS)
 
-.PHONY: api api-facts
 api: deps-test ## compare the header with OpenSandbox's API
 	@tools/api.py
 	@tests/api/selftest.py
@@ -92,7 +97,6 @@ api: deps-test ## compare the header with OpenSandbox's API
 api-facts: deps-api
 	@tools/api_facts.py $(FOLDERS)
 
-.PHONY: test-programs
 test-programs: $(SUITE_PROGRAMS) $(TEST_EXAMPLES) build/tls/.made
 	@:
 
@@ -162,12 +166,10 @@ exact: deps-demo dist ## check 100 MB of output to the byte, in less than 2 MB o
 size: deps-cross ## measure flash, RAM and stack against the budgets
 	@tools/size.py
 
-.PHONY: tls-mutants
 tls-mutants: deps-test build/tls/.made ## take each check out of the TLS port: does a test notice?
 	@tests/tls/mutants.py
 
 # The same suites with another mbedTLS than Debian's: MBEDTLS is its tree, after `make lib` there.
-.PHONY: tls-with
 tls-with: deps-test build/tls/.made
 	@test -f '$(MBEDTLS)/library/libmbedtls.a' || \
 	    { echo "make tls-with: MBEDTLS='$(MBEDTLS)' is no built tree of mbedTLS" >&2; exit 2; }
@@ -178,7 +180,6 @@ tls-with: deps-test build/tls/.made
 
 FAULT_PROGRAMS := $(filter build/test/asan/test_faults_%,$(SUITE_PROGRAMS))
 
-.PHONY: faults-full
 faults-full: deps-test $(FAULT_PROGRAMS) ## try each fault at every offset in every variant
 	@rm -rf build/faults
 	@FAULTS_FULL=1 tools/run-tests.py --time-limit 3600 --jobs $(JOBS) $(FAULT_PROGRAMS)
@@ -266,16 +267,14 @@ $(OSB_PARTS)/asan-notls: $(OSB_SOURCES) tools/osb/osb.h build/dist/opensandbox.h
 	@mkdir -p $(@D)
 	@gcc -std=c99 -g -O1 $(SANITIZERS) $(WARNINGS) -DRENEW_EVERY_S=1u -Ibuild/dist -I. $(OSB_SOURCES) -o $@
 
-.PHONY: osb-test
 osb-test: osb deps-test deps-osb-test build/tls/.made $(OSB_PARTS)/asan-notls ## run osb end to end against local servers
 	@ASAN_OPTIONS=detect_leaks=0 tools/with-devserver.sh python3 tests/osb/run.py $(OSB_PARTS)/asan-notls
-	@tools/with-devserver.sh --tls $(CURDIR)/build/tls python3 tests/osb/run.py build/osb Usage Tls Run Terminals Files
+	@tools/with-devserver.sh --tls '$(CURDIR)/build/tls' python3 tests/osb/run.py build/osb Usage Tls Run Terminals Files
 
 $(OSB_PARTS)/measure: tests/osb/measure.c | deps-osb
 	@mkdir -p $(@D)
 	@musl-gcc -std=c99 -O2 $(WARNINGS) -static -s $< -o $@
 
-.PHONY: osb-compare
 osb-compare: osb $(OSB_PARTS)/measure deps-interop ## measure create + run + kill: osb beside the JavaScript SDK
 	@tests/interop/run.sh --install
 	@tools/with-devserver.sh tests/osb/compare.py
@@ -328,7 +327,6 @@ HEADER := build/dist/opensandbox.h
 install: $(HEADER) ## install the header, ports, pkg-config and CMake files (PREFIX, DESTDIR)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' HEADER='$(HEADER)' tools/packaging/install.sh
 
-.PHONY: install-osb uninstall
 install-osb: osb
 	install -D -m 755 build/osb '$(DESTDIR)$(PREFIX)/bin/osb'
 	install -D -m 644 build/osb.1 '$(DESTDIR)$(PREFIX)/share/man/man1/osb.1'

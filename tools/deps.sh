@@ -146,8 +146,9 @@ install_packages() {
         as_root=sudo
     fi
     echo "installing with apt-get: $*"
-    $as_root apt-get update
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    $as_root apt-get update || fail "apt-get update failed"
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" ||
+        fail "apt-get install failed"
 }
 
 [ $# -gt 0 ] || set -- all
@@ -157,6 +158,10 @@ for name in "$@"; do
 done
 
 find_missing "$groups"
+[ -n "$missing" ] || exit 0
+exec 9<"$0" # `make -j` calls this side by side, and apt-get does not wait for another one
+flock 9
+find_missing "$groups" >/dev/null
 [ -n "$missing" ] || exit 0
 # Unquoted: a list of package names, none of which has a space.
 install_packages $missing

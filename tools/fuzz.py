@@ -168,6 +168,9 @@ def main():
     parser.add_argument("--seconds", type=int, default=60, help="for each target; default 60")
     parser.add_argument("targets", nargs="*", default=TARGETS, metavar="TARGET")
     options = parser.parse_args()
+    for target in options.targets:
+        if target not in TARGETS:
+            parser.error(f"there is no target {target}, but: {' '.join(TARGETS)}")
     engine = {"libfuzzer": LibFuzzer, "afl": Afl}[options.engine]
     seeds = write_seeds()
     results = [fuzz(engine, target, seeds, options.seconds) for target in options.targets]

@@ -47,6 +47,7 @@ misra() {
 
 # Side by side: the last takes as long as all others.
 misra >"$work/count" &
+trap wait EXIT # a failure of the others leaves nothing running
 analyzer
 tidy
 plain_cppcheck

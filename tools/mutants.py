@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / "build/mutants"
+WORK = ROOT / f"build/mutants/{os.getpid()}"  # several may run at a time
 EXPLAINED = ROOT / "tests/mutants/explained.txt"
 
 # The quickest and most telling first; what else there is of unit tests comes behind them.
@@ -314,7 +314,7 @@ class Trial:
     def __init__(self, source, header, suites):
         self.source, self.header, self.suites = source, header, suites
         self.slots = threading.local()
-        self.original = Slot(f"{os.getpid()}-original", header)
+        self.original = Slot("original", header)
         self.original.write(source)
         self.code = self.original.code()
         self.limits = {}
@@ -322,7 +322,7 @@ class Trial:
 
     def slot(self):
         if not hasattr(self.slots, "mine"):
-            self.slots.mine = Slot(f"{os.getpid()}-{threading.get_ident()}", self.header)
+            self.slots.mine = Slot(str(threading.get_ident()), self.header)
         return self.slots.mine
 
     def limit(self, suite, compiler):
@@ -480,10 +480,11 @@ def main():
     more = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/unit/*.c"))
     more = [suite for suite in more if suite not in SUITES and not LEFT_OUT.search(suite)]
     suites = options.suites or SUITES + more + REPLAY + SLOW
-    WORK.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    trial = Trial(source, options.file, suites)
-    results = draw(trial, mutants, options)
+    try:
+        results = draw(Trial(source, options.file, suites), mutants, options)
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
     return report(results, options, total, time.monotonic() - start)
 
 

@@ -83,6 +83,19 @@ def stop(process):
     return process.communicate()[0]
 
 
+running = set()
+
+
+def leave(number, _):
+    """Each program has a session of its own: the terminal's Ctrl-C does not reach it."""
+    for process in list(running):
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+    os._exit(128 + number)
+
+
 def run(program, time_limit):
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
     start = time.monotonic()
@@ -94,12 +107,14 @@ def run(program, time_limit):
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    running.add(process)
     try:
         output = process.communicate(timeout=time_limit)[0]
         status = process.returncode
     except subprocess.TimeoutExpired:
         output = stop(process)
         status = None
+    running.discard(process)
     text = output.decode("utf-8", "replace")
     return Outcome(program, text, status, time.monotonic() - start, time_limit)
 
@@ -127,6 +142,8 @@ def arguments():
 
 def main():
     options = arguments()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         runs = pool.map(lambda program: run(program, options.time_limit), options.programs)

@@ -9,15 +9,18 @@
 # ca.pem is in SSL_CERT_FILE (see tests/tls/certificates.sh).
 set -eu
 
+usage() {
+    echo "usage: tools/with-devserver.sh [--tls DIRECTORY] COMMAND [ARGUMENT]..." >&2
+    exit 2
+}
+
 tls=
 if [ "${1:-}" = --tls ]; then
+    [ $# -gt 2 ] || usage
     tls=$2
     shift 2
 fi
-if [ $# -eq 0 ]; then
-    echo "usage: tools/with-devserver.sh [--tls DIRECTORY] COMMAND [ARGUMENT]..." >&2
-    exit 2
-fi
+[ $# -gt 0 ] || usage
 
 work=$(mktemp -d)
 server=

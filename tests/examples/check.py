@@ -25,8 +25,11 @@ def pattern_of(text):
 
 def complaint(program):
     """What is wrong with an example's run, or None."""
-    run = subprocess.run([program.resolve()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, timeout=120, check=False)
+    try:
+        run = subprocess.run([program.resolve()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=120, check=False)
+    except subprocess.TimeoutExpired as late:
+        return "no end after 120 s:\n%s" % (late.output or b"").decode("utf-8", "replace")
     output = run.stdout.decode("utf-8", "replace")
     if run.returncode:
         return "exit status %d:\n%s" % (run.returncode, output)

@@ -1,8 +1,7 @@
 #!/bin/sh
 # Runs the official JavaScript SDK against tools/devserver; with --install it only fetches it.
 #
-# Node.js and npm are installed with apt only when they are missing. The SDK goes to build/interop,
-# outside the tracked files. The tests themselves use loopback only.
+# The SDK goes to build/interop, outside the tracked files. The tests themselves use loopback only.
 set -eu
 
 SDK=@alibaba-group/opensandbox
@@ -14,11 +13,7 @@ modules=${INTEROP_DIR:-$root/build/interop}
 
 say() { echo "interop: $*"; }
 
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    say "installing nodejs and npm with apt"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null
-fi
+"$root/tools/deps.sh" interop
 
 installed=$modules/node_modules/$SDK/package.json
 if ! grep -qs "\"version\": \"$VERSION\"" "$installed"; then

@@ -96,7 +96,7 @@ issue chain-missing ec:P-256 middle "$server"
 issue old-middle ec:P-256 ca "$authority" -startdate 20190101000000Z -enddate 20200101000000Z
 issue chain-expired ec:P-256 old-middle "$server"
 with_chain chain-expired old-middle
-issue short-middle ec:P-256 ca "$authority" -days 30
+issue short-middle ec:P-256 ca "$authority" -days 1000
 issue chain-short ec:P-256 short-middle "$server"
 with_chain chain-short short-middle
 issue weak-rsa rsa:1024 ca "$authority"
