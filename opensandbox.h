@@ -65,7 +65,9 @@
       Inputs are C strings. Outputs are views (osb_str: pointer and size, and a NUL behind it for
       your convenience) into the working buffer, good until the next call on that client. What
       must outlive a call (ids, endpoints) is copied into your struct. A struct that a call takes
-      or fills may be NULL only where the call's comment says so.
+      or fills may be NULL only where the call's comment says so; a handler may always be: what it
+      would be given passes by. Calls that write a text into an array of yours return its whole
+      length without the NUL: size or more means that it was cut, and a size of 0 only counts it.
 
    BLOCKING MODE AND POLL MODE
       If the port has `wait`, every call blocks until it is done and returns its status. If it has
@@ -266,7 +268,7 @@ typedef struct osb_i32 {
     X(OSB_E_NOT_READY, -17, "not ready in time")                                                   \
     /* The same: Failed, Terminated, ...; error.code: the state. */                                \
     X(OSB_E_STATE, -18, "in a state that it does not leave")                                       \
-    /* osb_sandbox_renew: nobody knows the time: no Date from the server, no clock in the port. */ \
+    /* ..._renew: nobody knows the time: no Date from the server, no clock in the port. */         \
     X(OSB_E_CLOCK, -19, "no clock")                                                                \
     /* osb_file_upload: the file has another size than was sent. */                                \
     X(OSB_E_VERIFY, -20, "not what was sent")
@@ -450,13 +452,12 @@ OSB_DEF void osb_client_close(osb_client *client);
    anything else: the call's status. Without a pending call: the last call's status. */
 OSB_DEF osb_status osb_poll(osb_client *client);
 
-/* What osb_poll waits for. `now`: call it at once; else when the port's connection is readable
-   (or writable), and after timeout_ms at the latest. */
+/* What osb_poll waits for: call it at once, or else when one of the others has come about. */
 typedef struct osb_wait {
     bool now;
-    bool read;
-    bool write;
-    uint32_t timeout_ms;
+    bool read;           /* the port's connection is readable */
+    bool write;          /* it is writable */
+    uint32_t timeout_ms; /* so much time has passed, from now on */
 } osb_wait;
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait);
 
@@ -729,8 +730,8 @@ OSB_DEF osb_status osb_lifecycle_wait(osb_client *client, const char *id, const 
 #ifndef OSB_NO_SNAPSHOTS
 /* ---- lifecycle: snapshots --------------------------------------------------------------------*/
 
-/* A snapshot as the server describes it. Views but for the id; absent ones have data NULL. States
-   are open text: Creating, Ready, Failed, Deleting. */
+/* A snapshot as the server describes it. Views but for the id; absent ones have data NULL. Times are
+   RFC 3339. States are open text: Creating, Ready, Failed, Deleting. */
 typedef struct osb_snapshot {
     char id[OSB_ID_SIZE];
     osb_str sandbox_id;
@@ -800,9 +801,9 @@ typedef struct osb_diagnosis {
     osb_str delivery;     /* "inline": on_data gets the text; "url": it is at content_url */
     osb_str content_type; /* of the text */
     osb_str content_url;
-    osb_str expires_at; /* of content_url; RFC 3339 */
-    uint64_t content_length_bytes;
-    bool truncated; /* by the server */
+    osb_str expires_at;            /* of content_url; RFC 3339 */
+    uint64_t content_length_bytes; /* of the text; 0: not told */
+    bool truncated;                /* by the server */
 } osb_diagnosis;
 
 /* Called while a diagnosis streams in; any may be NULL. Non-zero cancels. */
@@ -975,7 +976,7 @@ typedef struct osb_request {
 
 #ifndef OSB_NO_RAW_REQUEST
 
-/* Sends it; *http_status gets the answer's status, which is no error whatever it is. The
+/* Sends it; *http_status, which may be NULL, gets the answer's status, no error whatever it is. The
    endpoint's headers are sent, the API key only if the endpoint is on the lifecycle server. A
    source that ends before body_size bytes gives OSB_E_INVALID and drops the connection. */
 OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *endpoint,
@@ -1004,7 +1005,7 @@ typedef struct osb_event {
     bool more;    /* text is a piece, and the same event's next one, perhaps empty, follows */
     osb_str text; /* never ends inside a UTF-8 character */
     osb_str key;  /* OSB_EVENT_RESULT: the MIME type; else the error's name */
-    int64_t timestamp_ms;       /* server's clock; 0 where it has not come yet: in a piece */
+    int64_t timestamp_ms;       /* since 1970, server's clock; 0: not come yet, as in a piece */
     uint64_t execution_time_ms; /* OSB_EVENT_COMPLETE */
     uint32_t execution_count;   /* OSB_EVENT_COUNT */
 } osb_event;
@@ -1054,8 +1055,8 @@ typedef struct osb_execution {
                             until the next call */
     uint32_t execution_count;
     uint64_t execution_time_ms;
-    int64_t started_ms; /* server's clock: of the init event, and of the last one */
-    int64_t last_ms;
+    int64_t started_ms;    /* since 1970, server's clock: of the init event */
+    int64_t last_ms;       /* and of the last one */
     uint64_t stdout_bytes; /* output so far, as on_output has it */
     uint64_t stderr_bytes;
 } osb_execution;
@@ -1272,7 +1273,7 @@ OSB_DEF osb_status osb_rows_feed(osb_rows *rows, const char *text, size_t size);
 /* In all paths execd expands ~, $VAR and ${VAR}. A mode is written as people do, 644 or 755. With
    osb_sandbox.isolated set, these calls see the files of that isolated session. */
 
-/* A file, directory or symbolic link. Views. */
+/* A file, directory or symbolic link. Views; times are RFC 3339. */
 typedef struct osb_file_info {
     osb_str requested; /* osb_file_get_infos: the path that was asked for */
     osb_str path;
@@ -1356,7 +1357,7 @@ typedef struct osb_replacement {
     const char *new_text;
 } osb_replacement;
 
-/* How often a text was replaced in a file. */
+/* How often a text was replaced in a file. A view. */
 typedef struct osb_replaced {
     osb_str path;
     uint64_t count;
@@ -1490,7 +1491,7 @@ OSB_DEF void osb_pty_signal(osb_pty *pty, const char *signal);
 
 /* What a sandbox uses. Decimals are in thousandths: 1500 is 1.5. */
 typedef struct osb_metrics {
-    int64_t timestamp_ms;
+    int64_t timestamp_ms; /* since 1970, server's clock */
     int64_t cpu_count_milli;
     int64_t cpu_used_pct_milli;
     int64_t mem_total_mib_milli;
@@ -1552,7 +1553,7 @@ typedef struct osb_isolated_options {
     osb_u32 idle_timeout_s;
 } osb_isolated_options;
 
-/* An isolated session, as made or listed. */
+/* An isolated session, as made or listed. Times are RFC 3339. */
 typedef struct osb_isolated_session {
     char id[OSB_ID_SIZE];
     osb_str status; /* "active", "dead", "destroyed"; views from here on */
@@ -1573,7 +1574,7 @@ OSB_DEF osb_status osb_isolated_list(osb_sandbox *box,
                                                        const osb_isolated_session *session),
                                      void *user);
 
-/* All that is known of a session. Views; its arrays' entries are handed out. */
+/* All that is known of a session. Views; times are RFC 3339; its arrays' entries are handed out. */
 typedef struct osb_isolated_info {
     osb_str status;
     osb_str created_at;
@@ -1687,13 +1688,14 @@ typedef struct osb_rule_info {
     osb_str target;
 } osb_rule_info;
 
-/* The policy in force, each rule through on_rule, which may be NULL. GET {egress}/policy */
+/* The policy in force, each rule through on_rule. status may be NULL here and below.
+   GET {egress}/policy */
 OSB_DEF osb_status osb_egress_get_policy(osb_egress *egress,
                                          int (*on_rule)(void *user, const osb_rule_info *rule),
                                          void *user, osb_policy_status *status);
 
-/* Adds rules, before those there are; the first of two for one target counts. status may be NULL
-   here and below. PATCH {egress}/policy */
+/* Adds rules, before those there are; the first of two for one target counts.
+   PATCH {egress}/policy */
 OSB_DEF osb_status osb_egress_patch_policy(osb_egress *egress, const osb_network_rule *rules,
                                            size_t count, osb_policy_status *status);
 
