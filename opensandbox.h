@@ -452,7 +452,8 @@ OSB_DEF void osb_client_close(osb_client *client);
    anything else: the call's status. Without a pending call: the last call's status. */
 OSB_DEF osb_status osb_poll(osb_client *client);
 
-/* What osb_poll waits for: call it at once, or else when one of the others has come about. */
+/* What osb_poll waits for: call it at once, or else when one of the others has come about. Without a
+   pending call it waits for nothing: all are false or 0. */
 typedef struct osb_wait {
     bool now;
     bool read;           /* the port's connection is readable */
@@ -5957,12 +5958,12 @@ OSB_DEF osb_status osb_poll(osb_client *client)
 
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)
 {
+    OSB_MEMSET(wait, 0, sizeof *wait);
+    if (client->state == OSB__IDLE) return;
     wait->now = client->ready_now || OSB_ATOMIC_LOAD(&client->cancel) == OSB__CANCEL;
     wait->read = (client->want & OSB_WANT_READ) != 0;
     wait->write = (client->want & OSB_WANT_WRITE) != 0;
-    wait->timeout_ms = 0;
-    if (client->state != OSB__IDLE && !wait->now)
-        wait->timeout_ms = osb__until(client, client->deadline_ms);
+    if (!wait->now) wait->timeout_ms = osb__until(client, client->deadline_ms);
     /* The port may want to try another address meanwhile, a body's source be ready again. */
     if ((client->state == OSB__CONNECTING || client->state == OSB__SENDING) &&
         wait->timeout_ms > OSB__SLICE_MS)

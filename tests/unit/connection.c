@@ -615,6 +615,26 @@ static void test_idle_client(void **state)
     bench_end(&b);
 }
 
+/* Nor of one whose call has ended, though its stream's end has not come, or somebody cancels it too
+   late: a loop that went by that would never rest. */
+static void test_want_after_the_end(void **state)
+{
+    osb_execution run;
+    osb_wait wait;
+    bench b;
+    (void)state;
+    bench_begin_polling(&b, 1024);
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT BENCH_DONE);
+    assert_int_equal(bench_finish(&b, bench_run(&b, NULL, &run)), OSB_OK);
+    osb_want(&b.client, &wait);
+    assert_false(wait.now || wait.read || wait.write);
+    osb_cancel(&b.client);
+    osb_want(&b.client, &wait);
+    assert_false(wait.now || wait.read || wait.write);
+    assert_int_equal(wait.timeout_ms, 0);
+    bench_end(&b);
+}
+
 /* A port without `wait` is for poll mode only. */
 static void test_port_without_wait(void **state)
 {
@@ -693,6 +713,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_run),
         cmocka_unit_test(test_close_while_pending),
         cmocka_unit_test(test_idle_client),
+        cmocka_unit_test(test_want_after_the_end),
         cmocka_unit_test(test_port_without_wait),
         cmocka_unit_test(test_bounded_polls),
     };
