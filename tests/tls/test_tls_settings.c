@@ -29,7 +29,7 @@ static int start_servers(void **state)
     servers[SESSION_IDS].certificate = "good";
     servers[SESSION_IDS].settings = "ssl_session_tickets off; ssl_session_cache shared:x:1m;";
     servers[ASKS_CERTIFICATE].certificate = "good";
-    snprintf(asks, sizeof asks, "ssl_verify_client on; ssl_client_certificate %s;",
+    snprintf(asks, sizeof asks, "ssl_verify_client on; ssl_client_certificate \"%s\";",
              certificate("ca.pem"));
     servers[ASKS_CERTIFICATE].settings = asks;
     nginx = start_nginx(servers, NGINX_SERVERS, ports);

@@ -238,8 +238,8 @@ SUPPORT void nginx_config(const struct nginx_server *servers, size_t count, cons
         snprintf(key, sizeof key, "%s.key", servers[i].certificate);
         text_print(&config, "server { listen 127.0.0.1:%u ssl; %s\n", ports[i],
                    servers[i].settings != NULL ? servers[i].settings : "");
-        text_print(&config, "ssl_certificate %s; ssl_certificate_key %s;\n", certificate(pem),
-                   certificate(key));
+        text_print(&config, "ssl_certificate \"%s\"; ssl_certificate_key \"%s\";\n",
+                   certificate(pem), certificate(key));
         text_print(&config, "location / { default_type text/plain; %s } }\n", nginx_answer);
     }
     text_add(&config, "}\n", 2);
