@@ -74,6 +74,7 @@ if [ -n "$tls" ]; then
     export SSL_CERT_FILE
 fi
 
+trap : INT # Ctrl-C is the command's; the server is here until that has ended
 status=0
 "$@" || status=$?
 [ "$status" -eq 0 ] || cat "$work/log" >&2

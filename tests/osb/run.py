@@ -827,6 +827,15 @@ class Run(Case):
         self.assertIn("once more to leave", t.seen)
         self.assertEqual(self.count(), 0)
 
+    def test_ctrl_c_leaves_the_dev_server_to_the_end(self):
+        t = Terminal([PROGRAM, "run", "i", "--", "sh", "-c",
+                      "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.1; done"],
+                     self.env, str(ROOT / "tools/with-devserver.sh"))
+        t.read_until("ready")
+        t.type("\x03")
+        self.assertEqual(t.end(), 5)
+        self.assertNotIn("left behind", t.seen)
+
     def test_ctrl_c_of_a_plain_command_is_130(self):
         t = Terminal(["run", "i", "--", "sh", "-c", "echo ready; sleep 60"], self.env)
         t.read_until("ready")

@@ -146,7 +146,9 @@ def _watch_for_the_end(options):
     """An event that is set when the server is to end."""
     finished = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: finished.set())
+        # A shell has a job in its background ignore Ctrl-C. Commands in a sandbox shall not inherit that.
+        ignored = signal.getsignal(number) == signal.SIG_IGN
+        signal.signal(number, lambda *_, ignored=ignored: ignored or finished.set())
     if options.stdin_lifetime:
         _in_background(_wait_for_end_of_stdin, finished)
     if options.exit_with_parent:
