@@ -1473,10 +1473,11 @@ typedef struct osb_pty_options {
 /* Attaches to a terminal, over WebSocket, until its shell exits (OSB_OK, pty->exit_code), input
    ends (OSB_OK; the shell stays), a handler returns non-zero (OSB_E_CANCELLED), or the server ends
    it (OSB_E_STREAM, pty->close_code). No byte of output is lost or repeated on its way: pty->offset
-   counts them, over reconnections and calls. But input and signals that are under way when a
-   connection breaks may be lost, and what a shell writes in its last moments execd may not send:
-   "sleep 0.3" before "exit" helps. When it leaves, a second at most goes by until the
-   server has heard of it. options and handlers may be NULL. GET {execd}/pty/{id}/ws */
+   counts them, over reconnections and calls. Input and signals that a connection had not taken whole
+   when it broke go over the next one of the same call; what it had taken may be lost: execd does not
+   say what it has got. What a shell writes in its last moments execd may not send: "sleep 0.3"
+   before "exit" helps. When it leaves, a second at most goes by until the server has heard of it.
+   options and handlers may be NULL. GET {execd}/pty/{id}/ws */
 OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_options *options,
                                   const osb_pty_handlers *handlers);
 
@@ -9459,13 +9460,17 @@ static osb_status osb__pty_next(osb_client *c, osb_status status)
     bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT ||
                   status == OSB_E_CONNECT ||
                   (status == OSB_E_STREAM && osb__is_outage(s->pty->close_code));
+    uint8_t unsent = 0; /* the size of a frame that goes again: it has not got there whole */
+    if (s->out_at < s->out_size && (s->out[0] & 15u) <= OSB__W_BINARY) unsent = s->out_size;
     s->pty->connected = false;
-    OSB_MEMSET(s->out, 0, sizeof s->out);
-    if (broken && s->pty->exit_code.set) return OSB_OK;
-    if (!broken || s->reconnections == 0) return status;
+    if (!broken || s->pty->exit_code.set || s->reconnections == 0) {
+        OSB_MEMSET(s->out, 0, sizeof s->out);
+        return broken && s->pty->exit_code.set ? OSB_OK : status;
+    }
     s->reconnections--;
     s->pty->close_code = 0;
     osb__socket_reset(s);
+    s->out_size = unsent;
     osb__socket_key(c);
     if (s->pty->columns > 0) s->pty->resized = true; /* what was sent may not have got there */
     s->query.since = s->pty->offset;

@@ -889,6 +889,53 @@ static void test_resize_again(void **state)
     end(&t);
 }
 
+/* Input, and then none for now. */
+static int read_input_once(void *user, void *data, size_t size)
+{
+    terminal *t = (terminal *)user;
+    if (t->input != NULL && *t->input == '\0') t->input = NULL;
+    return read_input(user, data, size);
+}
+
+/* Input of which a connection that broke had not taken the last byte goes over the next one, once. What
+   it had taken may have got there, and does not go twice; an answer to a ping belongs to its
+   connection. */
+static void test_input_again(void **state)
+{
+    static const struct {
+        const char *input, *taken;
+        size_t taken_size;
+        bool again;
+    } cases[] = {{"x", "", 0, true},
+                 {"x", "\x82", 1, true},
+                 {"x", "\x82\x82\x00\x11\x22\x33\x00", 7, true},
+                 {"x", "\x82\x82\x00\x11\x22\x33\x00\x69", 8, false},
+                 {NULL, "\x8a", 1, false}};
+    size_t i, refusals;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0] * WAYS; i++) {
+        size_t n = i / WAYS;
+        terminal t;
+        begin_connected(&t, (unsigned)(i % WAYS));
+        t.options.reconnections = 3;
+        t.handlers.read_input = read_input_once;
+        t.input = cases[n].input;
+        if (t.input == NULL) sends(&t, PING, "p", 1);
+        if (cases[n].taken_size > 0) says(&t, SCRIPT_EXPECT, cases[n].taken, cases[n].taken_size);
+        script_reset(&t.b.port);
+        for (refusals = 0; refusals < 2; refusals++) bench_execd_refuses(&t.b);
+        bench_execd(&t.b);
+        script_expect(&t.b.port, REQUEST("?takeover=1"));
+        script_reply(&t.b.port, UPGRADED);
+        if (cases[n].again) hears(&t, BINARY, "\0x", 2);
+        sends_text(&t, "{\"type\":\"connected\"}");
+        sends_exit(&t, 0);
+        closes(&t);
+        assert_int_equal(attach(&t), OSB_OK);
+        end(&t);
+    }
+}
+
 static void test_broken(void **state)
 {
     terminal t;
@@ -1023,6 +1070,7 @@ int main(void)
         cmocka_unit_test(test_reconnections),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_resize_again),
+        cmocka_unit_test(test_input_again),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_broken_one_way),
         cmocka_unit_test(test_silence),
