@@ -1,11 +1,12 @@
 /* Starts a web server in the sandbox and reaches it from outside.
 
       cc -I. examples/port_forwarding.c -o port_forwarding
-      OPEN_SANDBOX_DOMAIN=localhost:8080 OPEN_SANDBOX_API_KEY=... ./port_forwarding */
+      OPEN_SANDBOX_DOMAIN=localhost:8080 OPEN_SANDBOX_API_KEY=... ./port_forwarding [PORT] */
 #define OPENSANDBOX_IMPLEMENTATION
 #include "opensandbox.h"
 #include "port/osb_posix.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 static int complain(const osb_client *client)
 {
@@ -33,7 +34,8 @@ static int wait_for(osb_sandbox *box, const osb_endpoint *endpoint, const osb_re
         if (http_status == 200) return 0;
         nanosleep(&pause, NULL);
     }
-    return complain(box->client);
+    fprintf(stderr, "the server in the sandbox does not answer: HTTP %u\n", http_status);
+    return 1;
 }
 
 static int get(osb_sandbox *box, const osb_endpoint *endpoint, const char *path)
@@ -46,25 +48,28 @@ static int get(osb_sandbox *box, const osb_endpoint *endpoint, const char *path)
     return http_status != 200;
 }
 
-static int demonstrate(osb_sandbox *box)
+static int demonstrate(osb_sandbox *box, unsigned port)
 {
-    osb_command serve = {
-        .command = "mkdir site && echo hello from port 8000 >site/index.html && cd site &&"
-                   " exec python3 -m http.server 8000",
-        .background = true,
-    };
+    char text[160];
+    osb_command serve = {.command = text, .background = true};
     osb_execution run;
     osb_endpoint endpoint;
     char url[256];
+    snprintf(text, sizeof text,
+             "mkdir site && echo hello from port %u >site/index.html && cd site &&"
+             " exec python3 -m http.server %u",
+             port, port);
     if (osb_command_run(box, &serve, NULL, &run) < 0) return complain(box->client);
-    if (osb_sandbox_endpoint(box, 8000, NULL, &endpoint) < 0) return complain(box->client);
+    if (osb_sandbox_endpoint(box, (uint16_t)port, NULL, &endpoint) < 0)
+        return complain(box->client);
     osb_endpoint_url(&endpoint, url, sizeof url);
     printf("Access your server at: %s\n", url);
     return get(box, &endpoint, "/index.html");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    unsigned port = argc > 1 ? (unsigned)atoi(argv[1]) : 8000;
     unsigned char ram[2048];
     osb_posix tcp;
     osb_client client;
@@ -75,7 +80,7 @@ int main(void)
     osb_posix_config_from_env(&config);
     if (osb_client_init(&client, &config) < 0) return complain(&client);
     if (osb_sandbox_create(&client, &options, &box) < 0) return complain(&client);
-    failed = demonstrate(&box);
+    failed = demonstrate(&box, port);
     if (osb_sandbox_kill(&box) < 0) failed = complain(&client);
     return failed;
 }

@@ -8,6 +8,7 @@ without such a text only has to end well. The server is the one that the environ
 """
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +24,18 @@ def pattern_of(text):
     return re.compile("".join(lines))
 
 
+def arguments(program):
+    """The local server's sandboxes have this machine's ports, of which 8000 is often taken."""
+    if program.name != "port_forwarding":
+        return []
+    with socket.create_server(("", 0)) as one:
+        return [str(one.getsockname()[1])]
+
+
 def complaint(program):
     """What is wrong with an example's run, or None."""
     try:
-        run = subprocess.run([program.resolve()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        run = subprocess.run([program.resolve(), *arguments(program)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, timeout=120, check=False)
     except subprocess.TimeoutExpired as late:
         return "no end after 120 s:\n%s" % (late.output or b"").decode("utf-8", "replace")
