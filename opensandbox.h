@@ -2502,7 +2502,8 @@ static size_t osb__whole_characters(const unsigned char *text, size_t size)
 
 /* ==== json ====================================================================================*/
 
-/* One member of a request or response: where it stands in the C struct, and how. */
+/* One member of a request or response: where it stands in the C struct, and how. The last one of a
+   table says that it is the last. */
 typedef struct osb__field {
     const char *name;
     const struct osb__field *sub; /* the members of an object */
@@ -2511,10 +2512,6 @@ typedef struct osb__field {
     uint8_t half_size; /* of an array element, a char array: its size / 2 */
 } osb__field;
 
-#define OSB__END                                                                                   \
-    {                                                                                              \
-        NULL, NULL, 0, 0, 0                                                                        \
-    }
 #define OSB__AT(type, member) ((uint16_t)offsetof(type, member))
 #define OSB__HALF(type) ((uint8_t)(sizeof(type) / 2))
 
@@ -2559,6 +2556,7 @@ enum {
     OSB__MAP,     /* object of texts, each entry handed out */
     OSB__ARRAY,   /* array of texts, each one handed out */
     OSB__KIND = 0x3f,
+    OSB__LAST = 0x40,    /* the end of its table */
     OSB__REQUIRED = 0x80 /* must be there; on a container: it has such members; on OSB__STRUCTS:
                             sent even if empty */
 };
@@ -2630,10 +2628,17 @@ static bool osb__present(const osb__field *field, const unsigned char *member)
     }
 }
 
+/* The table's member behind this one; NULL: there is none. */
+static const osb__field *osb__following(const osb__field *field)
+{
+    return (field->kind & OSB__LAST) != 0 ? NULL : field + 1;
+}
+
 static bool osb__any_present(const osb__field *field, const unsigned char *base)
 {
-    while (field->name != NULL && !osb__present(field, base + field->offset)) field++;
-    return field->name != NULL;
+    while (field != NULL && !osb__present(field, base + field->offset))
+        field = osb__following(field);
+    return field != NULL;
 }
 
 /* Whether a member is sent. An object whose members stand in the same struct is, if any of them is
@@ -2642,8 +2647,9 @@ static bool osb__is_sent_member(const osb__field *field, const unsigned char *ba
 {
     const osb__field *inner;
     if ((field->kind & OSB__KIND) != OSB__GROUP) return osb__present(field, base + field->offset);
-    for (inner = field->sub; inner->name != NULL; inner++)
-        if (inner->kind == OSB__GROUP && osb__any_present(inner->sub, base)) return true;
+    for (inner = field->sub; inner != NULL; inner = osb__following(inner))
+        if ((inner->kind & OSB__KIND) == OSB__GROUP && osb__any_present(inner->sub, base))
+            return true;
     return osb__any_present(field->sub, base);
 }
 
@@ -2693,7 +2699,8 @@ static void osb__encode_strings(osb__writer *w, const char *const *texts, size_t
 
 static void osb__encode_value(osb__writer *w, const osb__field *field, const unsigned char *member)
 {
-    switch (field->kind) {
+    unsigned kind = field->kind & OSB__KIND;
+    switch (kind) {
     case OSB__FLAG:
         osb__put(w, "true", 4);
         break;
@@ -2705,9 +2712,9 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
     case OSB__MODE:
     case OSB__OPT_U32: {
         uint32_t value;
-        if (field->kind == OSB__OPT_U32) member += offsetof(osb_u32, value);
+        if (kind == OSB__OPT_U32) member += offsetof(osb_u32, value);
         OSB_MEMCPY(&value, member, sizeof value);
-        if (value == 0 && field->kind == OSB__MODE) value = 755;
+        if (value == 0 && kind == OSB__MODE) value = 755;
         osb__put_number(w, value);
         break;
     }
@@ -2733,7 +2740,7 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
     case OSB__PAIRS:
     case OSB__NULLABLE:
         osb__encode_pairs(w, (const osb_pair *)osb__pointer(member), osb__count(member),
-                          field->kind == OSB__NULLABLE);
+                          kind == OSB__NULLABLE);
         break;
     case OSB__ARGV:
         osb__put(w, "\"", 1);
@@ -2806,18 +2813,22 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
     } else if (table->sub != NULL && osb__present(table, base + table->offset)) {
         root = *table;
     } else { /* nothing of it is an object with members to be walked */
-        if (table->sub != NULL) osb__put_text(w, table->kind == OSB__KEYED ? "{}" : "[]");
+        if (table->sub != NULL)
+            osb__put_text(w, (table->kind & OSB__KIND) == OSB__KEYED ? "{}" : "[]");
         else osb__encode_value(w, table, base + table->offset);
         return;
     }
     osb__encode_open(w, top, &root, base);
     for (;;) {
-        const osb__field *field = top->next++;
-        if (field->name == NULL) {
+        const osb__field *field = top->next;
+        if (field == NULL) {
             if (osb__encode_close(w, top)) continue;
             if (top == stack) return;
             top--;
-        } else if (osb__is_sent_member(field, top->base)) {
+            continue;
+        }
+        top->next = osb__following(field);
+        if (osb__is_sent_member(field, top->base)) {
             osb__put_comma(w);
             osb__put_string(w, field->name);
             osb__put(w, ":", 1);
@@ -2854,7 +2865,7 @@ static void osb__put_query_pairs(osb__writer *w, const osb_pair *pairs, size_t c
 static void osb__put_query_value(osb__writer *w, const osb__field *field,
                                  const unsigned char *member, size_t i)
 {
-    switch (field->kind) {
+    switch (field->kind & OSB__KIND) {
     case OSB__STRINGS:
         osb__put_encoded(w, ((const char *const *)osb__pointer(member))[i], "%");
         break;
@@ -2875,9 +2886,9 @@ static void osb__put_query(osb__writer *w, const osb__field *field, const void *
 {
     const char *mark = "?";
     size_t i;
-    for (; field->name != NULL; field++) {
+    for (; field != NULL; field = osb__following(field)) {
         const unsigned char *member = (const unsigned char *)object + field->offset;
-        size_t count = field->kind == OSB__STRINGS ? osb__count(member) : 1;
+        size_t count = (field->kind & OSB__KIND) == OSB__STRINGS ? osb__count(member) : 1;
         if (!osb__present(field, member)) continue;
         for (i = 0; i < count; i++) {
             osb__put_text(w, mark);
@@ -3122,7 +3133,7 @@ static bool osb__json_has_keys(const osb__json *j)
 static const osb__field *osb__json_find(const osb__field *field, const unsigned char *key,
                                         size_t size)
 {
-    for (; field != NULL && field->name != NULL; field++)
+    for (; field != NULL; field = osb__following(field))
         if ((key[0] == (unsigned char)field->name[0] || key[0] == '\\') &&
             osb__json_key_is(key, size, field->name))
             return field;
@@ -3554,7 +3565,7 @@ static osb_status osb__json_check_required(osb_client *c, const osb__field *obje
 {
     static const char nothing[sizeof(int64_t)] = {0};
     const osb__field *field = object->sub;
-    for (; field->name != NULL; field++) {
+    for (; field != NULL; field = osb__following(field)) {
         const unsigned char *out = (const unsigned char *)c->json.base + field->offset;
         unsigned kind = field->kind & OSB__KIND;
         size_t size = kind == OSB__COPY ? 1 : kind == OSB__I64 ? sizeof(int64_t) : sizeof(char *);
@@ -4602,8 +4613,7 @@ static void osb__head_overflow(osb_client *c)
 static const osb__field osb__failure_fields[] = {
     {"ename", NULL, OSB__AT(osb_event, key), OSB__VIEW, 0},
     {"evalue", NULL, OSB__AT(osb_event, text), OSB__TEXT, 0},
-    {"traceback", NULL, 0, OSB__ARRAY, 0},
-    OSB__END};
+    {"traceback", NULL, 0, OSB__ARRAY | OSB__LAST, 0}};
 static const osb__field osb__event_fields[] = {
     {"type", NULL, OSB__AT(osb_event, type), OSB__TYPE, 0},
     {"text", NULL, OSB__AT(osb_event, text), OSB__TEXT, 0},
@@ -4613,8 +4623,7 @@ static const osb__field osb__event_fields[] = {
     {"error", osb__failure_fields, OSB__AT(osb_event, text), OSB__EITHER, 0},
     {"results", NULL, 0, OSB__MAP, 0},
     {"code", NULL, OSB__AT(osb_event, key), OSB__VIEW, 0}, /* these two: a failure of execd's own */
-    {"message", NULL, OSB__AT(osb_event, text), OSB__CUT, 0},
-    OSB__END};
+    {"message", NULL, OSB__AT(osb_event, text), OSB__CUT | OSB__LAST, 0}};
 static const osb__field osb__event_root = {NULL, osb__event_fields, 0, OSB__OBJECT,
                                            OSB__HALF(osb_event)};
 
@@ -4953,14 +4962,12 @@ static osb_status osb__events(osb_client *c, size_t end)
 
 static const osb__field osb__detail_fields[] = {
     {"loc", NULL, 0, OSB__ARRAY, 0},
-    {"msg", NULL, OSB__AT(osb_error, message), OSB__CUT, 0},
-    OSB__END};
+    {"msg", NULL, OSB__AT(osb_error, message), OSB__CUT | OSB__LAST, 0}};
 static const osb__field osb__error_fields[] = {
     {"code", NULL, OSB__AT(osb_error, code), OSB__VIEW, 0},
     {"message", NULL, OSB__AT(osb_error, message), OSB__CUT, 0},
     {"error", NULL, OSB__AT(osb_error, message), OSB__EITHER, 0},
-    {"detail", osb__detail_fields, OSB__AT(osb_error, message), OSB__EITHER, 0},
-    OSB__END};
+    {"detail", osb__detail_fields, OSB__AT(osb_error, message), OSB__EITHER | OSB__LAST, 0}};
 static const osb__field osb__error_root = {NULL, osb__error_fields, 0, OSB__OBJECT, 0};
 
 enum {
@@ -6104,23 +6111,19 @@ OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
 #ifndef OSB_NO_CREATE_EXTRAS
 static const osb__field osb__image_auth_fields[] = {
     {"username", NULL, OSB__AT(osb_create_options, image_username), OSB__STRING, 0},
-    {"password", NULL, OSB__AT(osb_create_options, image_password), OSB__STRING, 0},
-    OSB__END};
+    {"password", NULL, OSB__AT(osb_create_options, image_password), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__platform_fields[] = {
     {"os", NULL, OSB__AT(osb_create_options, platform_os), OSB__STRING, 0},
-    {"arch", NULL, OSB__AT(osb_create_options, platform_arch), OSB__STRING, 0},
-    OSB__END};
+    {"arch", NULL, OSB__AT(osb_create_options, platform_arch), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__network_rule_fields[] = {
     {"action", NULL, OSB__AT(osb_network_rule, action), OSB__STRING, 0},
-    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING, 0},
-    OSB__END};
+    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__network_policy_fields[] = {
     {"defaultAction", NULL, OSB__AT(osb_network_policy, default_action), OSB__STRING, 0},
-    {"egress", osb__network_rule_fields, OSB__AT(osb_network_policy, egress), OSB__STRUCTS,
-     OSB__HALF(osb_network_rule)},
-    OSB__END};
+    {"egress", osb__network_rule_fields, OSB__AT(osb_network_policy, egress),
+     OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_network_rule)}};
 static const osb__field osb__host_volume_fields[] = {
-    {"path", NULL, OSB__AT(osb_host_volume, path), OSB__STRING, 0}, OSB__END};
+    {"path", NULL, OSB__AT(osb_host_volume, path), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__pvc_volume_fields[] = {
     {"claimName", NULL, OSB__AT(osb_pvc_volume, claim_name), OSB__STRING, 0},
     {"createIfNotExists", NULL, OSB__AT(osb_pvc_volume, must_exist), OSB__NOT, 0},
@@ -6128,16 +6131,15 @@ static const osb__field osb__pvc_volume_fields[] = {
      OSB__FLAG, 0},
     {"storageClass", NULL, OSB__AT(osb_pvc_volume, storage_class), OSB__STRING, 0},
     {"storage", NULL, OSB__AT(osb_pvc_volume, storage), OSB__STRING, 0},
-    {"accessModes", NULL, OSB__AT(osb_pvc_volume, access_modes), OSB__STRINGS, 0},
-    OSB__END};
+    {"accessModes", NULL, OSB__AT(osb_pvc_volume, access_modes), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__ossfs_volume_fields[] = {
     {"bucket", NULL, OSB__AT(osb_ossfs_volume, bucket), OSB__STRING, 0},
     {"endpoint", NULL, OSB__AT(osb_ossfs_volume, endpoint), OSB__STRING, 0},
     {"version", NULL, OSB__AT(osb_ossfs_volume, version), OSB__STRING, 0},
     {"options", NULL, OSB__AT(osb_ossfs_volume, options), OSB__STRINGS, 0},
     {"accessKeyId", NULL, OSB__AT(osb_ossfs_volume, access_key_id), OSB__STRING, 0},
-    {"accessKeySecret", NULL, OSB__AT(osb_ossfs_volume, access_key_secret), OSB__STRING, 0},
-    OSB__END};
+    {"accessKeySecret", NULL, OSB__AT(osb_ossfs_volume, access_key_secret), OSB__STRING | OSB__LAST,
+     0}};
 static const osb__field osb__volume_fields[] = {
     {"name", NULL, OSB__AT(osb_volume, name), OSB__STRING, 0},
     {"host", osb__host_volume_fields, OSB__AT(osb_volume, host), OSB__POINTER, 0},
@@ -6145,17 +6147,15 @@ static const osb__field osb__volume_fields[] = {
     {"ossfs", osb__ossfs_volume_fields, OSB__AT(osb_volume, ossfs), OSB__POINTER, 0},
     {"mountPath", NULL, OSB__AT(osb_volume, mount_path), OSB__STRING, 0},
     {"readOnly", NULL, OSB__AT(osb_volume, read_only), OSB__FLAG, 0},
-    {"subPath", NULL, OSB__AT(osb_volume, sub_path), OSB__STRING, 0},
-    OSB__END};
+    {"subPath", NULL, OSB__AT(osb_volume, sub_path), OSB__STRING | OSB__LAST, 0}};
 #endif
 static const osb__field osb__image_fields[] = {
-    {"uri", NULL, OSB__AT(osb_create_options, image), OSB__STRING, 0},
 #ifndef OSB_NO_CREATE_EXTRAS
     {"auth", osb__image_auth_fields, OSB__AT(osb_create_options, image_username), OSB__GROUP, 0},
 #endif
-    OSB__END};
+    {"uri", NULL, OSB__AT(osb_create_options, image), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__credential_proxy_fields[] = {
-    {"enabled", NULL, OSB__AT(osb_create_options, credential_proxy), OSB__FLAG, 0}, OSB__END};
+    {"enabled", NULL, OSB__AT(osb_create_options, credential_proxy), OSB__FLAG | OSB__LAST, 0}};
 static const osb__field osb__create_fields[] = {
     {"image", osb__image_fields, OSB__AT(osb_create_options, image), OSB__GROUP, 0},
     {"snapshotId", NULL, OSB__AT(osb_create_options, snapshot_id), OSB__STRING, 0},
@@ -6166,8 +6166,6 @@ static const osb__field osb__create_fields[] = {
     {"entrypoint", NULL, OSB__AT(osb_create_options, entrypoint), OSB__STRINGS, 0},
     {"secureAccess", NULL, OSB__AT(osb_create_options, secure_access), OSB__FLAG, 0},
     {"extensions", NULL, OSB__AT(osb_create_options, extensions), OSB__PAIRS, 0},
-    {"credentialProxy", osb__credential_proxy_fields, OSB__AT(osb_create_options, credential_proxy),
-     OSB__FLAG, 0},
 #ifndef OSB_NO_CREATE_EXTRAS
     {"platform", osb__platform_fields, OSB__AT(osb_create_options, platform_os), OSB__GROUP, 0},
     {"resourceRequests", NULL, OSB__AT(osb_create_options, resource_requests), OSB__PAIRS, 0},
@@ -6176,25 +6174,24 @@ static const osb__field osb__create_fields[] = {
     {"volumes", osb__volume_fields, OSB__AT(osb_create_options, volumes), OSB__STRUCTS,
      OSB__HALF(osb_volume)},
 #endif
-    OSB__END};
+    {"credentialProxy", osb__credential_proxy_fields, OSB__AT(osb_create_options, credential_proxy),
+     OSB__FLAG | OSB__LAST, 0}};
 
 /* What osb_sandbox_create and its like want to know of a sandbox. */
 static const osb__field osb__box_status_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox, state), OSB__VIEW, 0},
     {"reason", NULL, OSB__AT(osb_sandbox, reason), OSB__VIEW, 0},
-    {"message", NULL, OSB__AT(osb_sandbox, message), OSB__CUT, 0},
-    OSB__END};
+    {"message", NULL, OSB__AT(osb_sandbox, message), OSB__CUT | OSB__LAST, 0}};
 static const osb__field osb__box_fields[] = {
     {"id", NULL, OSB__AT(osb_sandbox, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
-    {"status", osb__box_status_fields, 0, OSB__OBJECT, 0},
-    OSB__END};
+    {"status", osb__box_status_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
 static const osb__field osb__box_root = {NULL, osb__box_fields, 0, OSB__OBJECT | OSB__REQUIRED, 0};
 
 static const osb__field osb__endpoint_fields[] = {
     {"endpoint", NULL, OSB__AT(osb_endpoint, address), OSB__COPY | OSB__REQUIRED,
      OSB_ENDPOINT_SIZE / 2},
-    {"headers", NULL, OSB__AT(osb_endpoint, headers), OSB__MAP, OSB_ENDPOINT_HEADERS_SIZE / 2},
-    OSB__END};
+    {"headers", NULL, OSB__AT(osb_endpoint, headers), OSB__MAP | OSB__LAST,
+     OSB_ENDPOINT_HEADERS_SIZE / 2}};
 static const osb__field osb__endpoint_root = {NULL, osb__endpoint_fields, 0,
                                               OSB__OBJECT | OSB__REQUIRED, 0};
 
@@ -6205,8 +6202,7 @@ typedef struct osb__endpoint_query {
 } osb__endpoint_query;
 static const osb__field osb__endpoint_query_fields[] = {
     {"use_server_proxy", NULL, OSB__AT(osb__endpoint_query, use_server_proxy), OSB__FLAG, 0},
-    {"expires", NULL, OSB__AT(osb__endpoint_query, expires), OSB__U32, 0},
-    OSB__END};
+    {"expires", NULL, OSB__AT(osb__endpoint_query, expires), OSB__U32 | OSB__LAST, 0}};
 
 /* A header of an endpoint: appended to the array of names and values. */
 static int osb__endpoint_header(const osb__out *out)
@@ -6376,8 +6372,7 @@ static const osb__field osb__pagination_fields[] = {
     {"pageSize", NULL, OSB__AT(osb__page, page_size), OSB__UINT, 0},
     {"totalItems", NULL, OSB__AT(osb__page, total_items), OSB__UINT, 0},
     {"totalPages", NULL, OSB__AT(osb__page, total_pages), OSB__UINT, 0},
-    {"hasNextPage", NULL, OSB__AT(osb__page, has_next_page), OSB__BOOL, 0},
-    OSB__END};
+    {"hasNextPage", NULL, OSB__AT(osb__page, has_next_page), OSB__BOOL | OSB__LAST, 0}};
 #endif
 
 #ifndef OSB_NO_ADMIN
@@ -6395,17 +6390,16 @@ static int osb__info_out(const osb__out *out)
 }
 
 static const osb__field osb__info_image_fields[] = {
-    {"uri", NULL, OSB__AT(osb_sandbox_info, image), OSB__VIEW, 0}, OSB__END};
+    {"uri", NULL, OSB__AT(osb_sandbox_info, image), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__info_platform_fields[] = {
     {"os", NULL, OSB__AT(osb_sandbox_info, platform_os), OSB__VIEW, 0},
-    {"arch", NULL, OSB__AT(osb_sandbox_info, platform_arch), OSB__VIEW, 0},
-    OSB__END};
+    {"arch", NULL, OSB__AT(osb_sandbox_info, platform_arch), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__info_status_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox_info, state), OSB__VIEW, 0},
     {"reason", NULL, OSB__AT(osb_sandbox_info, reason), OSB__VIEW, 0},
     {"message", NULL, OSB__AT(osb_sandbox_info, message), OSB__VIEW, 0},
-    {"lastTransitionAt", NULL, OSB__AT(osb_sandbox_info, last_transition_at), OSB__VIEW, 0},
-    OSB__END};
+    {"lastTransitionAt", NULL, OSB__AT(osb_sandbox_info, last_transition_at), OSB__VIEW | OSB__LAST,
+     0}};
 static const osb__field osb__info_fields[] = {
     {"id", NULL, OSB__AT(osb_sandbox_info, id), OSB__VIEW | OSB__REQUIRED, 0},
     {"image", osb__info_image_fields, 0, OSB__OBJECT, 0},
@@ -6416,24 +6410,21 @@ static const osb__field osb__info_fields[] = {
     {"extensions", NULL, 0, OSB__MAP, 0},
     {"entrypoint", NULL, 0, OSB__ARRAY, 0},
     {"createdAt", NULL, OSB__AT(osb_sandbox_info, created_at), OSB__VIEW, 0},
-    {"expiresAt", NULL, OSB__AT(osb_sandbox_info, expires_at), OSB__VIEW, 0},
-    OSB__END};
+    {"expiresAt", NULL, OSB__AT(osb_sandbox_info, expires_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__info_root = {NULL, osb__info_fields, 0, OSB__OBJECT | OSB__REQUIRED,
                                           0};
 
 static const osb__field osb__page_fields[] = {
     {"items", osb__info_fields, OSB__AT(osb_sandbox_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_sandbox_info)},
-    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
-    OSB__END};
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
 static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT, 0};
 
 static const osb__field osb__filter_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox_filter, states), OSB__STRINGS, 0},
     {"metadata", NULL, OSB__AT(osb_sandbox_filter, metadata), OSB__PAIRS, 0},
     {"page", NULL, OSB__AT(osb_sandbox_filter, page), OSB__U32, 0},
-    {"pageSize", NULL, OSB__AT(osb_sandbox_filter, page_size), OSB__U32, 0},
-    OSB__END};
+    {"pageSize", NULL, OSB__AT(osb_sandbox_filter, page_size), OSB__U32 | OSB__LAST, 0}};
 
 /* Body of a metadata patch: the map itself. */
 typedef struct osb__patch {
@@ -6441,15 +6432,15 @@ typedef struct osb__patch {
     size_t count;
 } osb__patch;
 static const osb__field osb__patch_fields[] = {
-    {"", NULL, OSB__AT(osb__patch, metadata), OSB__NULLABLE, 0}, OSB__END};
+    {"", NULL, OSB__AT(osb__patch, metadata), OSB__NULLABLE | OSB__LAST, 0}};
 
 typedef struct osb__renewal {
     const char *text;
     char expires_at[24];
 } osb__renewal;
 static const osb__field osb__renewal_fields[] = {
-    {"expiresAt", NULL, OSB__AT(osb__renewal, text), OSB__STRING, 0}, OSB__END};
-static const osb__field osb__renewed_fields[] = {{"expiresAt", NULL, 0, OSB__VIEW, 0}, OSB__END};
+    {"expiresAt", NULL, OSB__AT(osb__renewal, text), OSB__STRING | OSB__LAST, 0}};
+static const osb__field osb__renewed_fields[] = {{"expiresAt", NULL, 0, OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__renewed_root = {NULL, osb__renewed_fields, 0, OSB__OBJECT, 0};
 
 static const osb__op osb__op_create = {"POST /sandboxes", NULL,          osb__create_fields,
@@ -6683,15 +6674,14 @@ static const osb__field osb__snapshot_status_fields[] = {
     {"state", NULL, OSB__AT(osb_snapshot, state), OSB__VIEW, 0},
     {"reason", NULL, OSB__AT(osb_snapshot, reason), OSB__VIEW, 0},
     {"message", NULL, OSB__AT(osb_snapshot, message), OSB__VIEW, 0},
-    {"lastTransitionAt", NULL, OSB__AT(osb_snapshot, last_transition_at), OSB__VIEW, 0},
-    OSB__END};
+    {"lastTransitionAt", NULL, OSB__AT(osb_snapshot, last_transition_at), OSB__VIEW | OSB__LAST,
+     0}};
 static const osb__field osb__snapshot_fields[] = {
     {"id", NULL, OSB__AT(osb_snapshot, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
     {"sandboxId", NULL, OSB__AT(osb_snapshot, sandbox_id), OSB__VIEW, 0},
     {"name", NULL, OSB__AT(osb_snapshot, name), OSB__VIEW, 0},
     {"status", osb__snapshot_status_fields, 0, OSB__OBJECT, 0},
-    {"createdAt", NULL, OSB__AT(osb_snapshot, created_at), OSB__VIEW, 0},
-    OSB__END};
+    {"createdAt", NULL, OSB__AT(osb_snapshot, created_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__snapshot_root = {NULL, osb__snapshot_fields, 0,
                                               OSB__OBJECT | OSB__REQUIRED, 0};
 
@@ -6699,20 +6689,18 @@ typedef struct osb__name_body {
     const char *name;
 } osb__name_body;
 static const osb__field osb__name_body_fields[] = {
-    {"name", NULL, OSB__AT(osb__name_body, name), OSB__STRING, 0}, OSB__END};
+    {"name", NULL, OSB__AT(osb__name_body, name), OSB__STRING | OSB__LAST, 0}};
 
 static const osb__field osb__snapshot_filter_fields[] = {
     {"sandboxId", NULL, OSB__AT(osb_snapshot_filter, sandbox_id), OSB__STRING, 0},
     {"name", NULL, OSB__AT(osb_snapshot_filter, name), OSB__STRING, 0},
     {"state", NULL, OSB__AT(osb_snapshot_filter, states), OSB__STRINGS, 0},
     {"page", NULL, OSB__AT(osb_snapshot_filter, page), OSB__U32, 0},
-    {"pageSize", NULL, OSB__AT(osb_snapshot_filter, page_size), OSB__U32, 0},
-    OSB__END};
+    {"pageSize", NULL, OSB__AT(osb_snapshot_filter, page_size), OSB__U32 | OSB__LAST, 0}};
 static const osb__field osb__snapshot_page_fields[] = {
     {"items", osb__snapshot_fields, OSB__AT(osb_snapshot_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_snapshot)},
-    {"pagination", osb__pagination_fields, 0, OSB__OBJECT, 0},
-    OSB__END};
+    {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
 static const osb__field osb__snapshot_page_root = {NULL, osb__snapshot_page_fields, 0, OSB__OBJECT,
                                                    0};
 
@@ -6849,8 +6837,7 @@ static const osb__field osb__diagnosis_fields[] = {
     {"contentLength", NULL, OSB__AT(osb__diagnosis, out.content_length_bytes), OSB__U64, 0},
     {"expiresAt", NULL, OSB__AT(osb__diagnosis, out.expires_at), OSB__VIEW, 0},
     {"truncated", NULL, OSB__AT(osb__diagnosis, out.truncated), OSB__BOOL, 0},
-    {"warnings", NULL, 0, OSB__ARRAY, 0},
-    OSB__END};
+    {"warnings", NULL, 0, OSB__ARRAY | OSB__LAST, 0}};
 static const osb__field osb__diagnosis_root = {NULL, osb__diagnosis_fields, 0, OSB__OBJECT, 0};
 
 static int osb__diagnosis_out(const osb__out *out)
@@ -6865,17 +6852,15 @@ typedef struct osb__scope_query {
     const char *scope;
 } osb__scope_query;
 static const osb__field osb__scope_query_fields[] = {
-    {"scope", NULL, OSB__AT(osb__scope_query, scope), OSB__STRING, 0}, OSB__END};
+    {"scope", NULL, OSB__AT(osb__scope_query, scope), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__report_logs_fields[] = {
     {"tail", NULL, OSB__AT(osb_report_options, tail), OSB__U32, 0},
-    {"since", NULL, OSB__AT(osb_report_options, since), OSB__STRING, 0},
-    OSB__END};
+    {"since", NULL, OSB__AT(osb_report_options, since), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__report_events_fields[] = {
-    {"limit", NULL, OSB__AT(osb_report_options, event_limit), OSB__U32, 0}, OSB__END};
+    {"limit", NULL, OSB__AT(osb_report_options, event_limit), OSB__U32 | OSB__LAST, 0}};
 static const osb__field osb__report_summary_fields[] = {
     {"tail", NULL, OSB__AT(osb_report_options, tail), OSB__U32, 0},
-    {"event_limit", NULL, OSB__AT(osb_report_options, event_limit), OSB__U32, 0},
-    OSB__END};
+    {"event_limit", NULL, OSB__AT(osb_report_options, event_limit), OSB__U32 | OSB__LAST, 0}};
 
 static const osb__op osb__op_diagnostics_logs = {"GET /sandboxes/{id}/diagnostics/logs",
                                                  osb__scope_query_fields,
@@ -6979,36 +6964,30 @@ static const osb__field osb__capacity_body_fields[] = {
     {"bufferMax", NULL, OSB__AT(osb_pool_capacity, buffer_max), OSB__ALWAYS, 0},
     {"bufferMin", NULL, OSB__AT(osb_pool_capacity, buffer_min), OSB__ALWAYS, 0},
     {"poolMax", NULL, OSB__AT(osb_pool_capacity, pool_max), OSB__ALWAYS, 0},
-    {"poolMin", NULL, OSB__AT(osb_pool_capacity, pool_min), OSB__ALWAYS, 0},
-    OSB__END};
+    {"poolMin", NULL, OSB__AT(osb_pool_capacity, pool_min), OSB__ALWAYS | OSB__LAST, 0}};
 static const osb__field osb__pool_body_fields[] = {
     {"name", NULL, OSB__AT(osb_pool_options, name), OSB__STRING, 0},
     {"template", NULL, OSB__AT(osb_pool_options, template_json), OSB__JSON, 0},
-    {"capacitySpec", osb__capacity_body_fields, OSB__AT(osb_pool_options, capacity), OSB__POINTER,
-     0},
-    OSB__END};
+    {"capacitySpec", osb__capacity_body_fields, OSB__AT(osb_pool_options, capacity),
+     OSB__POINTER | OSB__LAST, 0}};
 static const osb__field osb__pool_update_fields[] = {{"capacitySpec", osb__capacity_body_fields,
                                                       OSB__AT(osb_pool_options, capacity),
-                                                      OSB__POINTER, 0},
-                                                     OSB__END};
+                                                      OSB__POINTER | OSB__LAST, 0}};
 static const osb__field osb__capacity_fields[] = {
     {"bufferMax", NULL, OSB__AT(osb_pool, capacity.buffer_max), OSB__UINT, 0},
     {"bufferMin", NULL, OSB__AT(osb_pool, capacity.buffer_min), OSB__UINT, 0},
     {"poolMax", NULL, OSB__AT(osb_pool, capacity.pool_max), OSB__UINT, 0},
-    {"poolMin", NULL, OSB__AT(osb_pool, capacity.pool_min), OSB__UINT, 0},
-    OSB__END};
+    {"poolMin", NULL, OSB__AT(osb_pool, capacity.pool_min), OSB__UINT | OSB__LAST, 0}};
 static const osb__field osb__pool_status_fields[] = {
     {"total", NULL, OSB__AT(osb_pool, total), OSB__UINT, 0},
     {"allocated", NULL, OSB__AT(osb_pool, allocated), OSB__UINT, 0},
     {"available", NULL, OSB__AT(osb_pool, available), OSB__UINT, 0},
-    {"revision", NULL, OSB__AT(osb_pool, revision), OSB__VIEW, 0},
-    OSB__END};
+    {"revision", NULL, OSB__AT(osb_pool, revision), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__pool_fields[] = {
     {"name", NULL, OSB__AT(osb_pool, name), OSB__VIEW | OSB__REQUIRED, 0},
     {"capacitySpec", osb__capacity_fields, 0, OSB__OBJECT, 0},
     {"status", osb__pool_status_fields, 0, OSB__OBJECT, 0},
-    {"createdAt", NULL, OSB__AT(osb_pool, created_at), OSB__VIEW, 0},
-    OSB__END};
+    {"createdAt", NULL, OSB__AT(osb_pool, created_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__pool_root = {NULL, osb__pool_fields, 0, OSB__OBJECT | OSB__REQUIRED,
                                           0};
 
@@ -7017,7 +6996,7 @@ typedef struct osb__pool_list {
     int (*on_pool)(void *user, const osb_pool *pool);
 } osb__pool_list;
 static const osb__field osb__pool_list_fields[] = {
-    {"items", osb__pool_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb_pool)}, OSB__END};
+    {"items", osb__pool_fields, 0, OSB__LIST | OSB__REQUIRED | OSB__LAST, OSB__HALF(osb_pool)}};
 static const osb__field osb__pool_list_root = {NULL, osb__pool_list_fields, 0, OSB__OBJECT, 0};
 
 static int osb__pool_out(const osb__out *out)
@@ -7096,14 +7075,13 @@ static const osb__field osb__command_fields[] = {
     {"timeout", NULL, OSB__AT(osb_command, timeout_ms), OSB__U32, 0},
     {"uid", NULL, OSB__AT(osb_command, uid), OSB__OPT_U32, 0},
     {"gid", NULL, OSB__AT(osb_command, gid), OSB__OPT_U32, 0},
-    {"envs", NULL, OSB__AT(osb_command, envs), OSB__PAIRS, 0},
-    OSB__END};
+    {"envs", NULL, OSB__AT(osb_command, envs), OSB__PAIRS | OSB__LAST, 0}};
 
 typedef struct osb__id_query {
     const char *id;
 } osb__id_query;
 static const osb__field osb__id_query_fields[] = {
-    {"id", NULL, OSB__AT(osb__id_query, id), OSB__STRING, 0}, OSB__END};
+    {"id", NULL, OSB__AT(osb__id_query, id), OSB__STRING | OSB__LAST, 0}};
 
 static const osb__op osb__op_ping = {"GET /ping", NULL, NULL, NULL, NULL, 0};
 static const osb__op osb__op_run = {"POST /command",
@@ -7231,8 +7209,7 @@ static const osb__field osb__command_state_fields[] = {
     {"exit_code", NULL, OSB__AT(osb_command_state, exit_code), OSB__OPT_I32, 0},
     {"error", NULL, OSB__AT(osb_command_state, error), OSB__VIEW, 0},
     {"started_at", NULL, OSB__AT(osb_command_state, started_at), OSB__VIEW, 0},
-    {"finished_at", NULL, OSB__AT(osb_command_state, finished_at), OSB__VIEW, 0},
-    OSB__END};
+    {"finished_at", NULL, OSB__AT(osb_command_state, finished_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__command_state_root = {NULL, osb__command_state_fields, 0, OSB__OBJECT,
                                                    0};
 
@@ -7240,7 +7217,7 @@ typedef struct osb__cursor_query {
     uint64_t cursor;
 } osb__cursor_query;
 static const osb__field osb__cursor_query_fields[] = {
-    {"cursor", NULL, OSB__AT(osb__cursor_query, cursor), OSB__CURSOR, 0}, OSB__END};
+    {"cursor", NULL, OSB__AT(osb__cursor_query, cursor), OSB__CURSOR | OSB__LAST, 0}};
 
 static const osb__op osb__op_command_status = {"GET /command/status/{id}", NULL, NULL,
                                                &osb__command_state_root,   NULL, 0};
@@ -7363,17 +7340,16 @@ typedef struct osb__cwd_body {
     const char *cwd;
 } osb__cwd_body;
 static const osb__field osb__cwd_body_fields[] = {
-    {"cwd", NULL, OSB__AT(osb__cwd_body, cwd), OSB__STRING, 0}, OSB__END};
-static const osb__field osb__session_fields[] = {
-    {"session_id", NULL, OSB__AT(osb_session, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
-    OSB__END};
+    {"cwd", NULL, OSB__AT(osb__cwd_body, cwd), OSB__STRING | OSB__LAST, 0}};
+static const osb__field osb__session_fields[] = {{"session_id", NULL, OSB__AT(osb_session, id),
+                                                  OSB__COPY | OSB__REQUIRED | OSB__LAST,
+                                                  OSB_ID_SIZE / 2}};
 static const osb__field osb__session_root = {NULL, osb__session_fields, 0,
                                              OSB__OBJECT | OSB__REQUIRED, 0};
 static const osb__field osb__session_command_fields[] = {
     {"command", NULL, OSB__AT(osb_session_command, command), OSB__STRING, 0},
     {"cwd", NULL, OSB__AT(osb_session_command, cwd), OSB__STRING, 0},
-    {"timeout", NULL, OSB__AT(osb_session_command, timeout_ms), OSB__U32, 0},
-    OSB__END};
+    {"timeout", NULL, OSB__AT(osb_session_command, timeout_ms), OSB__U32 | OSB__LAST, 0}};
 
 static const osb__op osb__op_session_create = {"POST /session",    NULL, osb__cwd_body_fields,
                                                &osb__session_root, NULL, 0};
@@ -7434,15 +7410,13 @@ typedef struct osb__language {
 } osb__language;
 static const osb__field osb__context_body_fields[] = {
     {"language", NULL, OSB__AT(osb__language, language), OSB__STRING, 0},
-    {"cwd", NULL, OSB__AT(osb__language, cwd), OSB__STRING, 0},
-    OSB__END};
+    {"cwd", NULL, OSB__AT(osb__language, cwd), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__language_query_fields[] = {
-    {"language", NULL, OSB__AT(osb__language, language), OSB__STRING, 0}, OSB__END};
+    {"language", NULL, OSB__AT(osb__language, language), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__context_fields[] = {
     {"id", NULL, OSB__AT(osb_code_context, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
     {"language", NULL, OSB__AT(osb_code_context, language), OSB__COPY, OSB_LANGUAGE_SIZE / 2},
-    {"cwd", NULL, OSB__AT(osb_code_context, cwd), OSB__VIEW, 0},
-    OSB__END};
+    {"cwd", NULL, OSB__AT(osb_code_context, cwd), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__context_root = {NULL, osb__context_fields, 0,
                                              OSB__OBJECT | OSB__REQUIRED, 0};
 
@@ -7467,12 +7441,10 @@ typedef struct osb__code_body {
 } osb__code_body;
 static const osb__field osb__code_context_fields[] = {
     {"id", NULL, OSB__AT(osb__code_body, id), OSB__STRING, 0},
-    {"language", NULL, OSB__AT(osb__code_body, language), OSB__STRING, 0},
-    OSB__END};
+    {"language", NULL, OSB__AT(osb__code_body, language), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__code_body_fields[] = {
     {"context", osb__code_context_fields, OSB__AT(osb__code_body, language), OSB__GROUP, 0},
-    {"code", NULL, OSB__AT(osb__code_body, code), OSB__STRING, 0},
-    OSB__END};
+    {"code", NULL, OSB__AT(osb__code_body, code), OSB__STRING | OSB__LAST, 0}};
 
 static const osb__op osb__op_context_create = {"POST /code/context", NULL, osb__context_body_fields,
                                                &osb__context_root,   NULL, 0};
@@ -7763,7 +7735,7 @@ typedef struct osb__paths {
     size_t count;
 } osb__paths;
 static const osb__field osb__paths_fields[] = {
-    {"path", NULL, OSB__AT(osb__paths, paths), OSB__STRINGS, 0}, OSB__END};
+    {"path", NULL, OSB__AT(osb__paths, paths), OSB__STRINGS | OSB__LAST, 0}};
 
 static const osb__field osb__file_fields[] = {
     {"path", NULL, OSB__AT(osb_file_info, path), OSB__VIEW | OSB__REQUIRED, 0},
@@ -7773,8 +7745,7 @@ static const osb__field osb__file_fields[] = {
     {"created_at", NULL, OSB__AT(osb_file_info, created_at), OSB__VIEW, 0},
     {"owner", NULL, OSB__AT(osb_file_info, owner), OSB__VIEW, 0},
     {"group", NULL, OSB__AT(osb_file_info, group), OSB__VIEW, 0},
-    {"mode", NULL, OSB__AT(osb_file_info, mode), OSB__UINT, 0},
-    OSB__END};
+    {"mode", NULL, OSB__AT(osb_file_info, mode), OSB__UINT | OSB__LAST, 0}};
 
 /* What file calls hand files out of; `query` is what they were asked for. */
 typedef struct osb__file_list {
@@ -7791,15 +7762,13 @@ static const osb__field osb__file_map_root = {NULL, osb__file_fields, 0, OSB__DI
 static const osb__field osb__file_list_root = {NULL, osb__file_fields, 0, OSB__LIST | OSB__REQUIRED,
                                                OSB__HALF(osb_file_info)};
 static const osb__field osb__info_query_fields[] = {
-    {"path", NULL, OSB__AT(osb__file_list, paths), OSB__STRINGS, 0}, OSB__END};
+    {"path", NULL, OSB__AT(osb__file_list, paths), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__search_query_fields[] = {
     {"path", NULL, OSB__AT(osb__file_list, path), OSB__STRING, 0},
-    {"pattern", NULL, OSB__AT(osb__file_list, pattern), OSB__STRING, 0},
-    OSB__END};
+    {"pattern", NULL, OSB__AT(osb__file_list, pattern), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__list_query_fields[] = {
     {"path", NULL, OSB__AT(osb__file_list, path), OSB__STRING, 0},
-    {"depth", NULL, OSB__AT(osb__file_list, depth), OSB__OPT_U32, 0},
-    OSB__END};
+    {"depth", NULL, OSB__AT(osb__file_list, depth), OSB__OPT_U32 | OSB__LAST, 0}};
 
 static int osb__file_out(const osb__out *out)
 {
@@ -7821,35 +7790,29 @@ typedef struct osb__items {
 } osb__items;
 static const osb__field osb__move_fields[] = {
     {"src", NULL, OSB__AT(osb_move, from), OSB__STRING, 0},
-    {"dest", NULL, OSB__AT(osb_move, to), OSB__STRING, 0},
-    OSB__END};
-static const osb__field osb__moves_body[] = {
-    {"", osb__move_fields, OSB__AT(osb__items, items), OSB__STRUCTS, OSB__HALF(osb_move)},
-    OSB__END};
+    {"dest", NULL, OSB__AT(osb_move, to), OSB__STRING | OSB__LAST, 0}};
+static const osb__field osb__moves_body[] = {{"", osb__move_fields, OSB__AT(osb__items, items),
+                                              OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_move)}};
 static const osb__field osb__permission_fields[] = {
     {"owner", NULL, OSB__AT(osb_permission, owner), OSB__STRING, 0},
     {"group", NULL, OSB__AT(osb_permission, group), OSB__STRING, 0},
-    {"mode", NULL, OSB__AT(osb_permission, mode), OSB__ALWAYS, 0},
-    OSB__END};
+    {"mode", NULL, OSB__AT(osb_permission, mode), OSB__ALWAYS | OSB__LAST, 0}};
 static const osb__field osb__permissions_body[] = {
-    {"", osb__permission_fields, OSB__AT(osb__items, items), OSB__KEYED, OSB__HALF(osb_permission)},
-    OSB__END};
+    {"", osb__permission_fields, OSB__AT(osb__items, items), OSB__KEYED | OSB__LAST,
+     OSB__HALF(osb_permission)}};
 static const osb__field osb__directory_fields[] = {
     {"owner", NULL, OSB__AT(osb_permission, owner), OSB__STRING, 0},
     {"group", NULL, OSB__AT(osb_permission, group), OSB__STRING, 0},
-    {"mode", NULL, OSB__AT(osb_permission, mode), OSB__MODE, 0},
-    OSB__END};
+    {"mode", NULL, OSB__AT(osb_permission, mode), OSB__MODE | OSB__LAST, 0}};
 static const osb__field osb__directories_body[] = {
-    {"", osb__directory_fields, OSB__AT(osb__items, items), OSB__KEYED, OSB__HALF(osb_permission)},
-    OSB__END};
+    {"", osb__directory_fields, OSB__AT(osb__items, items), OSB__KEYED | OSB__LAST,
+     OSB__HALF(osb_permission)}};
 static const osb__field osb__replacement_fields[] = {
     {"old", NULL, OSB__AT(osb_replacement, old_text), OSB__STRING, 0},
-    {"new", NULL, OSB__AT(osb_replacement, new_text), OSB__STRING, 0},
-    OSB__END};
-static const osb__field osb__replacements_body[] = {{"", osb__replacement_fields,
-                                                     OSB__AT(osb__items, items), OSB__KEYED,
-                                                     OSB__HALF(osb_replacement)},
-                                                    OSB__END};
+    {"new", NULL, OSB__AT(osb_replacement, new_text), OSB__STRING | OSB__LAST, 0}};
+static const osb__field osb__replacements_body[] = {
+    {"", osb__replacement_fields, OSB__AT(osb__items, items), OSB__KEYED | OSB__LAST,
+     OSB__HALF(osb_replacement)}};
 
 typedef struct osb__replaced_list {
     osb_replaced item;
@@ -7857,11 +7820,11 @@ typedef struct osb__replaced_list {
     bool verbose;
 } osb__replaced_list;
 static const osb__field osb__replaced_fields[] = {
-    {"replacedCount", NULL, OSB__AT(osb_replaced, count), OSB__U64, 0}, OSB__END};
+    {"replacedCount", NULL, OSB__AT(osb_replaced, count), OSB__U64 | OSB__LAST, 0}};
 static const osb__field osb__replaced_root = {NULL, osb__replaced_fields, 0, OSB__DICT,
                                               OSB__HALF(osb_replaced)};
 static const osb__field osb__verbose_query_fields[] = {
-    {"verbose", NULL, OSB__AT(osb__replaced_list, verbose), OSB__FLAG, 0}, OSB__END};
+    {"verbose", NULL, OSB__AT(osb__replaced_list, verbose), OSB__FLAG | OSB__LAST, 0}};
 
 static int osb__replaced_out(const osb__out *out)
 {
@@ -7873,14 +7836,12 @@ static int osb__replaced_out(const osb__out *out)
 static const osb__field osb__read_query_fields[] = {
     {"path", NULL, OSB__AT(osb__read_query, path), OSB__STRING, 0},
     {"offset", NULL, OSB__AT(osb__read_query, first_line), OSB__COUNT, 0},
-    {"limit", NULL, OSB__AT(osb__read_query, line_count), OSB__COUNT, 0},
-    OSB__END};
+    {"limit", NULL, OSB__AT(osb__read_query, line_count), OSB__COUNT | OSB__LAST, 0}};
 static const osb__field osb__upload_fields[] = {
     {"path", NULL, OSB__AT(osb_upload, path), OSB__STRING, 0},
     {"owner", NULL, OSB__AT(osb_upload, owner), OSB__STRING, 0},
     {"group", NULL, OSB__AT(osb_upload, group), OSB__STRING, 0},
-    {"mode", NULL, OSB__AT(osb_upload, mode), OSB__MODE, 0},
-    OSB__END};
+    {"mode", NULL, OSB__AT(osb_upload, mode), OSB__MODE | OSB__LAST, 0}};
 
 static const osb__op osb__op_file_info = {"GET /files/info",   osb__info_query_fields, NULL,
                                           &osb__file_map_root, osb__file_out,          OSB__FILES};
@@ -8411,7 +8372,7 @@ static osb_status osb__send_items(osb_sandbox *box, const osb__op *op, const voi
     osb__items *body;
     if (call == NULL) return OSB_E_BUSY;
     if (!osb__all_named(items, count, (size_t)op->body->half_size * 2u,
-                        op->body->kind == OSB__KEYED))
+                        (op->body->kind & OSB__KIND) == OSB__KEYED))
         return osb__refuse_paths(box->client);
     body = (osb__items *)osb__alloc(box->client, sizeof *body);
     body->items = items;
@@ -8787,8 +8748,7 @@ static const osb__field osb__metrics_fields[] = {
     {"mem_total_mib", NULL, OSB__AT(osb_metrics, mem_total_mib_milli), OSB__MILLI, 0},
     {"mem_used_mib", NULL, OSB__AT(osb_metrics, mem_used_mib_milli), OSB__MILLI, 0},
     {"timestamp", NULL, OSB__AT(osb_metrics, timestamp_ms), OSB__I64 | OSB__REQUIRED, 0},
-    {"error", NULL, OSB__AT(osb_metrics, error), OSB__CUT, 0},
-    OSB__END};
+    {"error", NULL, OSB__AT(osb_metrics, error), OSB__CUT | OSB__LAST, 0}};
 static const osb__field osb__metrics_root = {NULL, osb__metrics_fields, 0,
                                              OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_metrics)};
 /* A stream's line may be an error instead. */
@@ -8913,8 +8873,7 @@ static const osb__field osb__pty_message_fields[] = {
     {"type", NULL, OSB__AT(osb__pty_message, type), OSB__VIEW, 0},
     {"error", NULL, OSB__AT(osb__pty_message, error), OSB__CUT, 0},
     {"code", NULL, OSB__AT(osb__pty_message, code), OSB__VIEW, 0},
-    {"exit_code", NULL, OSB__AT(osb__pty_message, exit_code), OSB__OPT_I32, 0},
-    OSB__END};
+    {"exit_code", NULL, OSB__AT(osb__pty_message, exit_code), OSB__OPT_I32 | OSB__LAST, 0}};
 static const osb__field osb__pty_message_root = {NULL, osb__pty_message_fields, 0, OSB__OBJECT, 0};
 
 typedef struct osb__pty_query {
@@ -8925,8 +8884,7 @@ typedef struct osb__pty_query {
 static const osb__field osb__pty_query_fields[] = {
     {"pty", NULL, OSB__AT(osb__pty_query, pty), OSB__OPT_U32, 0},
     {"since", NULL, OSB__AT(osb__pty_query, since), OSB__COUNT, 0},
-    {"takeover", NULL, OSB__AT(osb__pty_query, takeover), OSB__U32, 0},
-    OSB__END};
+    {"takeover", NULL, OSB__AT(osb__pty_query, takeover), OSB__U32 | OSB__LAST, 0}};
 
 enum { /* opcodes */
        OSB__W_CONTINUATION = 0,
@@ -9376,18 +9334,16 @@ static osb_status osb__socket_step(osb_client *c)
 
 static const osb__field osb__pty_body_fields[] = {
     {"cwd", NULL, OSB__AT(osb_pair, name), OSB__STRING, 0},
-    {"command", NULL, OSB__AT(osb_pair, value), OSB__STRING, 0},
-    OSB__END};
-static const osb__field osb__pty_created_fields[] = {
-    {"session_id", NULL, OSB__AT(osb_pty, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
-    OSB__END};
+    {"command", NULL, OSB__AT(osb_pair, value), OSB__STRING | OSB__LAST, 0}};
+static const osb__field osb__pty_created_fields[] = {{"session_id", NULL, OSB__AT(osb_pty, id),
+                                                      OSB__COPY | OSB__REQUIRED | OSB__LAST,
+                                                      OSB_ID_SIZE / 2}};
 static const osb__field osb__pty_created_root = {NULL, osb__pty_created_fields, 0,
                                                  OSB__OBJECT | OSB__REQUIRED, 0};
 static const osb__field osb__pty_state_fields[] = {
     {"session_id", NULL, OSB__AT(osb_pty_state, id), OSB__VIEW, 0},
     {"running", NULL, OSB__AT(osb_pty_state, running), OSB__BOOL, 0},
-    {"output_offset", NULL, OSB__AT(osb_pty_state, output_bytes), OSB__U64, 0},
-    OSB__END};
+    {"output_offset", NULL, OSB__AT(osb_pty_state, output_bytes), OSB__U64 | OSB__LAST, 0}};
 static const osb__field osb__pty_state_root = {NULL, osb__pty_state_fields, 0, OSB__OBJECT, 0};
 
 static const osb__op osb__op_pty_create = {
@@ -9532,23 +9488,19 @@ static const osb__field osb__isolation_fields[] = {
     {"setpriv_available", NULL, OSB__AT(osb_isolation, setpriv_available), OSB__BOOL, 0},
     {"userns_available", NULL, OSB__AT(osb_isolation, userns_available), OSB__BOOL, 0},
     {"commit_supported", NULL, OSB__AT(osb_isolation, commit_supported), OSB__BOOL, 0},
-    {"diff_supported", NULL, OSB__AT(osb_isolation, diff_supported), OSB__BOOL, 0},
-    OSB__END};
+    {"diff_supported", NULL, OSB__AT(osb_isolation, diff_supported), OSB__BOOL | OSB__LAST, 0}};
 static const osb__field osb__isolation_root = {NULL, osb__isolation_fields, 0, OSB__OBJECT, 0};
 
 static const osb__field osb__bind_fields[] = {
     {"source", NULL, OSB__AT(osb_bind, source), OSB__STRING, 0},
     {"dest", NULL, OSB__AT(osb_bind, dest), OSB__STRING, 0},
-    {"readonly", NULL, OSB__AT(osb_bind, readonly), OSB__FLAG, 0},
-    OSB__END};
+    {"readonly", NULL, OSB__AT(osb_bind, readonly), OSB__FLAG | OSB__LAST, 0}};
 static const osb__field osb__workspace_fields[] = {
     {"path", NULL, OSB__AT(osb_isolated_options, workspace), OSB__STRING, 0},
-    {"mode", NULL, OSB__AT(osb_isolated_options, workspace_mode), OSB__STRING, 0},
-    OSB__END};
+    {"mode", NULL, OSB__AT(osb_isolated_options, workspace_mode), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__env_passthrough_fields[] = {
     {"mode", NULL, OSB__AT(osb_isolated_options, env_mode), OSB__STRING, 0},
-    {"keys", NULL, OSB__AT(osb_isolated_options, env_keys), OSB__STRINGS, 0},
-    OSB__END};
+    {"keys", NULL, OSB__AT(osb_isolated_options, env_keys), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__isolated_body_fields[] = {
     {"profile", NULL, OSB__AT(osb_isolated_options, profile), OSB__STRING, 0},
     {"workspace", osb__workspace_fields, OSB__AT(osb_isolated_options, workspace), OSB__GROUP, 0},
@@ -9562,17 +9514,16 @@ static const osb__field osb__isolated_body_fields[] = {
     {"uid", NULL, OSB__AT(osb_isolated_options, uid), OSB__OPT_U32, 0},
     {"gid", NULL, OSB__AT(osb_isolated_options, gid), OSB__OPT_U32, 0},
     {"uid_mode", NULL, OSB__AT(osb_isolated_options, uid_mode), OSB__STRING, 0},
-    {"idle_timeout_seconds", NULL, OSB__AT(osb_isolated_options, idle_timeout_s), OSB__OPT_U32, 0},
-    OSB__END};
+    {"idle_timeout_seconds", NULL, OSB__AT(osb_isolated_options, idle_timeout_s),
+     OSB__OPT_U32 | OSB__LAST, 0}};
 static const osb__field osb__isolated_session_fields[] = {
     {"session_id", NULL, OSB__AT(osb_isolated_session, id), OSB__COPY | OSB__REQUIRED,
      OSB_ID_SIZE / 2},
     {"status", NULL, OSB__AT(osb_isolated_session, status), OSB__VIEW, 0},
     {"created_at", NULL, OSB__AT(osb_isolated_session, created_at), OSB__VIEW, 0},
     {"last_run_at", NULL, OSB__AT(osb_isolated_session, last_run_at), OSB__VIEW, 0},
-    {"idle_remaining_seconds", NULL, OSB__AT(osb_isolated_session, idle_remaining_s), OSB__OPT_I32,
-     0},
-    OSB__END};
+    {"idle_remaining_seconds", NULL, OSB__AT(osb_isolated_session, idle_remaining_s),
+     OSB__OPT_I32 | OSB__LAST, 0}};
 static const osb__field osb__isolated_session_root = {NULL, osb__isolated_session_fields, 0,
                                                       OSB__OBJECT | OSB__REQUIRED, 0};
 
@@ -9581,9 +9532,8 @@ typedef struct osb__isolated_list {
     int (*on_session)(void *user, const osb_isolated_session *session);
 } osb__isolated_list;
 static const osb__field osb__isolated_list_fields[] = {{"sessions", osb__isolated_session_fields, 0,
-                                                        OSB__LIST | OSB__REQUIRED,
-                                                        OSB__HALF(osb_isolated_session)},
-                                                       OSB__END};
+                                                        OSB__LIST | OSB__REQUIRED | OSB__LAST,
+                                                        OSB__HALF(osb_isolated_session)}};
 static const osb__field osb__isolated_list_root = {NULL, osb__isolated_list_fields, 0, OSB__OBJECT,
                                                    0};
 
@@ -9602,16 +9552,13 @@ typedef struct osb__isolated_state {
 static const osb__field osb__bind_info_fields[] = {
     {"source", NULL, OSB__AT(osb_bind_info, source), OSB__VIEW, 0},
     {"dest", NULL, OSB__AT(osb_bind_info, dest), OSB__VIEW, 0},
-    {"readonly", NULL, OSB__AT(osb_bind_info, readonly), OSB__BOOL, 0},
-    OSB__END};
+    {"readonly", NULL, OSB__AT(osb_bind_info, readonly), OSB__BOOL | OSB__LAST, 0}};
 static const osb__field osb__workspace_info_fields[] = {
     {"path", NULL, OSB__AT(osb_isolated_info, workspace), OSB__VIEW, 0},
-    {"mode", NULL, OSB__AT(osb_isolated_info, workspace_mode), OSB__VIEW, 0},
-    OSB__END};
+    {"mode", NULL, OSB__AT(osb_isolated_info, workspace_mode), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__env_info_fields[] = {
     {"mode", NULL, OSB__AT(osb_isolated_info, env_mode), OSB__VIEW, 0},
-    {"keys", NULL, 0, OSB__ARRAY, 0},
-    OSB__END};
+    {"keys", NULL, 0, OSB__ARRAY | OSB__LAST, 0}};
 static const osb__field osb__isolated_state_fields[] = {
     {"status", NULL, OSB__AT(osb_isolated_info, status), OSB__VIEW, 0},
     {"created_at", NULL, OSB__AT(osb_isolated_info, created_at), OSB__VIEW, 0},
@@ -9627,8 +9574,8 @@ static const osb__field osb__isolated_state_fields[] = {
     {"uid", NULL, OSB__AT(osb_isolated_info, uid), OSB__OPT_I32, 0},
     {"gid", NULL, OSB__AT(osb_isolated_info, gid), OSB__OPT_I32, 0},
     {"uid_mode", NULL, OSB__AT(osb_isolated_info, uid_mode), OSB__VIEW, 0},
-    {"idle_timeout_seconds", NULL, OSB__AT(osb_isolated_info, idle_timeout_s), OSB__OPT_I32, 0},
-    OSB__END};
+    {"idle_timeout_seconds", NULL, OSB__AT(osb_isolated_info, idle_timeout_s),
+     OSB__OPT_I32 | OSB__LAST, 0}};
 static const osb__field osb__isolated_state_root = {NULL, osb__isolated_state_fields, 0,
                                                     OSB__OBJECT, 0};
 
@@ -9647,8 +9594,7 @@ static int osb__isolated_state_out(const osb__out *out)
 static const osb__field osb__isolated_command_fields[] = {
     {"code", NULL, OSB__AT(osb_isolated_command, code), OSB__STRING, 0},
     {"envs", NULL, OSB__AT(osb_isolated_command, envs), OSB__PAIRS, 0},
-    {"timeout_seconds", NULL, OSB__AT(osb_isolated_command, timeout_s), OSB__U32, 0},
-    OSB__END};
+    {"timeout_seconds", NULL, OSB__AT(osb_isolated_command, timeout_s), OSB__U32 | OSB__LAST, 0}};
 
 static const osb__op osb__op_isolated_capabilities = {
     "GET /v1/isolated/capabilities", NULL, NULL, &osb__isolation_root, NULL, 0};
@@ -9855,8 +9801,7 @@ OSB_DEF osb_status osb_egress_connect(osb_sandbox *box, const osb_egress_options
 #ifndef OSB_NO_EGRESS
 static const osb__field osb__rule_info_fields[] = {
     {"action", NULL, OSB__AT(osb_rule_info, action), OSB__VIEW, 0},
-    {"target", NULL, OSB__AT(osb_rule_info, target), OSB__VIEW, 0},
-    OSB__END};
+    {"target", NULL, OSB__AT(osb_rule_info, target), OSB__VIEW | OSB__LAST, 0}};
 
 /* A policy, and the rule being handed out. */
 typedef struct osb__policy {
@@ -9867,16 +9812,14 @@ typedef struct osb__policy {
 } osb__policy;
 static const osb__field osb__policy_rules_fields[] = {
     {"defaultAction", NULL, OSB__AT(osb__policy, status.default_action), OSB__VIEW, 0},
-    {"egress", osb__rule_info_fields, OSB__AT(osb__policy, rule), OSB__LIST,
-     OSB__HALF(osb_rule_info)},
-    OSB__END};
+    {"egress", osb__rule_info_fields, OSB__AT(osb__policy, rule), OSB__LIST | OSB__LAST,
+     OSB__HALF(osb_rule_info)}};
 static const osb__field osb__policy_fields[] = {
     {"status", NULL, OSB__AT(osb__policy, status.status), OSB__VIEW, 0},
     {"mode", NULL, OSB__AT(osb__policy, status.mode), OSB__VIEW, 0},
     {"enforcementMode", NULL, OSB__AT(osb__policy, status.enforcement_mode), OSB__VIEW, 0},
     {"reason", NULL, OSB__AT(osb__policy, status.reason), OSB__VIEW, 0},
-    {"policy", osb__policy_rules_fields, 0, OSB__OBJECT, 0},
-    OSB__END};
+    {"policy", osb__policy_rules_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
 static const osb__field osb__policy_root = {NULL, osb__policy_fields, 0, OSB__OBJECT, 0};
 
 static int osb__rule_out(const osb__out *out)
@@ -9892,19 +9835,16 @@ typedef struct osb__rules {
 } osb__rules;
 static const osb__field osb__egress_rule_fields[] = {
     {"action", NULL, OSB__AT(osb_network_rule, action), OSB__STRING, 0},
-    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING, 0},
-    OSB__END};
+    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__rules_body[] = {{"", osb__egress_rule_fields,
-                                              OSB__AT(osb__rules, items), OSB__STRUCTS,
-                                              OSB__HALF(osb_network_rule)},
-                                             OSB__END};
+                                              OSB__AT(osb__rules, items), OSB__STRUCTS | OSB__LAST,
+                                              OSB__HALF(osb_network_rule)}};
 static const osb__field osb__targets_body[] = {
-    {"", NULL, OSB__AT(osb__rules, items), OSB__STRINGS, 0}, OSB__END};
+    {"", NULL, OSB__AT(osb__rules, items), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__egress_policy_fields[] = {
     {"defaultAction", NULL, OSB__AT(osb_network_policy, default_action), OSB__STRING, 0},
-    {"egress", osb__egress_rule_fields, OSB__AT(osb_network_policy, egress), OSB__STRUCTS,
-     OSB__HALF(osb_network_rule)},
-    OSB__END};
+    {"egress", osb__egress_rule_fields, OSB__AT(osb_network_policy, egress),
+     OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_network_rule)}};
 
 static const osb__op osb__op_egress_health = {"GET /healthz", NULL, NULL, NULL, NULL, OSB__EGRESS};
 static const osb__op osb__op_policy_get = {"GET /policy",     NULL,          NULL,
@@ -9999,69 +9939,58 @@ OSB_DEF osb_status osb_egress_reset_policy(osb_egress *egress, osb_policy_status
 #ifndef OSB_NO_VAULT
 static const osb__field osb__source_fields[] = {
     {"type", NULL, 0, OSB__INLINE, 0},
-    {"value", NULL, OSB__AT(osb_credential, value), OSB__STRING, 0},
-    OSB__END};
+    {"value", NULL, OSB__AT(osb_credential, value), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__credential_fields[] = {
     {"name", NULL, OSB__AT(osb_credential, name), OSB__STRING, 0},
-    {"source", osb__source_fields, OSB__AT(osb_credential, value), OSB__GROUP, 0},
-    OSB__END};
+    {"source", osb__source_fields, OSB__AT(osb_credential, value), OSB__GROUP | OSB__LAST, 0}};
 static const osb__field osb__match_fields[] = {
     {"schemes", NULL, OSB__AT(osb_binding, schemes), OSB__STRINGS, 0},
     {"ports", NULL, OSB__AT(osb_binding, ports), OSB__NUMBERS, 0},
     {"hosts", NULL, OSB__AT(osb_binding, hosts), OSB__STRINGS, 0},
     {"methods", NULL, OSB__AT(osb_binding, methods), OSB__STRINGS, 0},
-    {"paths", NULL, OSB__AT(osb_binding, paths), OSB__STRINGS, 0},
-    OSB__END};
+    {"paths", NULL, OSB__AT(osb_binding, paths), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__substitution_fields[] = {
     {"credential", NULL, OSB__AT(osb_substitution, credential), OSB__STRING, 0},
     {"placeholder", NULL, OSB__AT(osb_substitution, placeholder), OSB__STRING, 0},
-    {"in", NULL, OSB__AT(osb_substitution, in), OSB__STRINGS, 0},
-    OSB__END};
+    {"in", NULL, OSB__AT(osb_substitution, in), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__header_entry_fields[] = {
     {"name", NULL, OSB__AT(osb_pair, name), OSB__STRING, 0},
-    {"credential", NULL, OSB__AT(osb_pair, value), OSB__STRING, 0},
-    OSB__END};
+    {"credential", NULL, OSB__AT(osb_pair, value), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__auth_fields[] = {
     {"type", NULL, OSB__AT(osb_binding, auth), OSB__STRING, 0},
     {"name", NULL, OSB__AT(osb_binding, header_name), OSB__STRING, 0},
     {"credential", NULL, OSB__AT(osb_binding, credential), OSB__STRING, 0},
     {"headers", osb__header_entry_fields, OSB__AT(osb_binding, headers), OSB__STRUCTS,
      OSB__HALF(osb_pair)},
-    {"substitutions", osb__substitution_fields, OSB__AT(osb_binding, substitutions), OSB__STRUCTS,
-     OSB__HALF(osb_substitution)},
-    OSB__END};
+    {"substitutions", osb__substitution_fields, OSB__AT(osb_binding, substitutions),
+     OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_substitution)}};
 static const osb__field osb__binding_fields[] = {
     {"name", NULL, OSB__AT(osb_binding, name), OSB__STRING, 0},
     {"match", osb__match_fields, OSB__AT(osb_binding, hosts), OSB__GROUP, 0},
-    {"auth", osb__auth_fields, OSB__AT(osb_binding, auth), OSB__GROUP, 0},
-    OSB__END};
+    {"auth", osb__auth_fields, OSB__AT(osb_binding, auth), OSB__GROUP | OSB__LAST, 0}};
 static const osb__field osb__vault_body_fields[] = {
     {"credentials", osb__credential_fields, OSB__AT(osb_vault_content, credentials),
      OSB__STRUCTS | OSB__REQUIRED, OSB__HALF(osb_credential)},
     {"bindings", osb__binding_fields, OSB__AT(osb_vault_content, bindings),
-     OSB__STRUCTS | OSB__REQUIRED, OSB__HALF(osb_binding)},
-    OSB__END};
+     OSB__STRUCTS | OSB__REQUIRED | OSB__LAST, OSB__HALF(osb_binding)}};
 static const osb__field osb__credential_changes_fields[] = {
     {"add", osb__credential_fields, OSB__AT(osb_credential_changes, add), OSB__STRUCTS,
      OSB__HALF(osb_credential)},
     {"replace", osb__credential_fields, OSB__AT(osb_credential_changes, replace), OSB__STRUCTS,
      OSB__HALF(osb_credential)},
-    {"delete", NULL, OSB__AT(osb_credential_changes, remove), OSB__STRINGS, 0},
-    OSB__END};
+    {"delete", NULL, OSB__AT(osb_credential_changes, remove), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__binding_changes_fields[] = {
     {"add", osb__binding_fields, OSB__AT(osb_binding_changes, add), OSB__STRUCTS,
      OSB__HALF(osb_binding)},
     {"replace", osb__binding_fields, OSB__AT(osb_binding_changes, replace), OSB__STRUCTS,
      OSB__HALF(osb_binding)},
-    {"delete", NULL, OSB__AT(osb_binding_changes, remove), OSB__STRINGS, 0},
-    OSB__END};
+    {"delete", NULL, OSB__AT(osb_binding_changes, remove), OSB__STRINGS | OSB__LAST, 0}};
 static const osb__field osb__vault_changes_fields[] = {
     {"expectedRevision", NULL, OSB__AT(osb_vault_changes, expected_revision), OSB__OPT_U32, 0},
     {"credentials", osb__credential_changes_fields, OSB__AT(osb_vault_changes, credentials),
      OSB__POINTER, 0},
-    {"bindings", osb__binding_changes_fields, OSB__AT(osb_vault_changes, bindings), OSB__POINTER,
-     0},
-    OSB__END};
+    {"bindings", osb__binding_changes_fields, OSB__AT(osb_vault_changes, bindings),
+     OSB__POINTER | OSB__LAST, 0}};
 
 /* The vault's description, and what is being handed out of it. */
 typedef struct osb__vault {
@@ -10072,29 +10001,26 @@ typedef struct osb__vault {
 static const osb__field osb__credential_info_fields[] = {
     {"name", NULL, OSB__AT(osb_credential_info, name), OSB__VIEW | OSB__REQUIRED, 0},
     {"sourceType", NULL, OSB__AT(osb_credential_info, source_type), OSB__VIEW, 0},
-    {"revision", NULL, OSB__AT(osb_credential_info, revision), OSB__UINT, 0},
-    OSB__END};
-static const osb__field osb__match_info_fields[] = {
-    {"schemes", NULL, 0, OSB__ARRAY, 0}, {"ports", NULL, 0, OSB__ARRAY, 0},
-    {"hosts", NULL, 0, OSB__ARRAY, 0},   {"methods", NULL, 0, OSB__ARRAY, 0},
-    {"paths", NULL, 0, OSB__ARRAY, 0},   OSB__END};
+    {"revision", NULL, OSB__AT(osb_credential_info, revision), OSB__UINT | OSB__LAST, 0}};
+static const osb__field osb__match_info_fields[] = {{"schemes", NULL, 0, OSB__ARRAY, 0},
+                                                    {"ports", NULL, 0, OSB__ARRAY, 0},
+                                                    {"hosts", NULL, 0, OSB__ARRAY, 0},
+                                                    {"methods", NULL, 0, OSB__ARRAY, 0},
+                                                    {"paths", NULL, 0, OSB__ARRAY | OSB__LAST, 0}};
 static const osb__field osb__auth_info_fields[] = {
     {"type", NULL, OSB__AT(osb_binding_info, auth), OSB__VIEW, 0},
-    {"name", NULL, OSB__AT(osb_binding_info, header_name), OSB__VIEW, 0},
-    OSB__END};
+    {"name", NULL, OSB__AT(osb_binding_info, header_name), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__binding_info_fields[] = {
     {"name", NULL, OSB__AT(osb_binding_info, name), OSB__VIEW | OSB__REQUIRED, 0},
     {"revision", NULL, OSB__AT(osb_binding_info, revision), OSB__UINT, 0},
     {"match", osb__match_info_fields, 0, OSB__OBJECT, 0},
-    {"auth", osb__auth_info_fields, 0, OSB__OBJECT, 0},
-    OSB__END};
+    {"auth", osb__auth_info_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
 static const osb__field osb__vault_fields[] = {
     {"revision", NULL, OSB__AT(osb__vault, revision), OSB__UINT, 0},
     {"credentials", osb__credential_info_fields, OSB__AT(osb__vault, credential),
      OSB__LIST | OSB__REQUIRED, OSB__HALF(osb_credential_info)},
-    {"bindings", osb__binding_info_fields, OSB__AT(osb__vault, binding), OSB__LIST | OSB__REQUIRED,
-     OSB__HALF(osb_binding_info)},
-    OSB__END};
+    {"bindings", osb__binding_info_fields, OSB__AT(osb__vault, binding),
+     OSB__LIST | OSB__REQUIRED | OSB__LAST, OSB__HALF(osb_binding_info)}};
 static const osb__field osb__vault_root = {NULL, osb__vault_fields, 0, OSB__OBJECT, 0};
 static const osb__field osb__credential_info_root = {NULL, osb__credential_info_fields, 0,
                                                      OSB__OBJECT | OSB__REQUIRED, 0};
@@ -10509,11 +10435,10 @@ typedef struct osb__search {
 
 static const osb__field osb__found_item_fields[] = {
     {"id", NULL, OSB__AT(osb__found, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
-    {"metadata", NULL, 0, OSB__MAP, 0},
-    OSB__END};
-static const osb__field osb__found_fields[] = {
-    {"items", osb__found_item_fields, 0, OSB__LIST | OSB__REQUIRED, OSB__HALF(osb__found)},
-    OSB__END};
+    {"metadata", NULL, 0, OSB__MAP | OSB__LAST, 0}};
+static const osb__field osb__found_fields[] = {{"items", osb__found_item_fields, 0,
+                                                OSB__LIST | OSB__REQUIRED | OSB__LAST,
+                                                OSB__HALF(osb__found)}};
 static const osb__field osb__found_root = {NULL, osb__found_fields, 0, OSB__OBJECT, 0};
 
 /* Whoever looks for a sandbox may kill it: it is the newest that does have the pair, whatever else

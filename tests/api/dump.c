@@ -48,7 +48,7 @@ static void print_table(const osb__field *field)
 {
     const char *comma = "";
     printf("[");
-    for (; field != NULL && field->name != NULL; field++) {
+    for (; field != NULL; field = osb__following(field)) {
         printf("%s", comma);
         print_field(field);
         comma = ",";

@@ -37,7 +37,7 @@ CASES = (
      '{"exitCode", NULL, OSB__AT(osb__pty', ("messages exit_code: not in the header",
                                             "messages exitCode: only in the header")),
     ("a table that nothing uses", "opensandbox.h", "static const osb__field osb__failure_fields[]",
-     'static const osb__field osb__odd_fields[] = {{"x", NULL, 0, OSB__VIEW, 0}, OSB__END};\n'
+     'static const osb__field osb__odd_fields[] = {{"x", NULL, 0, OSB__VIEW | OSB__LAST, 0}};\n'
      "static const osb__field osb__failure_fields[]", ("osb__odd_fields: a table of no operation",)),
     ("a property that is new", "tests/api/execd.json", '"exit_code": "integer"',
      '"exit_code": "integer", "signal": "string"',

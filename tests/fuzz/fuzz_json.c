@@ -108,7 +108,7 @@ static void record_field(table_run *run, const osb__field *field, const unsigned
 
 static void record_table(table_run *run, const osb__field *field, const unsigned char *base)
 {
-    for (; field != NULL && field->name != NULL; field++)
+    for (; field != NULL; field = osb__following(field))
         record_field(run, field, base + field->offset);
 }
 

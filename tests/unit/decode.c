@@ -379,7 +379,7 @@ static void test_decimals(void **state)
 }
 
 /* As members of an answer, which only a later version of the API's tables has. */
-static const osb__field decimal_fields[] = {{"n", NULL, 0, OSB__MILLI, 0}, OSB__END};
+static const osb__field decimal_fields[] = {{"n", NULL, 0, OSB__MILLI | OSB__LAST, 0}};
 static const osb__field decimal_root = {NULL, decimal_fields, 0, OSB__OBJECT, 0};
 
 static osb_status get_decimal(const char *json, int64_t *value)
