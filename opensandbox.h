@@ -2090,8 +2090,8 @@ extern "C" {
 #define OSB__SAY(text) (text)
 #endif
 
-/* For the stack: a function apart takes none while its caller calls deeper ones; one within spares
-   the deepest path a frame. */
+/* A function apart takes no stack while its caller calls deeper ones, and stands in flash once where
+   a compiler would copy it; one within spares the deepest path a frame. */
 #if defined(__GNUC__) || defined(__clang__)
 #define OSB__APART __attribute__((noinline))
 #define OSB__WITHIN inline __attribute__((always_inline))
@@ -2134,6 +2134,11 @@ static void osb__put(osb__writer *w, const void *data, size_t size)
     n -= skip;
     if (n > w->room - at) n = w->room - at;
     OSB_MEMCPY(w->out + at, (const unsigned char *)data + skip, (size_t)n);
+}
+
+static OSB__APART void osb__put_char(osb__writer *w, char c)
+{
+    osb__put(w, &c, 1);
 }
 
 static void osb__put_text(osb__writer *w, const char *text)
@@ -2179,10 +2184,8 @@ static void osb__put_number(osb__writer *w, uint64_t value)
 static void osb__put_hex(osb__writer *w, unsigned byte)
 {
     static const char digits[] = "0123456789ABCDEF";
-    char text[2];
-    text[0] = digits[(byte >> 4) & 15u];
-    text[1] = digits[byte & 15u];
-    osb__put(w, text, 2);
+    osb__put_char(w, digits[(byte >> 4) & 15u]);
+    osb__put_char(w, digits[byte & 15u]);
 }
 
 /* The inside of a JSON string. */
@@ -2195,11 +2198,11 @@ static void osb__put_escaped(osb__writer *w, const char *text, size_t size)
         osb__put(w, text + from, i - from);
         from = i + 1;
         if (c < 0x20) {
-            osb__put(w, "\\u00", 4);
+            osb__put_text(w, "\\u00");
             osb__put_hex(w, c);
         } else {
-            osb__put(w, "\\", 1);
-            osb__put(w, text + i, 1);
+            osb__put_char(w, '\\');
+            osb__put_char(w, text[i]);
         }
     }
     osb__put(w, text + from, size - from);
@@ -2207,9 +2210,9 @@ static void osb__put_escaped(osb__writer *w, const char *text, size_t size)
 
 static void osb__put_string(osb__writer *w, const char *text)
 {
-    osb__put(w, "\"", 1);
+    osb__put_char(w, '"');
     osb__put_escaped(w, text, osb__length(text));
-    osb__put(w, "\"", 1);
+    osb__put_char(w, '"');
 }
 
 /* Each argument in single quotes; quote is how a quote inside of one is written. */
@@ -2229,7 +2232,7 @@ static void osb__put_shell(osb__writer *w, const char *const *argv, bool json)
             osb__put_text(w, quote);
             text += n + 1;
         }
-        osb__put(w, "'", 1);
+        osb__put_char(w, '\'');
     }
 }
 
@@ -2250,7 +2253,7 @@ static void osb__put_encoded(osb__writer *w, const char *text, const char *perce
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         if (osb__is_unreserved(c)) {
-            osb__put(w, text, 1);
+            osb__put_char(w, *text);
         } else {
             osb__put_text(w, percent);
             osb__put_hex(w, c);
@@ -2381,10 +2384,8 @@ static uint32_t osb__http_date(const char *text, size_t size)
 #ifndef OSB_NO_ADMIN
 static void osb__put_two(osb__writer *w, uint32_t value, const char *after)
 {
-    char text[2];
-    text[0] = (char)('0' + value / 10u);
-    text[1] = (char)('0' + value % 10u);
-    osb__put(w, text, 2);
+    osb__put_char(w, (char)('0' + value / 10u));
+    osb__put_char(w, (char)('0' + value % 10u));
     osb__put_text(w, after);
 }
 
@@ -2395,7 +2396,7 @@ static void osb__put_time(osb__writer *w, uint32_t unix_s)
     while (osb__days_from_civil(year + 1, 1, 1) <= days) year++;
     while (month < 12 && osb__days_from_civil(year, month + 1, 1) <= days) month++;
     osb__put_number(w, year);
-    osb__put(w, "-", 1);
+    osb__put_char(w, '-');
     osb__put_two(w, month, "-");
     osb__put_two(w, days - osb__days_from_civil(year, month, 1) + 1, "T");
     osb__put_two(w, rest / 3600u, ":");
@@ -2655,24 +2656,24 @@ static bool osb__is_sent_member(const osb__field *field, const unsigned char *ba
 
 static void osb__put_comma(osb__writer *w)
 {
-    if (w->comma) osb__put(w, ",", 1);
+    if (w->comma) osb__put_char(w, ',');
     w->comma = true;
 }
 
 static void osb__encode_pairs(osb__writer *w, const osb_pair *pairs, size_t count, bool nullable)
 {
     size_t i;
-    osb__put(w, "{", 1);
+    osb__put_char(w, '{');
     w->comma = false;
     for (i = 0; i < count; i++) {
         if (pairs[i].name == NULL || (pairs[i].value == NULL && !nullable)) continue;
         osb__put_comma(w);
         osb__put_string(w, pairs[i].name);
-        osb__put(w, ":", 1);
+        osb__put_char(w, ':');
         if (pairs[i].value != NULL) osb__put_string(w, pairs[i].value);
-        else osb__put(w, "null", 4);
+        else osb__put_text(w, "null");
     }
-    osb__put(w, "}", 1);
+    osb__put_char(w, '}');
 }
 
 /* At least one, since absent ones are not sent. */
@@ -2680,21 +2681,21 @@ static void osb__encode_numbers(osb__writer *w, const uint16_t *numbers, size_t 
 {
     size_t i;
     for (i = 0; i < count; i++) {
-        osb__put(w, i == 0 ? "[" : ",", 1);
+        osb__put_char(w, i == 0 ? '[' : ',');
         osb__put_number(w, numbers[i]);
     }
-    osb__put(w, "]", 1);
+    osb__put_char(w, ']');
 }
 
 static void osb__encode_strings(osb__writer *w, const char *const *texts, size_t count)
 {
     size_t i;
-    osb__put(w, "[", 1);
+    osb__put_char(w, '[');
     for (i = 0; i < count; i++) {
-        if (i > 0) osb__put(w, ",", 1);
+        if (i > 0) osb__put_char(w, ',');
         osb__put_string(w, texts[i]);
     }
-    osb__put(w, "]", 1);
+    osb__put_char(w, ']');
 }
 
 static void osb__encode_value(osb__writer *w, const osb__field *field, const unsigned char *member)
@@ -2702,10 +2703,10 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
     unsigned kind = field->kind & OSB__KIND;
     switch (kind) {
     case OSB__FLAG:
-        osb__put(w, "true", 4);
+        osb__put_text(w, "true");
         break;
     case OSB__NOT:
-        osb__put(w, "false", 5);
+        osb__put_text(w, "false");
         break;
     case OSB__U32:
     case OSB__ALWAYS:
@@ -2743,9 +2744,9 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
                           kind == OSB__NULLABLE);
         break;
     case OSB__ARGV:
-        osb__put(w, "\"", 1);
+        osb__put_char(w, '"');
         osb__put_shell(w, (const char *const *)osb__pointer(member), true);
-        osb__put(w, "\"", 1);
+        osb__put_char(w, '"');
         break;
     default:
         osb__put_string(w, (const char *)osb__pointer(member));
@@ -2759,9 +2760,9 @@ static void osb__encode_element(osb__writer *w, osb__frame *frame)
 {
     if (frame->keyed) {
         osb__put_string(w, (const char *)osb__pointer(frame->base));
-        osb__put(w, ":", 1);
+        osb__put_char(w, ':');
     }
-    osb__put(w, "{", 1);
+    osb__put_char(w, '{');
     w->comma = false;
     frame->next = frame->table;
 }
@@ -2781,7 +2782,7 @@ static void osb__encode_open(osb__writer *w, osb__frame *frame, const osb__field
     if (many || kind == OSB__POINTER) frame->base = (const unsigned char *)osb__pointer(member);
     if (many) {
         frame->left = osb__count(member);
-        osb__put(w, frame->keyed ? "{" : "[", 1);
+        osb__put_char(w, frame->keyed ? '{' : '[');
     }
     osb__encode_element(w, frame);
 }
@@ -2789,14 +2790,14 @@ static void osb__encode_open(osb__writer *w, osb__frame *frame, const osb__field
 /* Closes an object; true if another one of the same array has been opened. */
 static bool osb__encode_close(osb__writer *w, osb__frame *frame)
 {
-    osb__put(w, "}", 1);
+    osb__put_char(w, '}');
     w->comma = true;
     if (frame->left == 0) return false;
     if (--frame->left == 0) {
-        osb__put(w, frame->keyed ? "}" : "]", 1);
+        osb__put_char(w, frame->keyed ? '}' : ']');
         return false;
     }
-    osb__put(w, ",", 1);
+    osb__put_char(w, ',');
     frame->base += (size_t)frame->half_step * 2u;
     osb__encode_element(w, frame);
     return true;
@@ -2831,7 +2832,7 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
         if (osb__is_sent_member(field, top->base)) {
             osb__put_comma(w);
             osb__put_string(w, field->name);
-            osb__put(w, ":", 1);
+            osb__put_char(w, ':');
             if (field->sub == NULL) {
                 osb__encode_value(w, field, top->base + field->offset);
             } else {
@@ -2841,7 +2842,7 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
         } else if ((field->kind & OSB__REQUIRED) != 0) {
             osb__put_comma(w);
             osb__put_string(w, field->name);
-            osb__put(w, ":[]", 3);
+            osb__put_text(w, ":[]");
         }
     }
 }
@@ -2856,7 +2857,7 @@ static void osb__put_query_pairs(osb__writer *w, const osb_pair *pairs, size_t c
         osb__put_text(w, mark);
         mark = "%26";
         osb__put_encoded(w, pairs[i].name, "%25");
-        osb__put(w, "%3D", 3);
+        osb__put_text(w, "%3D");
         osb__put_encoded(w, pairs[i].value, "%25");
     }
 }
@@ -2893,7 +2894,7 @@ static void osb__put_query(osb__writer *w, const osb__field *field, const void *
         for (i = 0; i < count; i++) {
             osb__put_text(w, mark);
             osb__put_text(w, field->name);
-            osb__put(w, "=", 1);
+            osb__put_char(w, '=');
             mark = "&";
             osb__put_query_value(w, field, member, i);
         }
@@ -2903,7 +2904,7 @@ static void osb__put_query(osb__writer *w, const osb__field *field, const void *
 /* The buffer's three regions: text that outputs point at, the unit (the member at hand), and what
    has been received; see osb_client. */
 
-static osb_status osb__fail(osb_client *c, osb_status status, const char *message)
+static OSB__APART osb_status osb__fail(osb_client *c, osb_status status, const char *message)
 {
     if (c->keep_error) return status;
     c->error.status = c->error.cause = status;
@@ -3224,7 +3225,7 @@ static bool osb__json_is_primitive(osb_str value)
 
 #ifndef OSB_NO_METRICS
 /* A JSON number in thousandths, rounded toward zero; false if that needs more than 63 bits. */
-static bool osb__milli(const char *text, size_t size, int64_t *value)
+static OSB__APART bool osb__milli(const char *text, size_t size, int64_t *value)
 {
     uint64_t sum = 0;
     int32_t digits = 0, shown = 0, i32;
@@ -3990,9 +3991,9 @@ static void osb__put_header(osb__writer *w, const char *name, const char *value)
 {
     if (name == NULL || value == NULL || *name == '\0') return;
     osb__put_head(w, name, osb__length(name), 0x21);
-    osb__put(w, ": ", 2);
+    osb__put_text(w, ": ");
     osb__put_head(w, value, osb__length(value), 0x20);
-    osb__put(w, "\r\n", 2);
+    osb__put_text(w, "\r\n");
 }
 
 static void osb__put_headers(osb__writer *w, const osb_pair *headers, size_t count)
@@ -4076,7 +4077,7 @@ static void osb__put_path(const osb_client *c, osb__writer *w)
     }
     for (; *text != '\0'; text++) {
         if (*text != '{') {
-            osb__put(w, text, 1);
+            osb__put_char(w, *text);
             continue;
         }
         if (first) osb__put_encoded(w, c->call.id, "%");
@@ -4118,26 +4119,26 @@ static OSB__APART void osb__put_request_line(const osb_client *c, osb__writer *w
 #endif
     while (method[method_size] != '\0' && method[method_size] != ' ') method_size++;
     osb__put_head(w, method, method_size, 0x21);
-    osb__put(w, " ", 1);
+    osb__put_char(w, ' ');
     osb__put(w, a->path, a->path_size);
 #ifdef OSB__SIDECAR
     if (osb__behind(c) != NULL) {
-        osb__put(w, "/proxy/", 7);
+        osb__put_text(w, "/proxy/");
         osb__put_number(w, osb__egress_port(osb__behind(c)->port));
     }
 #endif
-    if (c->call.endpoint == NULL && (op->flags & OSB__UNVERSIONED) == 0) osb__put(w, "/v1", 3);
+    if (c->call.endpoint == NULL && (op->flags & OSB__UNVERSIONED) == 0) osb__put_text(w, "/v1");
     if (raw_path != NULL) osb__put_head(w, raw_path, osb__length(raw_path), 0x21);
     else osb__put_path(c, w);
     osb__put_text(w, " HTTP/1.1\r\nHost: ");
-    if (a->bracketed) osb__put(w, "[", 1);
+    if (a->bracketed) osb__put_char(w, '[');
     osb__put(w, a->host, a->host_size);
-    if (a->bracketed) osb__put(w, "]", 1);
+    if (a->bracketed) osb__put_char(w, ']');
     if (a->port != (a->https ? 443 : 80)) {
-        osb__put(w, ":", 1);
+        osb__put_char(w, ':');
         osb__put_number(w, a->port);
     }
-    osb__put(w, "\r\n", 2);
+    osb__put_text(w, "\r\n");
 }
 
 /* The header of an endpoint that comes after this one; NULL: the first. NULL at the end. */
@@ -4178,12 +4179,12 @@ static void osb__put_range(osb__writer *w, const osb__read_query *query)
     if (query->from == 0 && query->size == 0) return;
     osb__put_text(w, "Range: bytes=");
     osb__put_number(w, query->from);
-    osb__put(w, "-", 1);
+    osb__put_char(w, '-');
     /* A server does not know numbers of more than 63 bits: nor files. */
     if (query->size != 0 && query->size <= (uint64_t)INT64_MAX &&
         query->from <= (uint64_t)INT64_MAX - query->size)
         osb__put_number(w, query->from + query->size - 1);
-    osb__put(w, "\r\n", 2);
+    osb__put_text(w, "\r\n");
 }
 #endif
 
@@ -4220,9 +4221,9 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
     } else if (c->body_size > 0 || !osb__is_safe(c)) {
         osb__put_text(w, "Content-Length: ");
         osb__put_number(w, c->body_size);
-        osb__put(w, "\r\n", 2);
+        osb__put_text(w, "\r\n");
     }
-    osb__put(w, "\r\n", 2);
+    osb__put_text(w, "\r\n");
     osb__put_body(c, w);
 }
 
@@ -4645,15 +4646,15 @@ static bool osb__in_event(const osb_client *c)
 
 static osb_event_type osb__event_type(osb_client *c, const char *name, size_t size)
 {
-    static const char names[][19] = {"init",
-                                     "status",
-                                     "stdout",
-                                     "stderr",
-                                     "result",
-                                     "error",
-                                     "execution_complete",
-                                     "execution_count",
-                                     "ping"};
+    static const char *const names[] = {"init",
+                                        "status",
+                                        "stdout",
+                                        "stderr",
+                                        "result",
+                                        "error",
+                                        "execution_complete",
+                                        "execution_count",
+                                        "ping"};
     unsigned i;
     c->typed = true;
     for (i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -4687,74 +4688,76 @@ static OSB__WITHIN void osb__capture(osb_capture *capture, const char *data, siz
     if (capture->length < capture->size) capture->data[capture->length] = '\0';
 }
 
-/* Output as the command wrote it: a line's end goes where the view's NUL stands. */
-static bool osb__event_output(osb_client *c, const osb_event *event)
+/* Counts output, and gives it to the handlers, if there are any; returns what they do. */
+static int osb__output(osb_execution *run, const osb_handlers *h, bool err, const char *data,
+                       size_t size)
 {
-    const osb_handlers *handlers = (const osb_handlers *)c->call.handlers;
-    bool err = event->type == OSB_EVENT_STDERR, stop = false;
+    if (err) run->stderr_bytes += size;
+    else run->stdout_bytes += size;
+    if (h == NULL) return 0;
+    osb__capture(err ? h->capture_stderr : h->capture_stdout, data, size);
+    if (h->on_output == NULL) return 0;
+    return h->on_output(h->user, err ? OSB_STDERR : OSB_STDOUT, data, size);
+}
+
+/* Output as the command wrote it: a line's end goes where the view's NUL stands. */
+static OSB__APART osb_status osb__event_output(osb_client *c, const osb_event *event)
+{
     char *end = (char *)c->buffer + (event->text.data - (const char *)c->buffer) + event->text.size;
     size_t size = event->text.size;
     bool blank_line = size == 1 && end[-1] == '\n' && !c->pieced;
     bool line = (c->call.op->flags & OSB__LINES) != 0 && !event->more && !blank_line;
     char saved = *end;
+    int stop;
     if (line) {
         *end = '\n';
         size++;
     }
-    if (err) ((osb_execution *)c->call.own)->stderr_bytes += size;
-    else ((osb_execution *)c->call.own)->stdout_bytes += size;
-    osb__capture(err ? handlers->capture_stderr : handlers->capture_stdout, event->text.data, size);
-    if (handlers->on_output != NULL)
-        stop = handlers->on_output(handlers->user, err ? OSB_STDERR : OSB_STDOUT, event->text.data,
-                                   size) != 0;
+    stop = osb__output((osb_execution *)c->call.own, (const osb_handlers *)c->call.handlers,
+                       event->type == OSB_EVENT_STDERR, event->text.data, size);
     *end = saved;
-    return stop;
+    return stop != 0 ? osb__stopped(c) : OSB_OK;
+}
+
+/* The handler for events of one type. */
+static int (*osb__handler(const osb_handlers *h, osb_event_type type))(void *, const osb_event *)
+{
+    switch (type) {
+    case OSB_EVENT_INIT:
+        return h->on_init;
+    case OSB_EVENT_STATUS:
+        return h->on_status;
+    case OSB_EVENT_STDOUT:
+        return h->on_stdout;
+    case OSB_EVENT_STDERR:
+        return h->on_stderr;
+    case OSB_EVENT_RESULT:
+        return h->on_result;
+    case OSB_EVENT_ERROR:
+        return h->on_error;
+    case OSB_EVENT_COMPLETE:
+        return h->on_complete;
+    case OSB_EVENT_COUNT:
+        return h->on_count;
+    case OSB_EVENT_PING:
+        return h->on_ping;
+    case OSB_EVENT_UNKNOWN:
+    default:
+        return NULL;
+    }
 }
 
 /* Gives an event, or a piece of one, to the handlers. */
 static osb_status osb__event_out(osb_client *c, const osb_event *event)
 {
     const osb_handlers *h = (const osb_handlers *)c->call.handlers;
-    int (*handler)(void *, const osb_event *) = NULL;
-    if (h == NULL) return OSB_OK;
-    switch (event->type) {
-    case OSB_EVENT_INIT:
-        handler = h->on_init;
-        break;
-    case OSB_EVENT_STATUS:
-        handler = h->on_status;
-        break;
-    case OSB_EVENT_STDOUT:
-        handler = h->on_stdout;
-        break;
-    case OSB_EVENT_STDERR:
-        handler = h->on_stderr;
-        break;
-    case OSB_EVENT_RESULT:
-        handler = h->on_result;
-        break;
-    case OSB_EVENT_ERROR:
-        handler = h->on_error;
-        break;
-    case OSB_EVENT_COMPLETE:
-        handler = h->on_complete;
-        break;
-    case OSB_EVENT_COUNT:
-        handler = h->on_count;
-        break;
-    case OSB_EVENT_PING:
-        handler = h->on_ping;
-        break;
-    case OSB_EVENT_UNKNOWN:
-    default:
-        break;
-    }
-    if ((h->on_event != NULL && h->on_event(h->user, event) != 0) ||
+    int (*handler)(void *, const osb_event *) = h != NULL ? osb__handler(h, event->type) : NULL;
+    if ((h != NULL && h->on_event != NULL && h->on_event(h->user, event) != 0) ||
         (handler != NULL && handler(h->user, event) != 0))
         return osb__stopped(c);
     if ((event->type == OSB_EVENT_STDOUT || event->type == OSB_EVENT_STDERR) &&
-        event->text.data != NULL && osb__event_output(c, event))
-        return osb__stopped(c);
+        event->text.data != NULL)
+        return osb__event_output(c, event);
     return OSB_OK;
 }
 
@@ -5006,7 +5009,7 @@ static uint32_t osb__until(const osb_client *c, uint32_t time_ms)
     return left > 0x7fffffffu ? 0 : left;
 }
 
-static uint32_t osb__default(uint32_t value, uint32_t otherwise)
+static OSB__APART uint32_t osb__default(uint32_t value, uint32_t otherwise)
 {
     if (value == 0) value = otherwise;
     return value > 0x7fffffffu ? 0x7fffffffu : value;
@@ -5904,15 +5907,22 @@ static osb__call *osb__begin(osb_client *c, const osb__op *op)
     return osb__prepare(c, op);
 }
 
-/* A call that needs no more than an id, and whose answer is cleared, if it has one. */
-static osb_status osb__ask(osb_client *c, osb__call *call, const char *id, void *answer,
-                           size_t size)
+/* Makes a call, if there is one, that is described but for these two. The answer is cleared: the root
+   of its table tells its size. */
+static OSB__APART osb_status osb__ask(osb_client *c, osb__call *call, const char *id, void *answer)
 {
     if (call == NULL) return OSB_E_BUSY;
-    if (answer != NULL) OSB_MEMSET(answer, 0, size);
+    if (answer != NULL) OSB_MEMSET(answer, 0, (size_t)call->op->answer->half_size * 2u);
     call->id = id;
     call->answer = answer;
     return osb__drive(c);
+}
+
+/* A call to the lifecycle server that needs no more than an id. */
+static OSB__APART osb_status osb__ask_server(osb_client *c, const osb__op *op, const char *id,
+                                             void *answer)
+{
+    return osb__ask(c, osb__begin(c, op), id, answer);
 }
 
 OSB_DEF osb_status osb_client_init_checked(osb_client *client, const osb_config *config,
@@ -6043,13 +6053,13 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
     osb__text_begin(&w, out, size);
     osb__put_part(&w, "", osb__view(e->operation));
     osb__put_part(&w, " at ", e->target);
-    if (e->operation != NULL) osb__put(&w, ": ", 2);
+    if (e->operation != NULL) osb__put_text(&w, ": ");
     osb__put_text(&w, osb__status_text(e->status));
     if (e->cause != e->status) osb__put_part(&w, ": ", osb__view(osb__status_text(e->cause)));
     osb__put_count(&w, ": HTTP ", e->http_status, "");
     osb__put_part(&w, ": ", e->code);
     osb__put_part(&w, ": ", e->message);
-    if (e->message_cut) osb__put(&w, "...", 3);
+    if (e->message_cut) osb__put_text(&w, "...");
     osb__put_part(&w, ": ", osb__view(e->port_text));
     osb__put_part(&w, ": member ", osb__view(e->member));
     osb__put_part(&w, ": ", osb__view(e->buffer));
@@ -6072,24 +6082,24 @@ OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
     osb__text_begin(&w, out, size);
     for (; *text != '\0'; text++) {
         if (*text != '{' || id == NULL) {
-            osb__put(&w, text, 1);
+            osb__put_char(&w, *text);
             continue;
         }
         osb__put_encoded(&w, id, "%");
         id = NULL; /* {port} stays */
         while (*text != '}') text++;
     }
-    osb__put(&w, " at ", 4);
+    osb__put_text(&w, " at ");
     osb__put(&w, entry->target.data, entry->target.size);
-    osb__put(&w, ": ", 2);
+    osb__put_text(&w, ": ");
     if (entry->http_status != 0) {
-        osb__put(&w, "HTTP ", 5);
+        osb__put_text(&w, "HTTP ");
         osb__put_number(&w, entry->http_status);
-        osb__put(&w, ", ", 2);
+        osb__put_text(&w, ", ");
     }
     if (entry->status != OSB_OK) {
         osb__put_text(&w, osb_status_name(entry->status));
-        osb__put(&w, ", ", 2);
+        osb__put_text(&w, ", ");
     }
     osb__put_number(&w, entry->took_ms);
     osb__put_text(&w, " ms, ");
@@ -6245,8 +6255,7 @@ static const osb__op osb__op_endpoint = {"GET /sandboxes/{id}/endpoints/{port}",
 
 OSB_DEF osb_status osb_server_health(osb_client *client)
 {
-    if (osb__begin(client, &osb__op_health) == NULL) return OSB_E_BUSY;
-    return osb__drive(client);
+    return osb__ask_server(client, &osb__op_health, NULL, NULL);
 }
 
 /* The options with the SDKs' defaults in place, in the working buffer. */
@@ -6285,7 +6294,7 @@ static void osb__start_create(osb_client *c, const osb__op *op, const osb_create
 
 OSB_DEF osb_status osb_lifecycle_kill(osb_client *client, const char *id)
 {
-    return osb__ask(client, osb__begin(client, &osb__op_kill), id, NULL, 0);
+    return osb__ask_server(client, &osb__op_kill, id, NULL);
 }
 
 static void osb__start_endpoint(osb_client *c, const char *id, uint16_t port,
@@ -6412,13 +6421,14 @@ static const osb__field osb__info_fields[] = {
     {"createdAt", NULL, OSB__AT(osb_sandbox_info, created_at), OSB__VIEW, 0},
     {"expiresAt", NULL, OSB__AT(osb_sandbox_info, expires_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__info_root = {NULL, osb__info_fields, 0, OSB__OBJECT | OSB__REQUIRED,
-                                          0};
+                                          OSB__HALF(osb_sandbox_info)};
 
 static const osb__field osb__page_fields[] = {
     {"items", osb__info_fields, OSB__AT(osb_sandbox_page, item), OSB__LIST | OSB__REQUIRED,
      OSB__HALF(osb_sandbox_info)},
     {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
-static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__page_root = {NULL, osb__page_fields, 0, OSB__OBJECT,
+                                          OSB__HALF(osb_sandbox_page)};
 
 static const osb__field osb__filter_fields[] = {
     {"state", NULL, OSB__AT(osb_sandbox_filter, states), OSB__STRINGS, 0},
@@ -6473,12 +6483,8 @@ OSB_DEF osb_status osb_lifecycle_get(osb_client *client, const char *id,
                                      const osb_info_handlers *handlers, osb_sandbox_info *info)
 {
     osb__call *call = osb__begin(client, &osb__op_get);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(info, 0, sizeof *info);
-    call->id = id;
-    call->handlers = handlers;
-    call->answer = info;
-    return osb__drive(client);
+    if (call != NULL) call->handlers = handlers;
+    return osb__ask(client, call, id, info);
 }
 
 OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filter *filter,
@@ -6487,21 +6493,19 @@ OSB_DEF osb_status osb_lifecycle_list(osb_client *client, const osb_sandbox_filt
     static const osb_sandbox_filter everything = {0, 0, NULL, 0, NULL, 0};
     osb__call *call = osb__begin(client, &osb__op_list);
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(page, 0, sizeof *page);
     call->query = filter != NULL ? filter : &everything;
     call->handlers = handlers;
-    call->answer = page;
-    return osb__drive(client);
+    return osb__ask(client, call, NULL, page);
 }
 
 OSB_DEF osb_status osb_lifecycle_pause(osb_client *client, const char *id)
 {
-    return osb__ask(client, osb__begin(client, &osb__op_pause), id, NULL, 0);
+    return osb__ask_server(client, &osb__op_pause, id, NULL);
 }
 
 OSB_DEF osb_status osb_lifecycle_resume(osb_client *client, const char *id)
 {
-    return osb__ask(client, osb__begin(client, &osb__op_resume), id, NULL, 0);
+    return osb__ask_server(client, &osb__op_resume, id, NULL);
 }
 
 /* The server has been asked for its time, if it was not known: renews. Id, ttl_s and expires_at are
@@ -6560,12 +6564,9 @@ OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *
     if (info == NULL) info = (osb_sandbox_info *)osb__alloc(client, sizeof *info);
     patch->metadata = metadata;
     patch->count = count;
-    OSB_MEMSET(info, 0, sizeof *info);
-    call->id = id;
     call->body = patch;
     call->handlers = handlers;
-    call->answer = info;
-    return osb__drive(client);
+    return osb__ask(client, call, id, info);
 }
 #endif
 
@@ -6634,12 +6635,10 @@ OSB_DEF osb_status osb_lifecycle_list_all(osb_client *client, const osb_sandbox_
     if (call == NULL) return OSB_E_BUSY;
     own = (osb_sandbox_filter *)osb__alloc(client, sizeof *own);
     if (filter != NULL) *own = *filter;
-    OSB_MEMSET(page, 0, sizeof *page);
     call->query = call->own = own;
     call->handlers = handlers;
-    call->answer = page;
     client->next = osb__pages_next;
-    return osb__drive(client);
+    return osb__ask(client, call, NULL, page);
 }
 
 static osb_status osb__lifecycle_wait_next(osb_client *c, osb_status status)
@@ -6683,7 +6682,7 @@ static const osb__field osb__snapshot_fields[] = {
     {"status", osb__snapshot_status_fields, 0, OSB__OBJECT, 0},
     {"createdAt", NULL, OSB__AT(osb_snapshot, created_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__snapshot_root = {NULL, osb__snapshot_fields, 0,
-                                              OSB__OBJECT | OSB__REQUIRED, 0};
+                                              OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_snapshot)};
 
 typedef struct osb__name_body {
     const char *name;
@@ -6702,7 +6701,7 @@ static const osb__field osb__snapshot_page_fields[] = {
      OSB__HALF(osb_snapshot)},
     {"pagination", osb__pagination_fields, 0, OSB__OBJECT | OSB__LAST, 0}};
 static const osb__field osb__snapshot_page_root = {NULL, osb__snapshot_page_fields, 0, OSB__OBJECT,
-                                                   0};
+                                                   OSB__HALF(osb_snapshot_page)};
 
 /* The filter of a list of our own, and who gets the snapshots. */
 typedef struct osb__snapshot_list {
@@ -6734,13 +6733,10 @@ OSB_DEF osb_status osb_snapshot_create(osb_client *client, const char *sandbox_i
     osb__call *call = osb__begin(client, &osb__op_snapshot_create);
     osb__name_body *body;
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(snapshot, 0, sizeof *snapshot);
     body = (osb__name_body *)osb__alloc(client, sizeof *body);
     body->name = name;
-    call->id = sandbox_id;
     call->body = body;
-    call->answer = snapshot;
-    return osb__drive(client);
+    return osb__ask(client, call, sandbox_id, snapshot);
 }
 
 /* All but the id, which may be the one that is asked for. */
@@ -6761,7 +6757,7 @@ OSB_DEF osb_status osb_snapshot_get(osb_client *client, const char *id, osb_snap
 
 OSB_DEF osb_status osb_snapshot_delete(osb_client *client, const char *id)
 {
-    return osb__ask(client, osb__begin(client, &osb__op_snapshot_delete), id, NULL, 0);
+    return osb__ask_server(client, &osb__op_snapshot_delete, id, NULL);
 }
 
 static osb_status osb__snapshot_wait_next(osb_client *c, osb_status status)
@@ -6797,12 +6793,10 @@ static osb_status osb__start_snapshot_list(osb_client *c, const osb_snapshot_fil
     own = (osb__snapshot_list *)osb__alloc(c, sizeof *own);
     if (filter != NULL) own->filter = *filter;
     own->on_snapshot = on_snapshot;
-    OSB_MEMSET(page, 0, sizeof *page);
     call->query = call->own = own;
     call->user = user;
-    call->answer = page;
     if (all) c->next = osb__pages_next;
-    return osb__drive(c);
+    return osb__ask(c, call, NULL, page);
 }
 
 OSB_DEF osb_status osb_snapshot_list(osb_client *client, const osb_snapshot_filter *filter,
@@ -6989,7 +6983,7 @@ static const osb__field osb__pool_fields[] = {
     {"status", osb__pool_status_fields, 0, OSB__OBJECT, 0},
     {"createdAt", NULL, OSB__AT(osb_pool, created_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__pool_root = {NULL, osb__pool_fields, 0, OSB__OBJECT | OSB__REQUIRED,
-                                          0};
+                                          OSB__HALF(osb_pool)};
 
 typedef struct osb__pool_list {
     osb_pool item;
@@ -7019,16 +7013,13 @@ OSB_DEF osb_status osb_pool_create(osb_client *client, const osb_pool_options *o
                                    osb_pool *pool)
 {
     osb__call *call = osb__begin(client, &osb__op_pool_create);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(pool, 0, sizeof *pool);
-    call->body = options;
-    call->answer = pool;
-    return osb__drive(client);
+    if (call != NULL) call->body = options;
+    return osb__ask(client, call, NULL, pool);
 }
 
 OSB_DEF osb_status osb_pool_get(osb_client *client, const char *name, osb_pool *pool)
 {
-    return osb__ask(client, osb__begin(client, &osb__op_pool_get), name, pool, sizeof *pool);
+    return osb__ask_server(client, &osb__op_pool_get, name, pool);
 }
 
 OSB_DEF osb_status osb_pool_list(osb_client *client,
@@ -7050,18 +7041,15 @@ OSB_DEF osb_status osb_pool_update(osb_client *client, const char *name,
     osb__call *call = osb__begin(client, &osb__op_pool_update);
     osb_pool_options *body;
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(pool, 0, sizeof *pool);
     body = (osb_pool_options *)osb__alloc(client, sizeof *body);
     body->capacity = capacity;
-    call->id = name;
     call->body = body;
-    call->answer = pool;
-    return osb__drive(client);
+    return osb__ask(client, call, name, pool);
 }
 
 OSB_DEF osb_status osb_pool_delete(osb_client *client, const char *name)
 {
-    return osb__ask(client, osb__begin(client, &osb__op_pool_delete), name, NULL, 0);
+    return osb__ask_server(client, &osb__op_pool_delete, name, NULL);
 }
 #endif
 
@@ -7101,10 +7089,16 @@ static osb__call *osb__begin_execd(osb_sandbox *box, const osb__op *op)
     return call;
 }
 
+/* A call to execd that needs no more than an id. */
+static OSB__APART osb_status osb__ask_execd(osb_sandbox *box, const osb__op *op, const char *id,
+                                            void *answer)
+{
+    return osb__ask(box->client, osb__begin_execd(box, op), id, answer);
+}
+
 OSB_DEF osb_status osb_ping(osb_sandbox *box)
 {
-    if (osb__begin_execd(box, &osb__op_ping) == NULL) return OSB_E_BUSY;
-    return osb__drive(box->client);
+    return osb__ask_execd(box, &osb__op_ping, NULL, NULL);
 }
 
 static void osb__start_interrupt(osb_client *c, const osb__op *op, const osb_endpoint *execd,
@@ -7121,12 +7115,10 @@ static void osb__start_interrupt(osb_client *c, const osb__op *op, const osb_end
 static osb__call *osb__begin_run(osb_sandbox *box, const osb__op *op, const osb_handlers *handlers,
                                  osb_execution *execution)
 {
-    static const osb_handlers nobody = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                                        NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     osb__call *call = osb__begin_execd(box, op);
     if (call == NULL) return NULL;
     OSB_MEMSET(execution, 0, sizeof *execution);
-    call->handlers = handlers != NULL ? handlers : &nobody; /* output is counted all the same */
+    call->handlers = handlers;
     call->own = execution;
     call->answer = osb__alloc(box->client, sizeof(osb_event));
     return call;
@@ -7211,7 +7203,7 @@ static const osb__field osb__command_state_fields[] = {
     {"started_at", NULL, OSB__AT(osb_command_state, started_at), OSB__VIEW, 0},
     {"finished_at", NULL, OSB__AT(osb_command_state, finished_at), OSB__VIEW | OSB__LAST, 0}};
 static const osb__field osb__command_state_root = {NULL, osb__command_state_fields, 0, OSB__OBJECT,
-                                                   0};
+                                                   OSB__HALF(osb_command_state)};
 
 typedef struct osb__cursor_query {
     uint64_t cursor;
@@ -7240,13 +7232,10 @@ OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
 {
     osb__call *call = osb__begin_execd(box, &osb__op_command_status);
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(state, 0, sizeof *state);
-    call->id = id;
-    call->answer = state;
     call->on_data = on_content;
     call->user = user;
     box->client->next = osb__command_status_next;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, id, state);
 }
 
 /* Output that is under way: its head tells the next cursor, which holds once all of it has come. */
@@ -7326,12 +7315,9 @@ OSB_DEF osb_status osb_command_wait(osb_sandbox *box, const char *id,
 {
     osb__call *call = osb__begin_execd(box, &osb__op_command_status);
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(state, 0, sizeof *state);
     (void)osb__begin_waiting(box->client, NULL, options);
-    call->id = id;
-    call->answer = state;
     box->client->next = osb__command_wait_next;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, id, state);
 }
 #endif
 
@@ -7345,7 +7331,7 @@ static const osb__field osb__session_fields[] = {{"session_id", NULL, OSB__AT(os
                                                   OSB__COPY | OSB__REQUIRED | OSB__LAST,
                                                   OSB_ID_SIZE / 2}};
 static const osb__field osb__session_root = {NULL, osb__session_fields, 0,
-                                             OSB__OBJECT | OSB__REQUIRED, 0};
+                                             OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_session)};
 static const osb__field osb__session_command_fields[] = {
     {"command", NULL, OSB__AT(osb_session_command, command), OSB__STRING, 0},
     {"cwd", NULL, OSB__AT(osb_session_command, cwd), OSB__STRING, 0},
@@ -7366,12 +7352,10 @@ OSB_DEF osb_status osb_session_create(osb_sandbox *box, const char *cwd, osb_ses
     osb__call *call = osb__begin_execd(box, &osb__op_session_create);
     osb__cwd_body *body;
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(session, 0, sizeof *session);
     body = (osb__cwd_body *)osb__alloc(box->client, sizeof *body);
     body->cwd = cwd;
     call->body = body;
-    call->answer = session;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, NULL, session);
 }
 
 /* execd tells of a time-out in words only. */
@@ -7399,7 +7383,7 @@ OSB_DEF osb_status osb_session_run(osb_sandbox *box, const char *id,
 
 OSB_DEF osb_status osb_session_delete(osb_sandbox *box, const char *id)
 {
-    return osb__ask(box->client, osb__begin_execd(box, &osb__op_session_delete), id, NULL, 0);
+    return osb__ask_execd(box, &osb__op_session_delete, id, NULL);
 }
 #endif
 
@@ -7417,8 +7401,8 @@ static const osb__field osb__context_fields[] = {
     {"id", NULL, OSB__AT(osb_code_context, id), OSB__COPY | OSB__REQUIRED, OSB_ID_SIZE / 2},
     {"language", NULL, OSB__AT(osb_code_context, language), OSB__COPY, OSB_LANGUAGE_SIZE / 2},
     {"cwd", NULL, OSB__AT(osb_code_context, cwd), OSB__VIEW | OSB__LAST, 0}};
-static const osb__field osb__context_root = {NULL, osb__context_fields, 0,
-                                             OSB__OBJECT | OSB__REQUIRED, 0};
+static const osb__field osb__context_root = {
+    NULL, osb__context_fields, 0, OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_code_context)};
 
 typedef struct osb__context_list {
     osb_code_context item;
@@ -7479,10 +7463,8 @@ OSB_DEF osb_status osb_code_context_create(osb_sandbox *box, const char *languag
 {
     osb__call *call = osb__begin_execd(box, &osb__op_context_create);
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(context, 0, sizeof *context);
     call->body = osb__language_of(box->client, language, cwd);
-    call->answer = context;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, NULL, context);
 }
 
 OSB_DEF osb_status osb_code_context_get(osb_sandbox *box, const char *id, osb_code_context *context)
@@ -7514,7 +7496,7 @@ OSB_DEF osb_status osb_code_context_list(osb_sandbox *box, const char *language,
 
 OSB_DEF osb_status osb_code_context_delete(osb_sandbox *box, const char *id)
 {
-    return osb__ask(box->client, osb__begin_execd(box, &osb__op_context_delete), id, NULL, 0);
+    return osb__ask_execd(box, &osb__op_context_delete, id, NULL);
 }
 
 OSB_DEF osb_status osb_code_context_delete_all(osb_sandbox *box, const char *language)
@@ -8118,22 +8100,22 @@ enum { OSB__U_HEAD, OSB__U_DATA, OSB__U_TAIL };
 static void osb__put_upload_text(osb__writer *w, const osb__upload *u)
 {
     if (u->part == OSB__U_HEAD) {
-        osb__put(w, "--", 2);
+        osb__put_text(w, "--");
         osb__put_text(w, OSB__BOUNDARY(u));
         osb__put_text(w, "\r\nContent-Disposition: form-data; name=\"metadata\"; "
                          "filename=\"metadata\"\r\nContent-Type: application/json\r\n\r\n");
         osb__encode(w, osb__upload_fields, &u->files[u->file]);
-        osb__put(w, "\r\n--", 4);
+        osb__put_text(w, "\r\n--");
         osb__put_text(w, OSB__BOUNDARY(u));
         osb__put_text(w, "\r\nContent-Disposition: form-data; name=\"file\"; "
                          "filename=\"file\"\r\nContent-Type: application/octet-stream\r\n\r\n");
         return;
     }
-    osb__put(w, "\r\n", 2);
+    osb__put_text(w, "\r\n");
     if (u->file + 1 < u->count) return;
-    osb__put(w, "--", 2);
+    osb__put_text(w, "--");
     osb__put_text(w, OSB__BOUNDARY(u));
-    osb__put(w, "--\r\n", 4);
+    osb__put_text(w, "--\r\n");
 }
 
 /* A file's bytes: how many went into out, or what its source said. */
@@ -8481,21 +8463,14 @@ static osb_status osb__durable_next(osb_client *c, osb_status status);
 static int osb__durable_data(void *user, const void *data, size_t size)
 {
     osb__durable *d = (osb__durable *)user;
-    bool err = d->step == OSB__D_STDERR;
-    const osb_handlers *h = d->handlers;
 #ifndef OSB_NO_FILES
     if (d->recover && d->read.from != 0 && d->client->http.status != 206) {
         (void)osb__fail(d->client, OSB_E_PROTOCOL, OSB__SAY("the server ignored the range"));
         return 1;
     }
 #endif
-    if (err) d->run->stderr_bytes += size;
-    else d->run->stdout_bytes += size;
     d->failures = 0;
-    if (h == NULL) return 0;
-    osb__capture(err ? h->capture_stderr : h->capture_stdout, (const char *)data, size);
-    if (h->on_output == NULL) return 0;
-    return h->on_output(h->user, err ? OSB_STDERR : OSB_STDOUT, (const char *)data, size);
+    return osb__output(d->run, d->handlers, d->step == OSB__D_STDERR, (const char *)data, size);
 }
 
 /* Gives the caller's handlers an event that execd did not send. */
@@ -8655,6 +8630,7 @@ static osb_status osb__durable_started(osb_client *c, osb_status status)
     bool broken = status == OSB_E_TRUNCATED || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT;
     if (status == OSB_OK || (broken && run->id[0] != '\0')) {
         run->ended = false;
+        run->stdout_bytes = run->stderr_bytes = 0; /* the log has all of it */
         d->step = OSB__D_LOG;
         status = osb__durable_event(d, OSB_EVENT_INIT, osb__view(run->id));
         if (status == OSB_OK) return osb__durable_step(c, d, 0);
@@ -8773,11 +8749,7 @@ static const osb__op osb__op_metrics_watch = {
 
 OSB_DEF osb_status osb_metrics_get(osb_sandbox *box, osb_metrics *metrics)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_metrics);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(metrics, 0, sizeof *metrics);
-    call->answer = metrics;
-    return osb__drive(box->client);
+    return osb__ask_execd(box, &osb__op_metrics, NULL, metrics);
 }
 
 OSB_DEF osb_status osb_metrics_watch(osb_sandbox *box,
@@ -8857,10 +8829,10 @@ static void osb__put_base64(osb__writer *w, const unsigned char *data, size_t si
         uint32_t bits = (uint32_t)data[i] << 16;
         if (i + 1 < size) bits |= (uint32_t)data[i + 1] << 8;
         if (i + 2 < size) bits |= data[i + 2];
-        osb__put(w, &digits[bits >> 18], 1);
-        osb__put(w, &digits[bits >> 12 & 63u], 1);
-        osb__put(w, i + 1 < size ? &digits[bits >> 6 & 63u] : "=", 1);
-        osb__put(w, i + 2 < size ? &digits[bits & 63u] : "=", 1);
+        osb__put_char(w, digits[bits >> 18]);
+        osb__put_char(w, digits[bits >> 12 & 63u]);
+        osb__put_char(w, i + 1 < size ? digits[bits >> 6 & 63u] : '=');
+        osb__put_char(w, i + 2 < size ? digits[bits & 63u] : '=');
     }
 }
 
@@ -8982,7 +8954,7 @@ static size_t osb__put_resize(osb__writer *w, const osb_pty *pty)
     osb__put_number(w, pty->columns);
     osb__put_text(w, ",\"rows\":");
     osb__put_number(w, pty->rows);
-    osb__put(w, "}", 1);
+    osb__put_char(w, '}');
     return (size_t)w->at;
 }
 
@@ -8990,7 +8962,7 @@ static size_t osb__put_signal(osb__writer *w, const osb_pty *pty)
 {
     osb__put_text(w, "{\"type\":\"signal\",\"signal\":");
     osb__put_string(w, pty->signal);
-    osb__put(w, "}", 1);
+    osb__put_char(w, '}');
     return (size_t)w->at;
 }
 
@@ -9339,12 +9311,13 @@ static const osb__field osb__pty_created_fields[] = {{"session_id", NULL, OSB__A
                                                       OSB__COPY | OSB__REQUIRED | OSB__LAST,
                                                       OSB_ID_SIZE / 2}};
 static const osb__field osb__pty_created_root = {NULL, osb__pty_created_fields, 0,
-                                                 OSB__OBJECT | OSB__REQUIRED, 0};
+                                                 OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_pty)};
 static const osb__field osb__pty_state_fields[] = {
     {"session_id", NULL, OSB__AT(osb_pty_state, id), OSB__VIEW, 0},
     {"running", NULL, OSB__AT(osb_pty_state, running), OSB__BOOL, 0},
     {"output_offset", NULL, OSB__AT(osb_pty_state, output_bytes), OSB__U64 | OSB__LAST, 0}};
-static const osb__field osb__pty_state_root = {NULL, osb__pty_state_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__pty_state_root = {NULL, osb__pty_state_fields, 0, OSB__OBJECT,
+                                               OSB__HALF(osb_pty_state)};
 
 static const osb__op osb__op_pty_create = {
     "POST /pty", NULL, osb__pty_body_fields, &osb__pty_created_root, NULL, 0};
@@ -9359,23 +9332,21 @@ OSB_DEF osb_status osb_pty_create(osb_sandbox *box, const char *cwd, const char 
     osb__call *call = osb__begin_execd(box, &osb__op_pty_create);
     osb_pair *body;
     if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(pty, 0, sizeof *pty);
     body = (osb_pair *)osb__alloc(box->client, sizeof *body);
     body->name = cwd;
     body->value = command;
     call->body = body;
-    call->answer = pty;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, NULL, pty);
 }
 
 OSB_DEF osb_status osb_pty_get(osb_sandbox *box, const char *id, osb_pty_state *state)
 {
-    return osb__ask(box->client, osb__begin_execd(box, &osb__op_pty_get), id, state, sizeof *state);
+    return osb__ask_execd(box, &osb__op_pty_get, id, state);
 }
 
 OSB_DEF osb_status osb_pty_delete(osb_sandbox *box, const char *id)
 {
-    return osb__ask(box->client, osb__begin_execd(box, &osb__op_pty_delete), id, NULL, 0);
+    return osb__ask_execd(box, &osb__op_pty_delete, id, NULL);
 }
 
 OSB_DEF void osb_pty_resize(osb_pty *pty, uint16_t columns, uint16_t rows)
@@ -9489,7 +9460,8 @@ static const osb__field osb__isolation_fields[] = {
     {"userns_available", NULL, OSB__AT(osb_isolation, userns_available), OSB__BOOL, 0},
     {"commit_supported", NULL, OSB__AT(osb_isolation, commit_supported), OSB__BOOL, 0},
     {"diff_supported", NULL, OSB__AT(osb_isolation, diff_supported), OSB__BOOL | OSB__LAST, 0}};
-static const osb__field osb__isolation_root = {NULL, osb__isolation_fields, 0, OSB__OBJECT, 0};
+static const osb__field osb__isolation_root = {NULL, osb__isolation_fields, 0, OSB__OBJECT,
+                                               OSB__HALF(osb_isolation)};
 
 static const osb__field osb__bind_fields[] = {
     {"source", NULL, OSB__AT(osb_bind, source), OSB__STRING, 0},
@@ -9525,7 +9497,8 @@ static const osb__field osb__isolated_session_fields[] = {
     {"idle_remaining_seconds", NULL, OSB__AT(osb_isolated_session, idle_remaining_s),
      OSB__OPT_I32 | OSB__LAST, 0}};
 static const osb__field osb__isolated_session_root = {NULL, osb__isolated_session_fields, 0,
-                                                      OSB__OBJECT | OSB__REQUIRED, 0};
+                                                      OSB__OBJECT | OSB__REQUIRED,
+                                                      OSB__HALF(osb_isolated_session)};
 
 typedef struct osb__isolated_list {
     osb_isolated_session item;
@@ -9618,11 +9591,7 @@ static const osb__op osb__op_isolated_commit = {
 
 OSB_DEF osb_status osb_isolated_capabilities(osb_sandbox *box, osb_isolation *isolation)
 {
-    osb__call *call = osb__begin_execd(box, &osb__op_isolated_capabilities);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(isolation, 0, sizeof *isolation);
-    call->answer = isolation;
-    return osb__drive(box->client);
+    return osb__ask_execd(box, &osb__op_isolated_capabilities, NULL, isolation);
 }
 
 OSB_DEF osb_status osb_isolated_create(osb_sandbox *box, const osb_isolated_options *options,
@@ -9634,8 +9603,7 @@ OSB_DEF osb_status osb_isolated_create(osb_sandbox *box, const osb_isolated_opti
     if (options->env_key_count > 0 && options->env_mode == NULL) /* they would be left out */
         return osb__refuse(box->client, OSB__SAY("env_keys without env_mode"));
     call->body = options;
-    call->answer = session;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, NULL, session);
 }
 
 OSB_DEF osb_status osb_isolated_list(osb_sandbox *box,
@@ -9675,7 +9643,7 @@ OSB_DEF osb_status osb_isolated_get(osb_sandbox *box, const char *id,
 
 OSB_DEF osb_status osb_isolated_delete(osb_sandbox *box, const char *id)
 {
-    return osb__ask(box->client, osb__begin_execd(box, &osb__op_isolated_delete), id, NULL, 0);
+    return osb__ask_execd(box, &osb__op_isolated_delete, id, NULL);
 }
 
 /* execd tells of a time-out in words only. */
@@ -9711,10 +9679,9 @@ static osb_status osb__isolated_data(osb_sandbox *box, const osb__op *op, const 
 {
     osb__call *call = osb__begin_execd(box, op);
     if (call == NULL) return OSB_E_BUSY;
-    call->id = id;
     call->on_data = on_data;
     call->user = user;
-    return osb__drive(box->client);
+    return osb__ask(box->client, call, id, NULL);
 }
 
 OSB_DEF osb_status osb_isolated_diff(osb_sandbox *box, const char *id,
@@ -9860,8 +9827,7 @@ static const osb__op osb__op_policy_reset = {"POST /policy",    NULL, NULL,
 
 OSB_DEF osb_status osb_egress_health(osb_egress *egress)
 {
-    if (osb__begin_egress(egress, &osb__op_egress_health) == NULL) return OSB_E_BUSY;
-    return osb__drive(egress->client);
+    return osb__ask(egress->client, osb__begin_egress(egress, &osb__op_egress_health), NULL, NULL);
 }
 
 static osb_status osb__policy_next(osb_client *c, osb_status status)
@@ -10023,9 +9989,10 @@ static const osb__field osb__vault_fields[] = {
      OSB__LIST | OSB__REQUIRED | OSB__LAST, OSB__HALF(osb_binding_info)}};
 static const osb__field osb__vault_root = {NULL, osb__vault_fields, 0, OSB__OBJECT, 0};
 static const osb__field osb__credential_info_root = {NULL, osb__credential_info_fields, 0,
-                                                     OSB__OBJECT | OSB__REQUIRED, 0};
-static const osb__field osb__binding_info_root = {NULL, osb__binding_info_fields, 0,
-                                                  OSB__OBJECT | OSB__REQUIRED, 0};
+                                                     OSB__OBJECT | OSB__REQUIRED,
+                                                     OSB__HALF(osb_credential_info)};
+static const osb__field osb__binding_info_root = {
+    NULL, osb__binding_info_fields, 0, OSB__OBJECT | OSB__REQUIRED, OSB__HALF(osb_binding_info)};
 
 static int osb__vault_out(const osb__out *out)
 {
@@ -10141,7 +10108,7 @@ OSB_DEF osb_status osb_vault_get_credential(osb_egress *egress, const char *name
                                             osb_credential_info *credential)
 {
     return osb__ask(egress->client, osb__begin_egress(egress, &osb__op_vault_credential), name,
-                    credential, sizeof *credential);
+                    credential);
 }
 
 OSB_DEF osb_status osb_vault_get_binding(osb_egress *egress, const char *name,
@@ -10149,12 +10116,8 @@ OSB_DEF osb_status osb_vault_get_binding(osb_egress *egress, const char *name,
                                          osb_binding_info *binding)
 {
     osb__call *call = osb__begin_egress(egress, &osb__op_vault_binding);
-    if (call == NULL) return OSB_E_BUSY;
-    OSB_MEMSET(binding, 0, sizeof *binding);
-    call->id = name;
-    call->handlers = handlers;
-    call->answer = binding;
-    return osb__drive(egress->client);
+    if (call != NULL) call->handlers = handlers;
+    return osb__ask(egress->client, call, name, binding);
 }
 #endif
 
