@@ -1854,14 +1854,14 @@ typedef struct osb__json {
     uint8_t depth, state;
     uint8_t raw; /* the depth of a container that is handed out as it stands; 0: none */
     bool key, escaping, escaped, pair;
-    const struct osb__field *frame[OSB__LEVELS]; /* what each open container is for; NULL: skip */
-    const struct osb__field *field;              /* what the value at hand is for; NULL: skip */
-    void *base;                                  /* the struct that the tables' offsets refer to */
-    size_t value;                                /* where in the unit the text begins */
+    const struct osb__field *field; /* what the value at hand is for; NULL: skip */
+    void *base;                     /* the struct that the tables' offsets refer to */
+    size_t value;                   /* where in the unit the text begins */
     size_t escape;   /* where in the unit the last escape begins; pair: perhaps as a second half */
     size_t dropped;  /* bytes of the unit that did not fit */
     size_t list;     /* where in the buffer an element's texts begin */
     uint32_t arrays; /* bit n: container n is an array */
+    const struct osb__field *frame[OSB__LEVELS]; /* what each open container is for; NULL: skip */
 } osb__json;
 
 typedef struct osb__http {
@@ -1888,50 +1888,53 @@ typedef struct osb__call {
     bool once;       /* the caller of this step repeats it by itself */
 } osb__call;
 
-/* The small and busy members come first: the shortest instructions of a Cortex-M reach only them. */
+/* The order is for flash: the shortest instructions of a Cortex-M reach the first 32 bytes one by one,
+   and the first 32 words. So what is busy comes first, bytes before words. */
 struct osb_client {
-    uint8_t state;    /* OSB__IDLE to OSB__TALKING */
-    uint8_t consumer; /* OSB__TO_...: who gets the body */
-    uint8_t line;     /* OSB__L_...: where in a line of a stream of events */
-    uint8_t want;     /* OSB_WANT_ bits: what the port waits for */
-    uint8_t drained;  /* receives since the last event, while the stream's end is not there */
-    volatile uint8_t cancel; /* see OSB_ATOMIC_LOAD */
-    bool origin_https;       /* of the connection, as origin_port */
-    bool alive, connecting;  /* there is a connection; there will be */
-    bool reused;             /* the exchange began on a connection that had been kept */
-    bool accepted;           /* the port took bytes of the request */
-    bool answered, whole;    /* the answer's head is complete; its body is, too */
-    bool ended;              /* a stream's last event came */
-    bool keep_error;         /* what happens now does not change the error */
-    bool ready_now;          /* osb_poll need not wait */
-    bool typed, pieced;      /* the event at hand: its type came; part of its text is handed out */
-    bool carriage_return;    /* the last byte between events was one */
-    bool source_used;        /* the body's source has been read from */
-    bool again;              /* after the pause: the same exchange once more */
-    uint16_t origin_port;
+    uint8_t state;        /* OSB__IDLE to OSB__TALKING */
+    uint8_t consumer;     /* OSB__TO_...: who gets the body */
+    uint8_t line;         /* OSB__L_...: where in a line of a stream of events */
+    bool answered, whole; /* the answer's head is complete; its body is, too */
+    bool ended;           /* a stream's last event came */
+    bool keep_error;      /* what happens now does not change the error */
+    bool accepted;        /* the port took bytes of the request */
+    bool again;           /* after the pause: the same exchange once more */
+    bool typed, pieced;   /* the event at hand: its type came; part of its text is handed out */
+    bool connecting;      /* there will be a connection */
+    bool reused;          /* the exchange began on a connection that had been kept */
+    bool source_used;     /* the body's source has been read from */
+    uint8_t want;         /* OSB_WANT_ bits: what the port waits for */
+    bool ready_now;       /* osb_poll need not wait */
+    osb__json json;
     /* The buffer: [0, base) this call's structs, [base, kept) text that outputs point at,
        [unit, unit_end) the member at hand, [in, in_end) received and not looked at yet,
        [limit, ...) the origin's host, and behind it, pinned bytes in all, a failed call's texts.
        spare: what was left before limit when it was least. */
     unsigned char *buffer;
-    size_t base, kept, unit, unit_end, in, in_end, limit, pinned, spare;
-    uint32_t request_size, sent, window_from, window_size; /* may wrap in a body from a source */
+    size_t base, kept, unit, unit_end, in, in_end, limit;
+    osb_status (*next)(osb_client *client, osb_status status); /* what follows; see osb__finish */
+    uint32_t deadline_ms; /* of the phase at hand; the end of a pause */
+    osb__call call;
+    osb__http http;
     uint64_t body_size, source_left;
+    osb_error error;
+    osb_config config;
+    uint32_t request_size, sent, window_from, window_size; /* may wrap in a body from a source */
     uint32_t received;           /* bytes of the answer so far; may wrap */
-    uint32_t deadline_ms;        /* of the phase at hand; the end of a pause */
     uint32_t date_s, date_at_ms; /* the lifecycle server's last Date, and when it came */
     uint32_t used_ms; /* when the connection was used last; during a request, when that began */
 #ifndef OSB_NO_EXTRAS
     uint32_t began_ms; /* when the exchange did, connecting included */
 #endif
-    osb_status (*next)(osb_client *client, osb_status status); /* what follows; see osb__finish */
-    osb_sandbox *box;                                          /* the one that is getting ready */
+    osb_sandbox *box;       /* the one that is getting ready */
     osb_sandbox *suspended; /* the one whose ready check makes the call at hand */
-    osb__call call;
-    osb__json json;
-    osb__http http;
-    osb_error error;
-    osb_config config;
+    size_t pinned, spare;
+    uint8_t drained; /* receives since the last event, while the stream's end is not there */
+    volatile uint8_t cancel; /* see OSB_ATOMIC_LOAD */
+    bool alive;              /* there is a connection */
+    bool carriage_return;    /* the last byte between events was one */
+    bool origin_https;       /* of the connection, as origin_port */
+    uint16_t origin_port;
 };
 
 #ifdef __cplusplus
