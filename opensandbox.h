@@ -4218,9 +4218,9 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
     if ((call->op->flags & OSB__RANGE) != 0)
         osb__put_range(w, (const osb__read_query *)call->query);
 #endif
-    if (call->op->body != NULL) osb__put_text(w, "Content-Type: application/json\r\n");
+    if (call->op->body != NULL) osb__put_header(w, "Content-Type", "application/json");
     if (c->body_size == OSB__UNKNOWN) {
-        osb__put_text(w, "Transfer-Encoding: chunked\r\n");
+        osb__put_header(w, "Transfer-Encoding", "chunked");
     } else if (c->body_size > 0 || !osb__is_safe(c)) {
         osb__put_text(w, "Content-Length: ");
         osb__put_number(w, c->body_size);
@@ -7114,6 +7114,17 @@ static void osb__start_interrupt(osb_client *c, const osb__op *op, const osb_end
     call->endpoint = execd;
 }
 
+#if !defined(OSB_NO_BACKGROUND) || !defined(OSB_NO_CODE)
+/* The caller's own interrupt. */
+static OSB__APART osb_status osb__interrupt(osb_sandbox *box, const osb__op *op, const char *id)
+{
+    if (osb__begin_execd(box, op) == NULL) return OSB_E_BUSY;
+    if (!osb__is_segment(id)) return osb__refuse(box->client, OSB__SAY("no id"));
+    osb__start_interrupt(box->client, op, &box->execd, id);
+    return osb__drive(box->client);
+}
+#endif
+
 /* A call whose answer is an execution's stream. */
 static osb__call *osb__begin_run(osb_sandbox *box, const osb__op *op, const osb_handlers *handlers,
                                  osb_execution *execution)
@@ -7286,10 +7297,7 @@ OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t c
 
 OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id)
 {
-    if (osb__begin_execd(box, &osb__op_interrupt) == NULL) return OSB_E_BUSY;
-    if (!osb__is_segment(id)) return osb__refuse(box->client, OSB__SAY("no id"));
-    osb__start_interrupt(box->client, &osb__op_interrupt, &box->execd, id);
-    return osb__drive(box->client);
+    return osb__interrupt(box, &osb__op_interrupt, id);
 }
 #endif
 
@@ -7545,10 +7553,7 @@ OSB_DEF osb_status osb_code_run(osb_sandbox *box, const osb_code *code,
 
 OSB_DEF osb_status osb_code_interrupt(osb_sandbox *box, const char *id)
 {
-    if (osb__begin_execd(box, &osb__op_code_interrupt) == NULL) return OSB_E_BUSY;
-    if (!osb__is_segment(id)) return osb__refuse(box->client, OSB__SAY("no id"));
-    osb__start_interrupt(box->client, &osb__op_code_interrupt, &box->execd, id);
-    return osb__drive(box->client);
+    return osb__interrupt(box, &osb__op_code_interrupt, id);
 }
 
 /* Where in the text of a table of rows. */
@@ -8099,19 +8104,29 @@ enum { OSB__U_HEAD, OSB__U_DATA, OSB__U_TAIL };
 
 #define OSB__BOUNDARY(u) ((u)->content_type + 30)
 
+/* What a part of the body begins with, behind its boundary. */
+static void osb__put_part_head(osb__writer *w, const char *name, const char *type)
+{
+    osb__put_text(w, "\r\nContent-Disposition: form-data; name=\"");
+    osb__put_text(w, name);
+    osb__put_text(w, "\"; filename=\"");
+    osb__put_text(w, name);
+    osb__put_text(w, "\"\r\n");
+    osb__put_header(w, "Content-Type", type);
+    osb__put_text(w, "\r\n");
+}
+
 /* What stands around a file's bytes. */
 static void osb__put_upload_text(osb__writer *w, const osb__upload *u)
 {
     if (u->part == OSB__U_HEAD) {
         osb__put_text(w, "--");
         osb__put_text(w, OSB__BOUNDARY(u));
-        osb__put_text(w, "\r\nContent-Disposition: form-data; name=\"metadata\"; "
-                         "filename=\"metadata\"\r\nContent-Type: application/json\r\n\r\n");
+        osb__put_part_head(w, "metadata", "application/json");
         osb__encode(w, osb__upload_fields, &u->files[u->file]);
         osb__put_text(w, "\r\n--");
         osb__put_text(w, OSB__BOUNDARY(u));
-        osb__put_text(w, "\r\nContent-Disposition: form-data; name=\"file\"; "
-                         "filename=\"file\"\r\nContent-Type: application/octet-stream\r\n\r\n");
+        osb__put_part_head(w, "file", "application/octet-stream");
         return;
     }
     osb__put_text(w, "\r\n");
