@@ -5316,7 +5316,7 @@ static osb_status osb__error_body(osb_client *c, size_t end)
 }
 
 /* Gives body bytes up to end to whoever wants them. */
-static osb_status osb__deliver(osb_client *c, size_t end)
+static OSB__APART osb_status osb__deliver(osb_client *c, size_t end)
 {
     osb_status status = OSB_OK;
     while (c->in < end && status == OSB_OK) {
@@ -5756,7 +5756,7 @@ static osb_status osb__timed_out(osb_client *c)
 enum { OSB__CANCEL = 1, OSB__CANCEL_OUTER }; /* the second: of the call that asked a ready check */
 
 /* One piece of work. *over is set if the exchange, or the pause, has ended with this status. */
-static osb_status osb__work(osb_client *c, bool *over)
+static OSB__APART osb_status osb__work(osb_client *c, bool *over)
 {
     if (OSB_ATOMIC_LOAD(&c->cancel) == OSB__CANCEL) {
         OSB_ATOMIC_STORE(&c->cancel, c->suspended != NULL ? OSB__CANCEL_OUTER : 0);
@@ -8558,7 +8558,8 @@ static osb_status osb__durable_step(osb_client *c, osb__durable *d, uint32_t pau
 }
 
 /* Whether a failure may be one of the network, or of a command that execd does not know yet. */
-static bool osb__durable_transient(const osb_client *c, const osb__durable *d, osb_status status)
+static OSB__APART bool osb__durable_transient(const osb_client *c, const osb__durable *d,
+                                              osb_status status)
 {
     uint16_t http = c->answered ? c->http.status : 0;
     if (status == OSB_E_CONNECT || status == OSB_E_CLOSED || status == OSB_E_TIMEOUT) return true;
@@ -8918,7 +8919,7 @@ typedef struct osb__socket {
     unsigned char out[OSB__W_HEAD + OSB__W_CONTROL];
 } osb__socket;
 
-static void osb__socket_reset(osb__socket *s)
+static OSB__APART void osb__socket_reset(osb__socket *s)
 {
     s->accepted = s->pong = s->hang_up = s->closed = s->heard = s->fin = s->in_frame =
         s->in_message = false;
@@ -9244,7 +9245,7 @@ static osb_status osb__socket_head_byte(osb_client *c, unsigned char byte)
 }
 
 /* Consumes what has been received: up to the end of a frame, since that may want an answer. */
-static osb_status osb__socket_consume(osb_client *c)
+static OSB__APART osb_status osb__socket_consume(osb_client *c)
 {
     osb__socket *s = (osb__socket *)c->call.own;
     osb_status status = OSB_PENDING;
@@ -9264,7 +9265,7 @@ static osb_status osb__socket_consume(osb_client *c)
     return osb__socket_frame_end(c);
 }
 
-static osb_status osb__socket_receive(osb_client *c)
+static OSB__APART osb_status osb__socket_receive(osb_client *c)
 {
     const osb_port *port = &c->config.port;
     int io;
