@@ -2565,6 +2565,23 @@ enum {
                             sent even if empty */
 };
 
+/* Whether any answer has an array or a map of objects. */
+#if !defined(OSB_NO_ADMIN) || !defined(OSB_NO_SNAPSHOTS) || !defined(OSB_NO_POOLS) ||              \
+    !defined(OSB_NO_CODE) || !defined(OSB_NO_FILES) || !defined(OSB_NO_ISOLATED) ||                \
+    !defined(OSB_NO_EGRESS) || !defined(OSB_NO_VAULT)
+#define OSB__LISTS 1
+#else
+#define OSB__LISTS 0
+#endif
+
+/* Whether any request has such an array. */
+#if !defined(OSB_NO_CREATE_EXTRAS) || !defined(OSB_NO_FILES) || !defined(OSB_NO_ISOLATED) ||       \
+    !defined(OSB_NO_EGRESS) || !defined(OSB_NO_VAULT)
+#define OSB__ARRAYS 1
+#else
+#define OSB__ARRAYS 0
+#endif
+
 #ifndef OSB_NO_VAULT
 #define OSB__ENCODE_LEVELS 5
 #elif !defined(OSB_NO_CREATE_EXTRAS)
@@ -2679,6 +2696,7 @@ static void osb__encode_pairs(osb__writer *w, const osb_pair *pairs, size_t coun
     osb__put_char(w, '}');
 }
 
+#ifndef OSB_NO_VAULT
 /* At least one, since absent ones are not sent. */
 static void osb__encode_numbers(osb__writer *w, const uint16_t *numbers, size_t count)
 {
@@ -2689,6 +2707,7 @@ static void osb__encode_numbers(osb__writer *w, const uint16_t *numbers, size_t 
     }
     osb__put_char(w, ']');
 }
+#endif
 
 static void osb__encode_strings(osb__writer *w, const char *const *texts, size_t count)
 {
@@ -2729,15 +2748,19 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
         osb__put_number(w, value);
         break;
     }
+#ifndef OSB_NO_VAULT
     case OSB__NUMBERS:
         osb__encode_numbers(w, (const uint16_t *)osb__pointer(member), osb__count(member));
         break;
     case OSB__INLINE:
         osb__put_text(w, "\"inline\"");
         break;
+#endif
+#ifndef OSB_NO_POOLS
     case OSB__JSON:
         osb__put_text(w, (const char *)osb__pointer(member));
         break;
+#endif
     case OSB__STRINGS:
         osb__encode_strings(w, (const char *const *)osb__pointer(member), osb__count(member));
         break;
@@ -2761,7 +2784,7 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
 /* Opens the object that is the frame's element. */
 static void osb__encode_element(osb__writer *w, osb__frame *frame)
 {
-    if (frame->keyed) {
+    if (OSB__ARRAYS && frame->keyed) {
         osb__put_string(w, (const char *)osb__pointer(frame->base));
         osb__put_char(w, ':');
     }
@@ -2776,11 +2799,11 @@ static void osb__encode_open(osb__writer *w, osb__frame *frame, const osb__field
 {
     const unsigned char *member = base + field->offset;
     unsigned kind = field->kind & OSB__KIND;
-    bool many = kind == OSB__STRUCTS || kind == OSB__KEYED;
+    bool many = OSB__ARRAYS && (kind == OSB__STRUCTS || kind == OSB__KEYED);
     frame->table = field->sub;
     frame->left = 0;
     frame->half_step = field->half_size;
-    frame->keyed = kind == OSB__KEYED;
+    frame->keyed = OSB__ARRAYS && kind == OSB__KEYED;
     frame->base = base;
     if (many || kind == OSB__POINTER) frame->base = (const unsigned char *)osb__pointer(member);
     if (many) {
@@ -2795,7 +2818,7 @@ static bool osb__encode_close(osb__writer *w, osb__frame *frame)
 {
     osb__put_char(w, '}');
     w->comma = true;
-    if (frame->left == 0) return false;
+    if (!OSB__ARRAYS || frame->left == 0) return false;
     if (--frame->left == 0) {
         osb__put_char(w, frame->keyed ? '}' : ']');
         return false;
@@ -2850,6 +2873,7 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
     }
 }
 
+#ifndef OSB_NO_ADMIN
 /* Pairs are a query within the query: its text is encoded once more. */
 static void osb__put_query_pairs(osb__writer *w, const osb_pair *pairs, size_t count)
 {
@@ -2865,6 +2889,8 @@ static void osb__put_query_pairs(osb__writer *w, const osb_pair *pairs, size_t c
     }
 }
 
+#endif
+
 /* The i-th value of a member. */
 static void osb__put_query_value(osb__writer *w, const osb__field *field,
                                  const unsigned char *member, size_t i)
@@ -2876,9 +2902,11 @@ static void osb__put_query_value(osb__writer *w, const osb__field *field,
     case OSB__STRING:
         osb__put_encoded(w, (const char *)osb__pointer(member), "%");
         break;
+#ifndef OSB_NO_ADMIN
     case OSB__PAIRS:
         osb__put_query_pairs(w, (const osb_pair *)osb__pointer(member), osb__count(member));
         break;
+#endif
     default:
         osb__encode_value(w, field, member);
         break;
@@ -3129,7 +3157,7 @@ static bool osb__json_has_keys(const osb__json *j)
 {
     const osb__field *frame = j->frame[j->depth];
     if ((frame->kind & OSB__KIND) == OSB__MAP) return true;
-    if ((frame->kind & OSB__KIND) != OSB__DICT) return false;
+    if (!OSB__LISTS || (frame->kind & OSB__KIND) != OSB__DICT) return false;
     return j->depth == 1; /* such an object is a whole answer; deeper it is an element of one */
 }
 
@@ -3548,7 +3576,7 @@ static osb_status osb__json_open(osb_client *c, bool array)
         if (c->consumer != OSB__TO_ERROR_JSON) return osb__wrong_kind(c);
         field = NULL;
     }
-    if (kind == OSB__LIST || kind == OSB__DICT) {
+    if (OSB__LISTS && (kind == OSB__LIST || kind == OSB__DICT)) {
         if (inside) status = osb__json_begin_item(c, field);
         else j->list = c->kept;
     }
@@ -3594,7 +3622,7 @@ static osb_status osb__json_close(osb_client *c, bool array)
     j->field = closed;
     if (closed != NULL && !array) {
         unsigned kind = closed->kind & OSB__KIND;
-        bool item = (kind == OSB__LIST || kind == OSB__DICT) && j->depth > 0;
+        bool item = OSB__LISTS && (kind == OSB__LIST || kind == OSB__DICT) && j->depth > 0;
         if ((closed->kind & OSB__REQUIRED) != 0) status = osb__json_check_required(c, closed);
         if (status == OSB_OK && item) {
             status = osb__hand_out(c, closed, nothing, nothing);
@@ -3828,11 +3856,20 @@ enum {
     OSB__LINES = 8,        /* each output event is a line without its end */
     OSB__UNVERSIONED = 16, /* lifecycle, but not below /v1 */
     OSB__SOURCE = 32,      /* the body comes from an osb_request */
-    OSB__FILES = 64,       /* exists for the sandbox, and for each isolated session in it */
     OSB__RANGE = 128,      /* the query is an osb__read_query */
     OSB__TAIL = 256,       /* the answer's head tells the next cursor */
     OSB__EGRESS = 512,     /* to the sidecar; `own` is the osb_egress */
-    OSB__UPGRADE = 1024    /* to WebSocket; `own` begins with an osb__dialogue */
+/* These are asked for in many places: 0 where they are left out. */
+#ifndef OSB_NO_FILES
+    OSB__FILES = 64, /* exists for the sandbox, and for each isolated session in it */
+#else
+    OSB__FILES = 0,
+#endif
+#ifndef OSB_NO_PTY
+    OSB__UPGRADE = 1024 /* to WebSocket; `own` begins with an osb__dialogue */
+#else
+    OSB__UPGRADE = 0
+#endif
 };
 #define OSB__STREAMS                                                                               \
     (OSB__EVENTS | OSB__DATA | OSB__SOURCE | OSB__UPGRADE) /* silence is limited, not the whole */
@@ -4191,6 +4228,17 @@ static void osb__put_range(osb__writer *w, const osb__read_query *query)
 }
 #endif
 
+/* Whether nobody knows how large the request's body is. */
+static bool osb__is_chunked(const osb_client *c)
+{
+#ifdef OSB__SOURCES
+    return c->body_size == OSB__UNKNOWN;
+#else
+    (void)c;
+    return false;
+#endif
+}
+
 /* The whole request, through the writer's window. */
 static void osb__put_request(const osb_client *c, osb__writer *w)
 {
@@ -4219,7 +4267,7 @@ static void osb__put_request(const osb_client *c, osb__writer *w)
         osb__put_range(w, (const osb__read_query *)call->query);
 #endif
     if (call->op->body != NULL) osb__put_header(w, "Content-Type", "application/json");
-    if (c->body_size == OSB__UNKNOWN) {
+    if (osb__is_chunked(c)) {
         osb__put_header(w, "Transfer-Encoding", "chunked");
     } else if (c->body_size > 0 || !osb__is_safe(c)) {
         osb__put_text(w, "Content-Length: ");
@@ -4284,7 +4332,7 @@ static void osb__frame_chunk(unsigned char *chunk, size_t size)
 static osb_status osb__fill_from_source(osb_client *c)
 {
     const osb_request *request = osb__source(c);
-    bool chunked = c->body_size == OSB__UNKNOWN;
+    bool chunked = osb__is_chunked(c);
     size_t room = c->limit - c->base - OSB__EARLY, frame = chunked ? 8 : 0;
     unsigned char *out = c->buffer + c->base;
     int n;
@@ -4439,7 +4487,9 @@ enum {
     OSB__H_REQUEST_ID,
     OSB__H_RETRY_AFTER,
     OSB__H_LOCATION,
+#ifndef OSB_NO_BACKGROUND
     OSB__H_CURSOR,
+#endif
 #ifndef OSB_NO_PTY
     OSB__H_ACCEPT,
 #endif
@@ -4447,8 +4497,16 @@ enum {
 };
 
 static const char *const osb__header_names[OSB__H_COUNT] = {
-    "Content-Length",       "Transfer-Encoding", "Connection", "Date",
-    "X-Request-ID",         "Retry-After",       "Location",   "EXECD-COMMANDS-TAIL-CURSOR",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Date",
+    "X-Request-ID",
+    "Retry-After",
+    "Location",
+#ifndef OSB_NO_BACKGROUND
+    "EXECD-COMMANDS-TAIL-CURSOR",
+#endif
 #ifndef OSB_NO_PTY
     "Sec-WebSocket-Accept",
 #endif
@@ -4509,11 +4567,13 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
             c->date_at_ms = c->config.port.ops->now_ms(c->config.port.ctx);
         }
         return OSB_OK;
+#ifndef OSB_NO_BACKGROUND
     case OSB__H_CURSOR:
         if ((c->call.op->flags & OSB__TAIL) != 0 &&
             !osb__number(value, size, (uint64_t *)c->call.answer))
             return osb__bad_http(c, OSB__SAY("malformed header"));
         return OSB_OK;
+#endif
 #ifndef OSB_NO_PTY
     case OSB__H_ACCEPT:
         if ((c->call.op->flags & OSB__UPGRADE) != 0 && size == OSB__PROOF)
@@ -5744,13 +5804,16 @@ static OSB__APART osb_status osb__start(osb_client *c)
 
 static osb_status osb__timed_out(osb_client *c)
 {
-    static const char *const phase[] = {NULL, NULL, OSB__SAY("while connecting"),
-                                        OSB__SAY("while sending the request"),
-                                        OSB__SAY("while waiting for the answer")};
+#ifdef OSB_NO_ERROR_TEXT
+    return osb__fail(c, OSB_E_TIMEOUT, NULL);
+#else
+    static const char *const phase[] = {NULL, NULL, "while connecting", "while sending the request",
+                                        "while waiting for the answer"};
     bool stream = c->answered && (c->call.op->flags & OSB__STREAMS) != 0;
     const char *hint = c->state == OSB__CONNECTING ? osb__proxy_hint(c) : NULL;
-    if (hint == NULL) hint = stream ? OSB__SAY("silence on the stream") : phase[c->state];
+    if (hint == NULL) hint = stream ? "silence on the stream" : phase[c->state];
     return osb__fail(c, OSB_E_TIMEOUT, hint);
+#endif
 }
 
 enum { OSB__CANCEL = 1, OSB__CANCEL_OUTER }; /* the second: of the call that asked a ready check */
