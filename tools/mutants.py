@@ -466,6 +466,9 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="tell what caught each")
     parser.add_argument("suites", nargs="*", help="default: unit tests, transcripts, faults")
     options = parser.parse_args()
+    for name in [options.file, *options.suites]:
+        if not (ROOT / name).is_file():
+            parser.error(f"there is no {name}")
     os.nice(10)
     source = (ROOT / options.file).read_text()
     mutants = [mutant for mutant in find_mutants(source) if options.only in mutant.key]

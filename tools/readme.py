@@ -414,6 +414,9 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART")
     options = parser.parse_args()
+    for name in options.parts:
+        if name not in PARTS:
+            parser.error(f"there is no part {name}, but: {' '.join(PARTS)}")
     documents = {
         path: path.read_text() for path in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
     }

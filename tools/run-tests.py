@@ -137,7 +137,11 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1),
                         help="programs at a time; many only wait for a server")
     parser.add_argument("programs", nargs="+", type=Path, metavar="PROGRAM")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for program in options.programs:
+        if not program.is_file():
+            parser.error(f"there is no {program}")
+    return options
 
 
 def main():

@@ -27,6 +27,8 @@ from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+if not (sys.argv[1:] and os.access(sys.argv[1], os.X_OK) and "OPEN_SANDBOX_DOMAIN" in os.environ):
+    sys.exit(__doc__ + "\nPROGRAM is build/osb (make osb) or another build of it.")
 PROGRAM = os.path.abspath(sys.argv[1])
 MB = 1 << 20
 

@@ -4,6 +4,7 @@
 #     tests/tls/certificates.sh DIRECTORY
 set -eu
 
+[ $# -eq 1 ] || { echo "usage: tests/tls/certificates.sh DIRECTORY" >&2; exit 2; }
 out=$1
 work=$out/work
 mkdir -p "$out" "$work/issued"

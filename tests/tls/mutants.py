@@ -155,6 +155,8 @@ def main():
     os.chdir(ROOT)
     text = PORT.read_text()
     wanted = [m for m in MUTANTS if not sys.argv[1:] or m[0] in sys.argv[1:]]
+    for name in set(sys.argv[1:]) - {m[0] for m in wanted}:
+        sys.exit("mutants.py: there is no '%s'" % name)
     for suite in sorted({suite for _, suite, _, _ in wanted}):
         if not survives(text, suite):
             sys.exit("mutants.py: test_tls_%s fails with the port as it is" % suite)

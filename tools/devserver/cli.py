@@ -103,6 +103,8 @@ def _parse(arguments):
     options = parser.parse_args(arguments)
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")
+    if not 0 <= options.port < 65536:
+        parser.error("there is no port %d" % options.port)
     return options
 
 
