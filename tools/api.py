@@ -279,7 +279,7 @@ def compare_operation(operation, header):
         if f'"{line.lower()}' not in header.source:
             yield f"{name} header {line}: not in the header"
     for part in operation.body.get(MULTIPART, {}):
-        if f'name=\\"{part}\\"' not in header.source:
+        if f'osb__put_part_head(w, "{part}"' not in header.source:
             yield f"{name} part {part}: not in the header"
     answer = json_of(operation.answer)
     if is_events(operation) != tables.events:
