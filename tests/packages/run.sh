@@ -71,12 +71,17 @@ uninstall_with_make() {
     [ -z "$(find "$work/gone" -type f)" ] || fail "left behind: $(find "$work/gone" -type f)"
 }
 
+with_pkg_config() { # PROGRAM; its flags are quoted for a shell
+    local cflags
+    eval "cflags=($(pkg-config --cflags opensandbox))"
+    gcc "${flags[@]}" "${cflags[@]}" "${sources[@]}" -o "$1"
+}
+
 pkg_config() {
     make --no-print-directory install PREFIX="$work/prefix"
     export PKG_CONFIG_PATH=$work/prefix/share/pkgconfig
     [ "$(pkg-config --modversion opensandbox)" = "$version" ]
-    # shellcheck disable=SC2046 # flags
-    gcc "${flags[@]}" $(pkg-config --cflags opensandbox) "${sources[@]}" -o "$work/with-pkg-config"
+    with_pkg_config "$work/with-pkg-config"
     runs "$work/with-pkg-config"
 }
 
@@ -110,13 +115,13 @@ cmake_find_package() {
 
 cmake_fetch_checkout() {
     cmake_program cmake-checkout "include(FetchContent)
-FetchContent_Declare(opensandbox SOURCE_DIR $root SOURCE_SUBDIR tools/packaging/cmake)
+FetchContent_Declare(opensandbox SOURCE_DIR \"$root\" SOURCE_SUBDIR tools/packaging/cmake)
 FetchContent_MakeAvailable(opensandbox)"
 }
 
 cmake_fetch_release() {
     cmake_program cmake-release "include(FetchContent)
-FetchContent_Declare(opensandbox URL $root/$release)
+FetchContent_Declare(opensandbox URL \"$root/$release\")
 FetchContent_MakeAvailable(opensandbox)"
     # What a program fetches is not what it installs, unless it says so.
     local build=$work/cmake-release/build
@@ -167,9 +172,8 @@ debian_package() {
     (cd "$source" && dpkg-buildpackage -us -uc >"$directory/log" 2>&1) ||
         { cat "$directory/log" >&2 && return 1; }
     dpkg-deb -x "$directory"/libopensandbox-dev_*_all.deb "$directory/root"
-    # shellcheck disable=SC2046 # flags
-    gcc "${flags[@]}" $(PKG_CONFIG_PATH=$directory/root/usr/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$directory/root \
-        pkg-config --cflags opensandbox) "${sources[@]}" -o "$directory/consumer"
+    PKG_CONFIG_PATH=$directory/root/usr/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$directory/root \
+        with_pkg_config "$directory/consumer"
     runs "$directory/consumer"
 }
 
@@ -279,7 +283,7 @@ esp_idf_component() {
     "$tools/compote" component pack --name opensandbox --project-dir "$work/idf-component" --dest-dir "$work/idf-packed"
     [ -f "$work/idf-packed/opensandbox_$version.tgz" ]
     compiled_with esp-idf "set(ESP_PLATFORM 1)
-add_subdirectory($work/idf-component component)" __idf_opensandbox
+add_subdirectory(\"$work/idf-component\" component)" __idf_opensandbox
 }
 
 zephyr_module() {
@@ -288,7 +292,7 @@ zephyr_module() {
     /usr/bin/python3 tests/packages/zephyr.py "$module"
     compiled_with zephyr "set(CONFIG_OPENSANDBOX y)
 set(CONFIG_OPENSANDBOX_POSIX_PORT y)
-add_subdirectory($module/zephyr module)
+add_subdirectory(\"$module/zephyr\" module)
 get_property(includes GLOBAL PROPERTY zephyr_includes)
 include_directories(\${includes})" opensandbox
 }
