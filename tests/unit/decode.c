@@ -753,25 +753,30 @@ static void test_peak(void **state)
     static const struct {
         osb_status (*call)(bench *b);
         const char *before, *after;
-        bool counts;
+        bool counts, escaped;
     } cases[] = {
-        {peak_get, "{\"id\":\"7f\",\"status\":{\"message\":\"", "\"}}", true},
-        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"k\":\"", "\"}}", true},
-        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"", "\":\"v\"}}", true},
-        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"", "\":null}}", true},
-        {peak_get, "{\"image\":{\"uri\":\"", "\"},\"id\":\"7f\"}", true},
-        {peak_get, "{\"id\":\"7f\",\"", "\":\"v\"}", false},
-        {peak_get, "{\"id\":\"7f\",\"", "\":1}", false},
-        {peak_files, "{\"", "\":{\"path\":\"p\",\"size\":7}}", true},
-        {peak_pool, "{\"name\":\"", "\",\"capacitySpec\":{\"bufferMax\":12345}}", true},
-        {peak_command, "{\"content\":\"", "\",\"running\":true}", true},
+        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"", "\":\"v\"}}", true, true},
+        {peak_get, "{\"id\":\"7f\",\"image\":{\"uri\":\"", "\"}}", true, true},
+        {peak_get, "{\"id\":\"7f\",\"status\":{\"message\":\"", "\"}}", true, false},
+        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"k\":\"", "\"}}", true, false},
+        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"", "\":\"v\"}}", true, false},
+        {peak_get, "{\"id\":\"7f\",\"metadata\":{\"", "\":null}}", true, false},
+        {peak_get, "{\"image\":{\"uri\":\"", "\"},\"id\":\"7f\"}", true, false},
+        {peak_get, "{\"id\":\"7f\",\"", "\":\"v\"}", false, false},
+        {peak_get, "{\"id\":\"7f\",\"", "\":1}", false, false},
+        {peak_files, "{\"", "\":{\"path\":\"p\",\"size\":7}}", true, false},
+        {peak_pool, "{\"name\":\"", "\",\"capacitySpec\":{\"bufferMax\":12345}}", true, false},
+        {peak_command, "{\"content\":\"", "\",\"running\":true}", true, false},
     };
     size_t i, n, cut, trial, peak, ignored;
     (void)state;
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct text json = {0};
         text_print(&json, "%s", cases[i].before);
-        for (n = 0; n < 1500; n++) text_add(&json, "x", 1);
+        if (cases[i].escaped)
+            for (n = 0; n < 250; n++) text_print(&json, "%s", "\\u0061");
+        else
+            for (n = 0; n < 1500; n++) text_add(&json, "x", 1);
         text_print(&json, "%s", cases[i].after);
         for (trial = 0; trial < 2; trial++) {
             static const script_cut cuts[] = {CUT_WHOLE, CUT_BYTES};
@@ -791,6 +796,82 @@ static void test_peak(void **state)
                                  OSB_E_BUFFER);
         }
         text_free(&json);
+    }
+}
+
+/* A terminal needs much of the buffer, and so does a host's long name: of the terminal, or of the
+   server that was talked to just before. */
+#define LONGEST_HOST LONG_HOST "." LONG_HOST
+
+static osb_status attach_peak(bool first, size_t size, size_t *peak)
+{
+    osb_status status;
+    osb_pty pty;
+    bench b;
+    memset(&pty, 0, sizeof pty);
+    strcpy(pty.id, "x");
+    bench_begin(&b, size);
+    b.config.domain = LONGEST_HOST;
+    bench_again(&b);
+    if (first) {
+        script_connect(&b.port, LONGEST_HOST, 80);
+        bench_answer(&b, "{}");
+        assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    } else {
+        strcpy(b.box.execd.address, LONGEST_HOST);
+    }
+    script_connect(&b.port, first ? "execd.example" : LONGEST_HOST, first ? 44772 : 80);
+    bench_answer(&b, BENCH_EMPTY("404 N"));
+    status = osb_pty_attach(&b.box, &pty, NULL, NULL);
+    *peak = osb_buffer_peak(&b.client);
+    if (status == OSB_E_BUFFER) b.port.at = b.port.step_count;
+    bench_end(&b);
+    return status;
+}
+
+static void test_peak_of_a_terminal(void **state)
+{
+    size_t peak, ignored;
+    unsigned first;
+    (void)state;
+    for (first = 0; first < 2; first++) {
+        assert_int_equal(attach_peak(first != 0, 8192, &peak), OSB_E_NOT_FOUND);
+        if (sizeof(void *) < 8) continue; /* it is the least that there is, or less */
+        assert_true(peak > 1024);
+        assert_int_equal(attach_peak(first != 0, peak, &ignored), OSB_E_NOT_FOUND);
+        assert_int_equal(attach_peak(first != 0, peak - 8, &ignored), OSB_E_BUFFER);
+    }
+}
+
+/* What comes in pieces takes all of any buffer. What does not, takes what it has. */
+static void test_peak_of_pieces(void **state)
+{
+    static const struct {
+        const char *before, *part, *after;
+        size_t times;
+        bool pieces;
+    } cases[] = {{"\"type\":\"stdout\",\"text\":\"", "x", "\"", 300, false},
+                 {"\"type\":\"stdout\",\"text\":\"", "x", "\"", 3000, true},
+                 {"\"type\":\"result\",\"results\":{\"a\":[", "1,", "1]}", 150, false},
+                 {"\"type\":\"result\",\"results\":{\"a\":[", "1,", "1]}", 1500, true}};
+    size_t i, n;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct text stream = {0};
+        osb_execution run;
+        size_t peak;
+        bench b;
+        text_print(&stream, BENCH_INIT "{%s", cases[i].before);
+        for (n = 0; n < cases[i].times; n++) text_print(&stream, "%s", cases[i].part);
+        text_print(&stream, "%s}\n\n" BENCH_DONE, cases[i].after);
+        bench_begin(&b, 1024);
+        bench_stream(&b, stream.data);
+        assert_int_equal(bench_run(&b, NULL, &run), OSB_OK);
+        peak = osb_buffer_peak(&b.client);
+        if (cases[i].pieces) assert_int_equal(peak, 1024);
+        else assert_in_range(peak, 300 + sizeof "execd.example", 600);
+        bench_end(&b);
+        text_free(&stream);
     }
 }
 
@@ -828,6 +909,8 @@ int main(void)
         cmocka_unit_test(test_new_context),
         cmocka_unit_test(test_longest_address),
         cmocka_unit_test(test_peak),
+        cmocka_unit_test(test_peak_of_pieces),
+        cmocka_unit_test(test_peak_of_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
