@@ -3680,7 +3680,6 @@ static osb_status osb__json_structure(osb_client *c)
         if (byte == '"') {
             j->field = osb__json_frame(j);
             j->key = true;
-            j->escaped = false;
             j->dropped = 0;
             j->state = OSB__J_STRING;
             osb__json_pass(c, 1);

@@ -956,10 +956,11 @@ static void test_broken(void **state)
     assert_int_equal(attach(&t), OSB_OK);
     assert_int_equal(t.pty.exit_code.value, 2);
     end(&t);
-    begin_connected(&t, 0); /* it breaks while something is to be sent */
-    t.input = "x";
+    begin_connected(&t, 0); /* it breaks while something is to be sent: perhaps a password */
+    t.input = "secret";
     script_reset(&t.b.port);
     assert_int_equal(attach(&t), OSB_E_TRUNCATED);
+    assert_false(bench_contains(t.b.memory, t.b.config.memory_size, "bGPrtV")); /* masked */
     end(&t);
     begin_connected(&t, 0); /* or while the answer to a close is */
     sends(&t, CLOSE, "\x03\xe8", 2);
