@@ -52,7 +52,7 @@ MULTIPART = "multipart/form-data"
 ISOLATED = "/v1/isolated/session/{}"
 
 OP = re.compile(r"static const osb__op (\w+) = (\{[^}]*(?:\{[^}]*\}[^}]*)*\});")
-TABLE = re.compile(r"^static const osb__field (\w+)\[\]", re.M)
+TABLE = re.compile(r"^static const osb__field (\w+)\[\] = \{(.*?)\};$", re.M | re.S)
 KINDS = re.compile(r"enum \{([^}]*?)OSB__KIND = ", re.S)
 
 
@@ -107,6 +107,13 @@ def read_facts():
     return list(operations.values()), shared
 
 
+def check_end(table, members):
+    """A walk over a table ends at its last member, whatever is compiled."""
+    before, last = members.rsplit("{", 1)
+    if "OSB__LAST" in before or "OSB__LAST" not in last or "#" in last:
+        sys.exit(f"tools/api.py: {table}: only its last member is OSB__LAST, in no #if")
+
+
 def read_tables():
     """The header's tables, printed by a program that includes it."""
     text = HEADER.read_text()
@@ -114,6 +121,9 @@ def read_tables():
     ops = OP.findall(text)
     if len(ops) != len(re.findall(r"\bosb__op \w+(?:\[\w*\])? =", text)):
         sys.exit("tools/api.py: opensandbox.h defines an osb__op in a way that is not understood here")
+    tables = TABLE.findall(text)
+    for name, members in tables:
+        check_end(name, members)
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "api_tables.h").write_text(
         "static const named_op ops[] = {\n"
@@ -121,7 +131,7 @@ def read_tables():
         + "};\nstatic const named_kind kinds[] = {\n"
         + "".join(f'    {{"{kind}", OSB__{kind}}},\n' for kind in kinds)
         + "};\nstatic const named_table tables[] = {\n"
-        + "".join(f'    {{"{name}", {name}}},\n' for name in TABLE.findall(text)) + "};\n")
+        + "".join(f'    {{"{name}", {name}}},\n' for name, _ in tables) + "};\n")
     program = BUILD / "dump"
     subprocess.run(["gcc", "-std=c99", "-I.", f"-I{BUILD}", "tests/api/dump.c", "-o", program],
                    cwd=ROOT, check=True)

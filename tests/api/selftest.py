@@ -39,6 +39,12 @@ CASES = (
     ("a table that nothing uses", "opensandbox.h", "static const osb__field osb__failure_fields[]",
      'static const osb__field osb__odd_fields[] = {{"x", NULL, 0, OSB__VIEW | OSB__LAST, 0}};\n'
      "static const osb__field osb__failure_fields[]", ("osb__odd_fields: a table of no operation",)),
+    ("a table without an end", "opensandbox.h", '"traceback", NULL, 0, OSB__ARRAY | OSB__LAST',
+     '"traceback", NULL, 0, OSB__ARRAY',
+     ("tools/api.py: osb__failure_fields: only its last member is OSB__LAST, in no #if",)),
+    ("a member behind a table's end", "opensandbox.h", '"traceback", NULL, 0, OSB__ARRAY | OSB__LAST, 0}',
+     '"traceback", NULL, 0, OSB__ARRAY | OSB__LAST, 0},\n{"x", NULL, 0, OSB__VIEW, 0}',
+     ("tools/api.py: osb__failure_fields: only its last member is OSB__LAST, in no #if",)),
     ("a property that is new", "tests/api/execd.json", '"exit_code": "integer"',
      '"exit_code": "integer", "signal": "string"',
      ("GET /command/status/{id} answer signal: not in the header",)),
