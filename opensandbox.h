@@ -2184,11 +2184,12 @@ static void osb__put_number(osb__writer *w, uint64_t value)
     osb__put(w, digits + at, sizeof digits - at);
 }
 
+static const char osb__hex_digits[] = "0123456789ABCDEF";
+
 static void osb__put_hex(osb__writer *w, unsigned byte)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    osb__put_char(w, digits[(byte >> 4) & 15u]);
-    osb__put_char(w, digits[byte & 15u]);
+    osb__put_char(w, osb__hex_digits[(byte >> 4) & 15u]);
+    osb__put_char(w, osb__hex_digits[byte & 15u]);
 }
 
 /* The inside of a JSON string. */
@@ -2298,6 +2299,14 @@ OSB_DEF bool osb_str_equal(osb_str view, const char *text)
 {
     return view.data != NULL && osb__length(text) == view.size &&
            OSB_MEMCMP(view.data, text, view.size) == 0;
+}
+
+/* Whether this is one of so many words. */
+static bool osb__is_one_of(osb_str view, const char *const *words, size_t count)
+{
+    while (count > 0)
+        if (osb_str_equal(view, words[--count])) return true;
+    return false;
 }
 
 #if !defined(OSB_NO_SESSIONS) || !defined(OSB_NO_ISOLATED)
@@ -3250,8 +3259,8 @@ static bool osb__json_is_number(const char *text, size_t size)
 
 static bool osb__json_is_primitive(osb_str value)
 {
-    return osb_str_equal(value, "null") || osb_str_equal(value, "true") ||
-           osb_str_equal(value, "false") || osb__json_is_number(value.data, value.size);
+    static const char *const words[] = {"null", "true", "false"};
+    return osb__is_one_of(value, words, 3) || osb__json_is_number(value.data, value.size);
 }
 
 #ifndef OSB_NO_METRICS
@@ -4320,9 +4329,8 @@ static osb_status osb__fill_window(osb_client *c)
 /* A chunk's size stands before it in four digits, however small it is. */
 static void osb__frame_chunk(unsigned char *chunk, size_t size)
 {
-    static const char digits[] = "0123456789ABCDEF";
     unsigned i;
-    for (i = 0; i < 4; i++) chunk[i] = (unsigned char)digits[size >> (12 - 4 * i) & 15u];
+    for (i = 0; i < 4; i++) chunk[i] = (unsigned char)osb__hex_digits[size >> (12 - 4 * i) & 15u];
     OSB_MEMCPY(chunk + 4, "\r\n", 2);
     OSB_MEMCPY(chunk + 6 + size, "\r\n", 2);
 }
@@ -6081,6 +6089,17 @@ OSB_DEF const char *osb_status_name(osb_status status)
     }
 }
 
+#if !defined(OSB_NO_ERROR_TEXT) || !defined(OSB_NO_EXTRAS)
+/* A number of a line, if there is one. */
+static void osb__put_count(osb__writer *w, const char *before, uint64_t value, const char *after)
+{
+    if (value == 0) return;
+    osb__put_text(w, before);
+    osb__put_number(w, value);
+    osb__put_text(w, after);
+}
+#endif
+
 #ifndef OSB_NO_ERROR_TEXT
 static const char *osb__status_text(osb_status status)
 {
@@ -6101,14 +6120,6 @@ static void osb__put_part(osb__writer *w, const char *before, osb_str text)
     if (text.size == 0) return;
     osb__put_text(w, before);
     osb__put(w, text.data, text.size);
-}
-
-static void osb__put_count(osb__writer *w, const char *before, uint64_t value, const char *after)
-{
-    if (value == 0) return;
-    osb__put_text(w, before);
-    osb__put_number(w, value);
-    osb__put_text(w, after);
 }
 
 OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
@@ -6157,11 +6168,7 @@ OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
     osb__put_text(&w, " at ");
     osb__put(&w, entry->target.data, entry->target.size);
     osb__put_text(&w, ": ");
-    if (entry->http_status != 0) {
-        osb__put_text(&w, "HTTP ");
-        osb__put_number(&w, entry->http_status);
-        osb__put_text(&w, ", ");
-    }
+    osb__put_count(&w, "HTTP ", entry->http_status, ", ");
     if (entry->status != OSB_OK) {
         osb__put_text(&w, osb_status_name(entry->status));
         osb__put_text(&w, ", ");
@@ -10304,9 +10311,8 @@ static osb_status osb__ready_failed(osb_client *c, osb_status status)
 /* Whether a state is one that no waiting ends. */
 static bool osb__is_final(const osb_sandbox *box)
 {
-    return osb_str_equal(box->state, "Failed") || osb_str_equal(box->state, "Terminated") ||
-           osb_str_equal(box->state, "Stopping") ||
-           (osb_str_equal(box->state, "Paused") && !box->resuming);
+    static const char *const ends[] = {"Failed", "Terminated", "Stopping", "Paused"};
+    return osb__is_one_of(box->state, ends, box->resuming ? 3 : 4);
 }
 
 /* The state is known: on to the next step, or ask again, or give up. */
