@@ -82,14 +82,25 @@
 #include <zephyr/kernel.h>
 #include <zephyr/random/random.h>
 #define OSB_POSIX_NOW_MS() k_uptime_get_32()
+#ifdef CONFIG_CSPRNG_ENABLED /* the board has an entropy driver */
 #define OSB_POSIX_RANDOM(data, size) sys_csrand_get(data, size)
+#endif
+#endif
+#if defined(__ZEPHYR__) && defined(__has_include)
+#if !__has_include(<arpa/inet.h>)
+#error "osb_posix.h: Zephyr has POSIX's headers only with CONFIG_POSIX_API=y."
+#endif
 #endif
 #ifdef OSB_POSIX_SOCKETS
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#ifdef ESP_PLATFORM
+#include <sys/poll.h> /* there is no <poll.h> */
+#else
 #include <poll.h>
+#endif
 #include <sys/socket.h>
 #include <unistd.h>
 #endif
@@ -594,14 +605,14 @@ static void osb__posix_wait(void *ctx, unsigned want, uint32_t timeout_ms)
     const osb_posix *tcp = (const osb_posix *)ctx;
     struct pollfd fds[OSB_POSIX_ADDRESSES];
     osb_wait wait;
-    size_t count;
+    uint8_t count; /* fits whatever type a system counts them in; Zephyr's is no nfds_t */
     int timeout = -1;
     wait.now = false;
     wait.read = (want & OSB_WANT_READ) != 0;
     wait.write = (want & OSB_WANT_WRITE) != 0;
     wait.timeout_ms = timeout_ms;
-    count = osb_posix_pollfds(tcp, &wait, fds, &timeout);
-    poll(fds, (nfds_t)count, timeout); /* a signal ends it early, as is allowed */
+    count = (uint8_t)osb_posix_pollfds(tcp, &wait, fds, &timeout);
+    poll(fds, count, timeout); /* a signal ends it early, as is allowed */
 }
 
 /* ---- random ----------------------------------------------------------------------------------*/

@@ -255,7 +255,8 @@ arduino_metadata() {
     tests/packages/arduino.py "$work/arduino-library" "$version"
 }
 
-# ---- ESP-IDF, Zephyr, vcpkg: their descriptions by their own tools, their scripts in ecosystems.cmake
+# ---- ESP-IDF, Zephyr, vcpkg: their descriptions by their own tools, their scripts in ecosystems.cmake,
+# and in systems/ what their headers have in other ways than this machine's.
 
 # compiled_with NAME CMAKE DEFINITION: a program that gets the library by these lines of CMake.
 compiled_with() {
@@ -283,6 +284,8 @@ esp_idf_component() {
     "$tools/compote" component pack --name opensandbox --project-dir "$work/idf-component" --dest-dir "$work/idf-packed"
     [ -f "$work/idf-packed/opensandbox_$version.tgz" ]
     compiled_with esp-idf "set(ESP_PLATFORM 1)
+add_compile_definitions(ESP_PLATFORM)
+include_directories(\"$root/tests/packages/systems/esp-idf\")
 add_subdirectory(\"$work/idf-component\" component)" __idf_opensandbox
 }
 
@@ -291,6 +294,8 @@ zephyr_module() {
     unpack "$module"
     /usr/bin/python3 tests/packages/zephyr.py "$module"
     compiled_with zephyr "set(CONFIG_OPENSANDBOX y)
+add_compile_definitions(__ZEPHYR__)
+include_directories(\"$root/tests/packages/systems/zephyr\")
 set(CONFIG_OPENSANDBOX_POSIX_PORT y)
 add_subdirectory(\"$module/zephyr\" module)
 get_property(includes GLOBAL PROPERTY zephyr_includes)
