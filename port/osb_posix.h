@@ -385,7 +385,7 @@ static int osb__posix_name_not_found(osb_posix *tcp, int code, const char *why)
 /* What getaddrinfo's errors mean; NULL: the system has no texts for them. */
 static const char *osb__posix_look_up_error(int code)
 {
-#ifdef OSB_POSIX_SOCKETS
+#if defined(OSB_POSIX_SOCKETS) && !defined(__ZEPHYR__)
     (void)code;
     return NULL;
 #else
