@@ -1915,6 +1915,7 @@ struct osb_client {
     osb_status (*next)(osb_client *client, osb_status status); /* what follows; see osb__finish */
     uint32_t deadline_ms; /* of the phase at hand; the end of a pause */
     osb__call call;
+    osb_sandbox *box; /* the one that is getting ready */
     osb__http http;
     uint64_t body_size, source_left;
     osb_error error;
@@ -1926,7 +1927,6 @@ struct osb_client {
 #ifndef OSB_NO_EXTRAS
     uint32_t began_ms; /* when the exchange did, connecting included */
 #endif
-    osb_sandbox *box;       /* the one that is getting ready */
     osb_sandbox *suspended; /* the one whose ready check makes the call at hand */
     size_t pinned, spare;
     uint8_t drained; /* receives since the last event, while the stream's end is not there */
@@ -2838,6 +2838,14 @@ static bool osb__encode_close(osb__writer *w, osb__frame *frame)
     return true;
 }
 
+/* The frame's next member; NULL: there is none left. */
+static const osb__field *osb__encode_next(osb__frame *frame)
+{
+    const osb__field *field = frame->next;
+    if (field != NULL) frame->next = osb__following(field);
+    return field;
+}
+
 /* Writes a struct as a JSON object. A table whose only member has no name is that member's value. */
 static void osb__encode(osb__writer *w, const osb__field *table, const void *object)
 {
@@ -2856,15 +2864,12 @@ static void osb__encode(osb__writer *w, const osb__field *table, const void *obj
     }
     osb__encode_open(w, top, &root, base);
     for (;;) {
-        const osb__field *field = top->next;
+        const osb__field *field = osb__encode_next(top);
         if (field == NULL) {
             if (osb__encode_close(w, top)) continue;
             if (top == stack) return;
             top--;
-            continue;
-        }
-        top->next = osb__following(field);
-        if (osb__is_sent_member(field, top->base)) {
+        } else if (osb__is_sent_member(field, top->base)) {
             osb__put_comma(w);
             osb__put_string(w, field->name);
             osb__put_char(w, ':');
@@ -8919,8 +8924,8 @@ static void osb__put_base64(osb__writer *w, const unsigned char *data, size_t si
         if (i + 2 < size) bits |= data[i + 2];
         osb__put_char(w, digits[bits >> 18]);
         osb__put_char(w, digits[bits >> 12 & 63u]);
-        osb__put_char(w, i + 1 < size ? digits[bits >> 6 & 63u] : '=');
-        osb__put_char(w, i + 2 < size ? digits[bits & 63u] : '=');
+        osb__put(w, i + 1 < size ? &digits[bits >> 6 & 63u] : "=", 1);
+        osb__put(w, i + 2 < size ? &digits[bits & 63u] : "=", 1);
     }
 }
 
