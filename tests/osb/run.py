@@ -838,6 +838,20 @@ class Run(Case):
         self.assertEqual(t.end(), 5)
         self.assertNotIn("left behind", t.seen)
 
+    def test_dev_server_at_another_address(self):
+        with tempfile.TemporaryDirectory() as directory:
+            url = Path(directory) / "url"
+            server = subprocess.Popen([sys.executable, str(ROOT / "tools/devserver"), "--host", "127.0.0.2",
+                                       "--ready-file", str(url), "--stdin-lifetime"],
+                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            while not (url.exists() and url.read_text()):
+                self.assertIsNone(server.poll())
+                time.sleep(0.05)
+            done = self.osb("--domain", url.read_text().strip(), "--use-server-proxy", "run", "i", "--",
+                            "echo", "there")
+            server.communicate(timeout=60)
+        self.assertEqual(done.out, "there\n")
+
     def test_ctrl_c_of_a_plain_command_is_130(self):
         t = Terminal(["run", "i", "--", "sh", "-c", "echo ready; sleep 60"], self.env)
         t.read_until("ready")

@@ -18,7 +18,7 @@ class Unreachable(Exception):
 
 
 def forward(request, port, target, drop=(), extra=(), reply_extra=(), hide_cuts=False):
-    """Sends the request on to 127.0.0.1:`port` and streams the answer back.
+    """Sends the request on to the sandbox's `port` and streams the answer back.
 
     `drop` names headers (lower case) that must not travel on; `extra` are added to the request
     and `reply_extra` to the answer. With `hide_cuts` a stream that breaks off is ended as if it
@@ -31,7 +31,7 @@ def forward(request, port, target, drop=(), extra=(), reply_extra=(), hide_cuts=
         headers.append(("Host", "127.0.0.1:%d" % port))
     headers += extra
     try:
-        backend = socket.create_connection(("127.0.0.1", port), timeout=10)
+        backend = _connect(request, port)
     except OSError as problem:
         raise Unreachable(str(problem)) from None
     backend.settimeout(None)
@@ -40,6 +40,15 @@ def forward(request, port, target, drop=(), extra=(), reply_extra=(), hide_cuts=
         _tunnel(request, backend, target, headers)
     else:
         _relay(request, backend, port, target, headers, reply_extra, hide_cuts)
+
+
+def _connect(request, port):
+    """What runs in a sandbox listens on loopback, execd where this server does."""
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=10)
+    except ConnectionRefusedError:
+        own_address = request.connection.sock.getsockname()[0]
+        return socket.create_connection((own_address, port), timeout=10)
 
 
 def _relay(request, backend, port, target, headers, reply_extra, hide_cuts):
