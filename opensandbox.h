@@ -6127,6 +6127,13 @@ static void osb__put_part(osb__writer *w, const char *before, osb_str text)
     osb__put(w, text.data, text.size);
 }
 
+/* A port without texts has its code at least. */
+static void osb__put_port_code(osb__writer *w, int32_t code)
+{
+    osb__put_text(w, code < 0 ? ": port code -" : ": port code ");
+    osb__put_number(w, code < 0 ? 0u - (uint32_t)code : (uint32_t)code);
+}
+
 OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
 {
     const osb_error *e = &client->error;
@@ -6142,6 +6149,7 @@ OSB_DEF size_t osb_error_text(const osb_client *client, char *out, size_t size)
     osb__put_part(&w, ": ", e->message);
     if (e->message_cut) osb__put_text(&w, "...");
     osb__put_part(&w, ": ", osb__view(e->port_text));
+    if (e->port_text == NULL && e->port_code != 0) osb__put_port_code(&w, e->port_code);
     osb__put_part(&w, ": member ", osb__view(e->member));
     osb__put_part(&w, ": ", osb__view(e->buffer));
     osb__put_count(&w, " needs ", e->needed, " bytes");

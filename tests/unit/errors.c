@@ -229,6 +229,41 @@ static const char *explain_at_length(void *ctx, int32_t *code)
     return (const char *)((script_port *)ctx)->watch_user;
 }
 
+/* Of a port that knows no texts the error's line has the code. */
+static const char *only_a_code(void *ctx, int32_t *code)
+{
+    *code = *(const int32_t *)((script_port *)ctx)->watch_user;
+    return NULL;
+}
+
+static void test_port_code(void **state)
+{
+    static const struct {
+        int32_t code;
+        const char *text;
+    } cases[] = {
+        {113, "GET /health at api.example:8080: cannot connect: port code 113"},
+        {-5, "GET /health at api.example:8080: cannot connect: port code -5"},
+        {INT32_MIN, "GET /health at api.example:8080: cannot connect: port code -2147483648"},
+        {0, "GET /health at api.example:8080: cannot connect"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int32_t code = cases[i].code;
+        char text[128];
+        bench b;
+        bench_begin(&b, 1024);
+        b.ops.error = only_a_code;
+        b.port.watch_user = &code;
+        bench_lifecycle_refuses(&b);
+        assert_int_equal(osb_server_health(&b.client), OSB_E_CONNECT);
+        (void)osb_error_text(&b.client, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+        bench_end(&b);
+    }
+}
+
 static void test_long_port_text(void **state)
 {
     char text[600];
@@ -661,6 +696,7 @@ int main(void)
         cmocka_unit_test(test_errors_do_not_mix),
         cmocka_unit_test(test_kill_after_failed_create),
         cmocka_unit_test(test_kill_fails),
+        cmocka_unit_test(test_port_code),
         cmocka_unit_test(test_long_port_text),
         cmocka_unit_test(test_long_text_and_kill),
         cmocka_unit_test(test_port_text_behind_the_memory),
