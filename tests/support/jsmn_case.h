@@ -74,27 +74,48 @@ static void test_own_parser(void **state)
 }
 #endif
 
-static void test_library(void **state)
+static void begin(osb_client *client, script_port *port)
 {
     static unsigned char memory[1024];
+    osb_config config = {0};
+    script_begin(port);
+    config.port = script_as_port(port);
+    config.memory = memory;
+    config.memory_size = sizeof memory;
+    assert_int_equal(osb_client_init(client, &config), OSB_OK);
+}
+
+static void test_library(void **state)
+{
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 49\r\n\r\n"
                                  "{\"endpoint\":\"a.example\",\"headers\":{\"A\":\"\\u0062\"}}";
-    osb_config config = {0};
     osb_endpoint endpoint;
     osb_client client;
     script_port port;
     (void)state;
-    script_begin(&port);
-    config.port = script_as_port(&port);
-    config.memory = memory;
-    config.memory_size = sizeof memory;
-    assert_int_equal(osb_client_init(&client, &config), OSB_OK);
+    begin(&client, &port);
     script_connect(&port, "localhost", 8080);
     script_request(&port);
     script_reply(&port, answer);
     assert_int_equal(osb_lifecycle_endpoint(&client, "7f", 80, NULL, &endpoint), OSB_OK);
     assert_string_equal(endpoint.address, "a.example");
     assert_memory_equal(endpoint.headers, "A\0b\0", 5);
+    osb_client_close(&client);
+    assert_null(script_complaint(&port));
+    script_free(&port);
+}
+
+/* Without the texts of errors it is the status that tells. */
+static void test_time_out(void **state)
+{
+    osb_endpoint endpoint;
+    osb_client client;
+    script_port port;
+    (void)state;
+    begin(&client, &port);
+    script_add(&port, SCRIPT_STALL, "localhost", 9, 8080);
+    assert_int_equal(osb_lifecycle_endpoint(&client, "7f", 80, NULL, &endpoint), OSB_E_TIMEOUT);
+    assert_int_equal(osb_last_error(&client)->message.size, 0);
     osb_client_close(&client);
     assert_null(script_complaint(&port));
     script_free(&port);
@@ -108,6 +129,7 @@ int main(void)
         cmocka_unit_test(test_own_parser),
 #endif
         cmocka_unit_test(test_library),
+        cmocka_unit_test(test_time_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
