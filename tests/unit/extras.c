@@ -400,6 +400,17 @@ static void test_log(void **state)
     end(&e);
 }
 
+/* What was never a request is not logged as one. */
+static void test_no_request(void **state)
+{
+    extra_bench e;
+    (void)state;
+    begin(&e, 1, false);
+    assert_int_equal(osb_lifecycle_kill(&e.b.client, ".."), OSB_E_INVALID);
+    assert_int_equal(e.count, 0);
+    end(&e);
+}
+
 /* Less is logged at a lower level, and nothing without on_log. */
 static void test_levels(void **state)
 {
@@ -629,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_durable),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_no_request),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_refused_after_sent),
