@@ -9,8 +9,8 @@ deepest path of calls from a public function, as the compiler's own call graph h
 port and handlers are excluded. Results go to build/size.json too.
 
 Exit status: 1 if a rule is broken (recursion, a frame of variable size, a call of a library
-function that the core may not use) or a budget of RAM or stack is exceeded, and with --check also
-if one of flash is.
+function that the core may not use) or a limit is exceeded, and with --check also if a budget of
+flash is.
 """
 
 import argparse
@@ -101,6 +101,8 @@ CONFIGURATIONS = [
 BUDGET_TARGET = "cortex-m4"
 TEXT_BUDGET = {"official": 22528, "minimal": 8192}
 OURS_BUDGET = 5120  # of text that only `full` has
+# Where the budgets are missed, what must not grow unnoticed: today's text, rounded up.
+TEXT_LIMIT = {"full": 53248, "official": 45056, "minimal": 20480}
 STACK_BUDGET = 512
 BUDGETS = {"data": 0, "bss": 0, "client_bytes": 384, "sandbox_bytes": 640}
 
@@ -547,10 +549,10 @@ def measure(target, configuration, header):
 
 
 def excess(result):
-    """How far each measure is over its budget: {measure: bytes}."""
+    """How far each measure is over its limit: {measure: bytes}."""
     budgets = dict(BUDGETS)
     if result["target"] == BUDGET_TARGET:
-        budgets["text"] = TEXT_BUDGET.get(result["configuration"], result["text"])
+        budgets["text"] = TEXT_LIMIT[result["configuration"]]
         budgets["max_stack_bytes"] = STACK_BUDGET
     return {name: result[name] - limit for name, limit in budgets.items() if result[name] > limit}
 
@@ -580,7 +582,7 @@ def print_table(results):
         return "".join(padded)
 
     titles = {key: title for title, key in COLUMNS}
-    print(row([title for title, _ in COLUMNS]) + "  budget")
+    print(row([title for title, _ in COLUMNS]) + "  limit")
     for result in results:
         over = [f"{titles[key]} over by {size}" for key, size in excess(result).items()]
         print(row([str(result[key]) for _, key in COLUMNS]) + "  " + (", ".join(over) or "OK"))
@@ -666,10 +668,8 @@ def main():
         print_functions(listed)
     (ROOT / "build" / "size.json").write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "build" / "size-parts.json").write_text(json.dumps(parts, indent=2) + "\n")
-    over = {name for result in results for name in excess(result)}
-    if any(row["bytes"] > row["budget"] for row in parts["budgets"]):
-        over.add("text")
-    return 1 if over - (set() if options.check else {"text"}) else 0
+    missed = any(row["bytes"] > row["budget"] for row in parts["budgets"])
+    return 1 if any(map(excess, results)) or (options.check and missed) else 0
 
 
 if __name__ == "__main__":
