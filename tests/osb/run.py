@@ -1742,5 +1742,9 @@ class Pools(Case):
 
 
 if __name__ == "__main__":
+    # What nohup, or a shell for a command in the background, has switched off.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     del sys.argv[1]
     unittest.main(verbosity=1)
