@@ -3008,7 +3008,7 @@ static void osb__take(osb_client *c, size_t n)
 #define OSB__SPARE 2u
 
 /* For osb_buffer_peak: the unit has to fit behind what is kept, and so many bytes more. */
-static OSB__APART void osb__must_fit(osb_client *c, size_t more)
+static void osb__must_fit(osb_client *c, size_t more)
 {
     size_t end = c->kept + osb__unit_size(c) + OSB__SPARE + more;
     if (end > c->limit) end = c->limit;
