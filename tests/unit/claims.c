@@ -420,6 +420,25 @@ static void test_env_keys_need_a_mode(void **state)
     bench_end(&b);
 }
 
+static void test_longest_session_id(void **state)
+{
+    osb_isolated_options options;
+    osb_isolated_session session;
+    char id[OSB_ID_SIZE], answer[OSB_ID_SIZE + 20];
+    bench b;
+    (void)state;
+    memset(&options, 0, sizeof options);
+    memset(id, 'a', sizeof id);
+    id[OSB_ID_SIZE - 1] = '\0';
+    sprintf(answer, "{\"session_id\":\"%s\"}", id);
+    bench_begin(&b, 2048);
+    options.workspace = "/w";
+    bench_execd_answers(&b, answer);
+    assert_int_equal(osb_isolated_create(&b.box, &options, &session), OSB_OK);
+    assert_string_equal(session.id, id);
+    bench_end(&b);
+}
+
 /* They are the members of an object: a server would take the last one only. */
 static void test_paths_that_come_twice(void **state)
 {
@@ -495,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_find_without_metadata),
         cmocka_unit_test(test_missing_arguments),
         cmocka_unit_test(test_env_keys_need_a_mode),
+        cmocka_unit_test(test_longest_session_id),
         cmocka_unit_test(test_paths_that_come_twice),
         cmocka_unit_test(test_other_sizes_are_noticed),
     };
