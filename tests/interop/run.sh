@@ -18,6 +18,9 @@ say() { echo "interop: $*"; }
 installed=$modules/node_modules/$SDK/package.json
 if ! grep -qs "\"version\": \"$VERSION\"" "$installed"; then
     say "installing $SDK@$VERSION into $modules"
+    # Node.js has certificates of its own, and does not look for the machine's, which may have more.
+    store=/etc/ssl/certs/ca-certificates.crt
+    if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$store" ]; then export NODE_EXTRA_CA_CERTS="$store"; fi
     mkdir -p "$modules"
     [ -f "$modules/package.json" ] || echo '{"private": true}' >"$modules/package.json"
     npm install --prefix "$modules" --no-audit --no-fund --ignore-scripts --loglevel error \
