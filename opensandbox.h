@@ -3415,7 +3415,6 @@ static osb_status osb__json_scalar(osb_client *c, osb_str key, osb_str value, bo
     unsigned char *start = c->buffer + (size_t)((const unsigned char *)value.data - c->buffer);
     osb_status status = OSB_OK;
     osb__must_fit(c, kind == OSB__TEXT && value.size >= OSB__LATER ? OSB__LATER : 0);
-    if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
     if (!text && (value.data[0] == 'n' || c->consumer == OSB__TO_ERROR_JSON)) {
         /* null is as good as absent */
     } else if (!text && !osb__is_of_texts(kind)) {
@@ -3444,6 +3443,7 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     if ((j->field->kind & OSB__KIND) == OSB__MAP) key = osb__json_entry_key(c, from);
     value.data = (const char *)c->buffer + c->unit + j->value;
     value.size = size - 1 - j->value;
+    if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
     return osb__json_scalar(c, key, value, text);
 }
 
@@ -3801,9 +3801,9 @@ static size_t osb__json_scalar_end(const unsigned char *text, size_t size, size_
         n += osb__plain(text + n, size - n);
         return n < size && text[n] == '"' ? n : 0;
     }
-    if (text[n] == '-') n++;
+    if (text[n] < '1' || text[n] > '9') return 0; /* zero and what is negative are rare */
     while (n < size && osb__is_digit(text[n])) n++;
-    return n > from && n < size && (text[n] == ',' || text[n] == '}') ? n : 0;
+    return n < size && (text[n] == ',' || text[n] == '}') ? n : 0;
 }
 
 /* Takes a member that has been received as a whole and has no white space and no escape, as most
@@ -3832,14 +3832,19 @@ static bool osb__json_member(osb_client *c, size_t end, osb_status *status)
     j->escaped = false;
     j->dropped = 0;
     j->field = field;
-    if (field == NULL) {
-        c->in += to + quoted;
-        return true;
-    }
-    osb__take(c, to + quoted); /* where it is: the unit is empty */
     value.data = (const char *)text + from;
     value.size = to - from;
-    *status = osb__json_scalar(c, no_key, value, quoted);
+    to += quoted;
+    if (field == NULL) {
+        c->in += to;
+    } else {
+        osb__take(c, to); /* where it is: the unit is empty */
+        *status = osb__json_scalar(c, no_key, value, quoted);
+    }
+    if (to < size && text[to] == ',') { /* another member follows */
+        c->in++;
+        j->state = OSB__J_KEY;
+    }
     return true;
 }
 #endif
