@@ -14,8 +14,7 @@
 static int print(void *user, const void *data, size_t size)
 {
     (void)user;
-    fwrite(data, 1, size, stdout);
-    return 0;
+    return fwrite(data, 1, size, stdout) != size;
 }
 
 static int complain(const osb_client *client)

@@ -21,8 +21,7 @@ static int complain(const osb_client *client)
 static int print(void *user, osb_stream stream, const char *data, size_t size)
 {
     (void)user;
-    fwrite(data, 1, size, stream == OSB_STDERR ? stderr : stdout);
-    return 0;
+    return fwrite(data, 1, size, stream == OSB_STDERR ? stderr : stdout) != size;
 }
 
 /* The value of the last expression, by MIME type. */

@@ -1,4 +1,5 @@
-/* Sets everything that can be set: of the connection, and of the sandbox that is created.
+/* Configures the connection (time limits, headers, the way to sandboxes) and the sandbox (resources,
+   environment, metadata, time to live).
 
       cc -I. examples/configuration.c -o configuration
       OPEN_SANDBOX_DOMAIN=localhost:8080 OPEN_SANDBOX_API_KEY=... ./configuration */
@@ -18,8 +19,7 @@ static int complain(const osb_client *client)
 static int print(void *user, osb_stream stream, const char *data, size_t size)
 {
     (void)user;
-    fwrite(data, 1, size, stream == OSB_STDERR ? stderr : stdout);
-    return 0;
+    return fwrite(data, 1, size, stream == OSB_STDERR ? stderr : stdout) != size;
 }
 
 static int demonstrate(osb_sandbox *box)
@@ -28,8 +28,8 @@ static int demonstrate(osb_sandbox *box)
     osb_handlers output = {.on_output = print};
     osb_execution run;
     if (osb_command_run(box, &command, &output, &run) < 0) return complain(box->client);
-    printf("at most %s of the buffer were needed\n",
-           osb_buffer_peak(box->client) <= 2048 ? "2 KB" : "all");
+    printf("%lu bytes of buffer would have been enough\n",
+           (unsigned long)osb_buffer_peak(box->client));
     return 0;
 }
 

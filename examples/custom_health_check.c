@@ -1,5 +1,5 @@
-/* Waits for something of one's own instead of the ping to execd: a sandbox counts as ready when its
-   web server answers.
+/* Decides for itself when a sandbox is ready, instead of a ping to execd: here when its port 80 has
+   an address.
 
       cc -I. examples/custom_health_check.c -o custom_health_check
       OPEN_SANDBOX_DOMAIN=localhost:8080 OPEN_SANDBOX_API_KEY=... ./custom_health_check */
@@ -16,16 +16,18 @@ static int complain(const osb_client *client)
     return 1;
 }
 
-/* Asked again and again while osb_sandbox_create waits. It may make one call. A program for poll
-   mode gets that call's outcome in `last`, when it is asked again. */
+/* Called again and again while osb_sandbox_create waits. It may make one call; in poll mode the next
+   time brings that call's outcome in `last`. */
 static osb_status custom_health_check(void *user, osb_sandbox *box, osb_status last)
 {
     osb_endpoint endpoint;
     unsigned *asked = user;
+    osb_status status;
     (void)last;
     ++*asked;
-    if (osb_sandbox_endpoint(box, 80, NULL, &endpoint) < 0) return OSB_PENDING;
-    return endpoint.address[0] != '\0' ? OSB_OK : OSB_PENDING; /* not ready: ask me again */
+    status = osb_sandbox_endpoint(box, 80, NULL, &endpoint);
+    if (status == OSB_OK || status == OSB_E_AUTH) return status; /* ready, or no use to go on */
+    return OSB_PENDING;
 }
 
 static int demonstrate(osb_sandbox *box, unsigned asked)

@@ -40,8 +40,8 @@ static int demonstrate(osb_sandbox *box)
                     (unsigned long)run.stdout_bytes);
         return complain(box->client);
     }
-    printf("exit code %d after %lu bytes\n", (int)run.exit_code.value,
-           (unsigned long)run.stdout_bytes);
+    if (run.exit_code.set) printf("exit code %d ", (int)run.exit_code.value);
+    printf("after %lu bytes\n", (unsigned long)run.stdout_bytes);
     return 0;
 }
 

@@ -12,6 +12,8 @@
 #include "opensandbox.h"
 #include "port/osb_posix.h"
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 /* ---- the checksum of POSIX cksum: a CRC-32 that the size goes into as well -------------------*/
 
@@ -128,14 +130,16 @@ static int check(osb_sandbox *box, const char *what, const char *script, const c
                  reader read)
 {
     struct sum there = write_file(box, script, size), here = {0, 0};
-    uint32_t begin = osb__posix_now_ms(NULL), ms;
+    struct timespec begin, end;
     if (there.size == 0) return 1;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
     if (read(box, &here) < 0) return complain(box->client);
     finish(&here);
-    ms = osb__posix_now_ms(NULL) - begin;
+    clock_gettime(CLOCK_MONOTONIC, &end);
     printf("%s: %llu bytes, checksum %08lx, expected %08lx: %s, %.1f s\n", what,
            (unsigned long long)here.size, (unsigned long)here.crc, (unsigned long)there.crc,
-           here.crc == there.crc && here.size == there.size ? "exact" : "WRONG", ms / 1000.0);
+           here.crc == there.crc && here.size == there.size ? "exact" : "WRONG",
+           difftime(end.tv_sec, begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
     return here.crc != there.crc || here.size != there.size;
 }
 
@@ -153,13 +157,18 @@ int main(int argc, char **argv)
 {
     unsigned char ram[4096];
     char size[32];
+    int megabytes = argc > 1 ? atoi(argv[1]) : 100;
     osb_posix tcp;
     osb_client client;
     osb_sandbox box;
     osb_config config = {.port = osb_posix_port(&tcp), .memory = ram, .memory_size = sizeof ram};
     osb_create_options options = {.image = "python:3.12"};
     int failed;
-    snprintf(size, sizeof size, "%s000000", argc > 1 ? argv[1] : "100");
+    if (megabytes < 1) {
+        fprintf(stderr, "usage: exact [MEGABYTES]\n");
+        return 2;
+    }
+    snprintf(size, sizeof size, "%d000000", megabytes);
     init_crc_table();
     osb_posix_config_from_env(&config);
     if (osb_client_init(&client, &config) < 0) return complain(&client);

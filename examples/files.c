@@ -26,12 +26,11 @@ static int print_file(void *user, const osb_file_info *file)
     return 0; /* anything else would end the call */
 }
 
-/* A file is handed out in pieces, however large it is. */
+/* A file is handed out in pieces, however large it is. Non-zero would end the call. */
 static int print_data(void *user, const void *data, size_t size)
 {
     (void)user;
-    fwrite(data, 1, size, stdout);
-    return 0;
+    return fwrite(data, 1, size, stdout) != size;
 }
 
 static int read_parts(osb_sandbox *box, const char *path)

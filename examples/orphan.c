@@ -50,13 +50,9 @@ static osb_status create(osb_client *client, const osb_pair *tag, osb_sandbox *b
     if (status == OSB_OK || !osb_last_error(client)->maybe_applied) return status;
     complain(client);
     status = find(client, tag, box);
-    if (status == OSB_OK) {
-        char id[OSB_ID_SIZE];
-        snprintf(id, sizeof id, "%s", box->id);
-        printf("found %s by its tag\n", id);
-        status = osb_sandbox_connect(client, id, NULL, box);
-    }
-    return status; /* OSB_E_NOT_FOUND: it was most likely not made, and may be created again */
+    if (status != OSB_OK) return status; /* OSB_E_NOT_FOUND: most likely it was not made */
+    printf("found %s by its tag\n", box->id);
+    return osb_sandbox_connect(client, box->id, NULL, box);
 }
 
 int main(void)
@@ -69,6 +65,7 @@ int main(void)
     osb_port_ops ops;
     osb_pair tag = {"attempt", value};
     osb_config config = {.port = osb_posix_port(&tcp), .memory = ram, .memory_size = sizeof ram};
+    int failed = 0;
     snprintf(value, sizeof value, "%lx-%lx", (unsigned long)time(NULL), (unsigned long)clock());
     whole = config.port.ops;
     ops = *whole;
@@ -77,6 +74,7 @@ int main(void)
     osb_posix_config_from_env(&config);
     if (osb_client_init(&client, &config) < 0) return complain(&client);
     if (create(&client, &tag, &box) < 0) return complain(&client);
-    if (osb_ping(&box) < 0) return complain(&client);
-    return osb_sandbox_kill(&box) < 0 ? complain(&client) : 0;
+    if (osb_ping(&box) < 0) failed = complain(&client);
+    if (osb_sandbox_kill(&box) < 0) failed = complain(&client);
+    return failed;
 }

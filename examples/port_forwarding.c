@@ -19,8 +19,7 @@ static int complain(const osb_client *client)
 static int print_data(void *user, const void *data, size_t size)
 {
     (void)user;
-    fwrite(data, 1, size, stdout);
-    return 0;
+    return fwrite(data, 1, size, stdout) != size;
 }
 
 /* The server takes a moment to come up. */
@@ -28,13 +27,15 @@ static int wait_for(osb_sandbox *box, const osb_endpoint *endpoint, const osb_re
 {
     struct timespec pause = {0, 100000000};
     uint16_t http_status = 0;
+    osb_status status = OSB_OK;
     int tries;
     for (tries = 0; tries < 100; tries++) {
-        osb_endpoint_request(box->client, endpoint, request, &http_status);
-        if (http_status == 200) return 0;
+        status = osb_endpoint_request(box->client, endpoint, request, &http_status);
+        if (status == OSB_OK && http_status == 200) return 0;
         nanosleep(&pause, NULL);
     }
-    fprintf(stderr, "the server in the sandbox does not answer: HTTP %u\n", http_status);
+    if (status < 0) return complain(box->client);
+    fprintf(stderr, "the server in the sandbox is not ready: HTTP %u\n", (unsigned)http_status);
     return 1;
 }
 
@@ -48,7 +49,7 @@ static int get(osb_sandbox *box, const osb_endpoint *endpoint, const char *path)
     return http_status != 200;
 }
 
-static int demonstrate(osb_sandbox *box, unsigned port)
+static int demonstrate(osb_sandbox *box, uint16_t port)
 {
     char text[160];
     osb_command serve = {.command = text, .background = true};
@@ -58,10 +59,9 @@ static int demonstrate(osb_sandbox *box, unsigned port)
     snprintf(text, sizeof text,
              "mkdir site && echo hello from port %u >site/index.html && cd site &&"
              " exec python3 -m http.server %u",
-             port, port);
+             (unsigned)port, (unsigned)port);
     if (osb_command_run(box, &serve, NULL, &run) < 0) return complain(box->client);
-    if (osb_sandbox_endpoint(box, (uint16_t)port, NULL, &endpoint) < 0)
-        return complain(box->client);
+    if (osb_sandbox_endpoint(box, port, NULL, &endpoint) < 0) return complain(box->client);
     osb_endpoint_url(&endpoint, url, sizeof url);
     printf("Access your server at: %s\n", url);
     return get(box, &endpoint, "/index.html");
@@ -69,7 +69,7 @@ static int demonstrate(osb_sandbox *box, unsigned port)
 
 int main(int argc, char **argv)
 {
-    unsigned port = argc > 1 ? (unsigned)atoi(argv[1]) : 8000;
+    int port = argc > 1 ? atoi(argv[1]) : 8000;
     unsigned char ram[2048];
     osb_posix tcp;
     osb_client client;
@@ -77,10 +77,14 @@ int main(int argc, char **argv)
     osb_config config = {.port = osb_posix_port(&tcp), .memory = ram, .memory_size = sizeof ram};
     osb_create_options options = {.image = "python:3.12"};
     int failed;
+    if (port < 1 || port > 65535) {
+        fprintf(stderr, "usage: port_forwarding [PORT]\n");
+        return 2;
+    }
     osb_posix_config_from_env(&config);
     if (osb_client_init(&client, &config) < 0) return complain(&client);
     if (osb_sandbox_create(&client, &options, &box) < 0) return complain(&client);
-    failed = demonstrate(&box, port);
+    failed = demonstrate(&box, (uint16_t)port);
     if (osb_sandbox_kill(&box) < 0) failed = complain(&client);
     return failed;
 }

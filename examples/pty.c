@@ -58,7 +58,7 @@ static osb_status finish(osb_posix *tcp, osb_client *client, osb_pty *pty, osb_s
         struct pollfd fds[OSB_POSIX_ADDRESSES + 1] = {{.fd = 0, .events = POLLIN}};
         struct winsize size;
         osb_wait wait;
-        int timeout_ms;
+        int timeout_ms = -1; /* no limit but the client's */
         size_t count;
         if (window_changed && ioctl(0, TIOCGWINSZ, &size) == 0)
             osb_pty_resize(pty, size.ws_col, size.ws_row);

@@ -48,8 +48,7 @@ static int print(void *user, osb_stream stream, const char *data, size_t size)
 {
     (void)user;
     (void)stream;
-    fwrite(data, 1, size, stdout);
-    return 0;
+    return fwrite(data, 1, size, stdout) != size;
 }
 
 static int stream(osb_sandbox *box, struct keeper *k)

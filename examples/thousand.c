@@ -232,12 +232,18 @@ int main(int argc, char **argv)
     unsigned i;
     if (argc > 1) streams = (unsigned)strtoul(argv[1], NULL, 10);
     if (argc > 2) lines = (unsigned)strtoul(argv[2], NULL, 10);
+    if (streams == 0 || lines == 0) {
+        fprintf(stderr, "usage: thousand [STREAMS [LINES]]\n");
+        return 2;
+    }
     jobs = calloc(streams, sizeof *jobs);
     again = calloc(streams, sizeof *again);
     ready = calloc(streams, sizeof *ready);
     poller = epoll_create1(0);
-    if (streams == 0 || lines == 0 || jobs == NULL || again == NULL || ready == NULL || poller < 0)
+    if (jobs == NULL || again == NULL || ready == NULL || poller < 0) {
+        perror("thousand");
         return 2;
+    }
     allow_files();
     options.image = "python:3.12";
     command.command = command_text;

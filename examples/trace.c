@@ -51,6 +51,26 @@ static void print_event(void *user, const osb_trace_event *event)
     printf("--- %s %.*s\n", what[event->kind], (int)event->size, event->size ? event->data : "");
 }
 
+static int complain(const osb_client *client)
+{
+    char text[256];
+    osb_error_text(client, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+    return 1;
+}
+
+static int demonstrate(osb_client *client)
+{
+    osb_create_options options = {.image = "python:3.12"};
+    osb_command command = {.command = "echo hello"};
+    osb_execution run;
+    osb_sandbox box;
+    int failed = 0;
+    if (osb_sandbox_create(client, &options, &box) < 0) return complain(client);
+    if (osb_command_run(&box, &command, NULL, &run) < 0) failed = complain(client);
+    return osb_sandbox_kill(&box) < 0 ? complain(client) : failed;
+}
+
 int main(void)
 {
     unsigned char ram[2048];
@@ -61,18 +81,11 @@ int main(void)
     osb_config config = {.port = osb_trace_port(&trace, osb_posix_port(&tcp), &show),
                          .memory = ram,
                          .memory_size = sizeof ram};
-    osb_create_options options = {.image = "python:3.12"};
-    osb_command command = {.command = "echo hello"};
-    osb_execution run;
     osb_client client;
-    osb_sandbox box;
-    bool ended = false;
+    int failed;
     osb_posix_config_from_env(&config);
-    if (osb_client_init(&client, &config) < 0) return 1;
-    if (osb_sandbox_create(&client, &options, &box) == OSB_OK) {
-        ended = osb_command_run(&box, &command, NULL, &run) == OSB_OK;
-        osb_sandbox_kill(&box);
-    }
+    if (osb_client_init(&client, &config) < 0) return complain(&client);
+    failed = demonstrate(&client);
     osb_client_close(&client);
-    return !ended;
+    return failed;
 }
