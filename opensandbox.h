@@ -2,9 +2,11 @@
 
    Do this:
       #define OPENSANDBOX_IMPLEMENTATION
-   before you include this file in *one* C or C++ file to create the implementation.
-   In every other file include it without the define. Needs jsmn.h (Debian: libjsmn-dev) to
-   build the implementation; build/dist/opensandbox.h, made by `make dist`, has it inside.
+      #include "opensandbox.h"
+      #include "port/osb_posix.h"
+   in *one* C or C++ file to create the implementation; in every other file include both without the
+   define. The second is the port for POSIX sockets: for other machines see PORTS. Needs jsmn.h
+   (Debian: libjsmn-dev) to build; build/dist/opensandbox.h, made by `make dist`, has it inside.
 
       unsigned char memory[2048];
       osb_posix     tcp;
@@ -21,6 +23,8 @@
       osb_sandbox_create(&client, &options, &box);
       osb_command_run(&box, &command, &output, &run);
       osb_sandbox_kill(&box);
+
+   examples/quickstart.c is the same as a whole program, which looks at what each call returns.
 
    LICENSE: Apache-2.0, see the end of this file.
 
@@ -142,8 +146,9 @@
 
    OSB_STATIC                  make every public function static (with the implementation only)
    OSB_DEF                     or say yourself how public functions are declared
-   OSB_NO_ADMIN                leave out list, get, pause, resume, renew, metadata, snapshots' use
-                               of them: what only a manager of sandboxes needs
+   OSB_NO_ADMIN                leave out what only a manager of sandboxes needs: osb_lifecycle_ but
+                               for _kill and _endpoint, and osb_sandbox_resume, _find, _get_info,
+                               _pause and _renew
    OSB_NO_CREATE_EXTRAS        leave out volumes, network policy, platform, image login and
                                resource requests of osb_create_options
    OSB_NO_BACKGROUND           leave out command status, logs, interrupt, wait, and what
@@ -354,8 +359,10 @@ typedef struct osb_port {
 
 /* ---- client ----------------------------------------------------------------------------------*/
 
-/* A connection and the call that is under way on it; and a sandbox, see below. */
+/* A connection and the call that is under way on it. The struct itself stands at the end. */
 typedef struct osb_client osb_client;
+
+/* A sandbox to work with: see "sandbox: create, connect, use, kill". */
 typedef struct osb_sandbox osb_sandbox;
 
 #ifndef OSB_NO_EXTRAS
@@ -383,15 +390,15 @@ typedef struct osb_log_entry {
 
 /* What a client does beside its calls. All of it is off by default. */
 typedef struct osb_extras {
-    /* A request that failed is sent again, up to so many times (255 at most): if the connection
-       could not be made or broke, if no answer came in time, or if it was 429, 502, 503 or 504. A
-       POST or PATCH only if no byte of it had been sent, or after 429: never one that may have had
-       its effect. But uploads are: writing a file twice is writing it once. */
+    /* How many times a request that failed is sent again, 255 at most: if the connection could not
+       be made or broke, if no answer came in time, or if it was 429, 502, 503 or 504. A POST or
+       PATCH only if no byte of it had been sent, or after 429: never one that may have had its
+       effect. Uploads always: writing a file twice is writing it once. */
     uint32_t retries;
-    const uint16_t *retry_statuses; /* instead of these four; default: NULL */
+    const uint16_t *retry_statuses; /* other HTTP statuses than these four; default: NULL */
     size_t retry_status_count;
-    uint32_t backoff_ms;      /* pause before the first repeat; doubled each time, a part of it by
-                                chance; default 500 */
+    uint32_t backoff_ms;      /* pause before the first repeat; doubled each time, a part of it
+                                 random; default 500 */
     uint32_t backoff_most_ms; /* longest pause; a longer Retry-After ends it; default 30000 */
     /* One entry for each request, up to log_level. */
     osb_log_level log_level;
@@ -421,8 +428,8 @@ typedef struct osb_config {
     const char *user_agent;      /* default opensandbox.h/VERSION */
     uint32_t connect_timeout_ms; /* default 10000 */
     uint32_t request_timeout_ms; /* send a request and get its whole answer; default 30000 */
-    /* Instead, where events or bytes stream (runs, logs, files, reports, requests of your own): the
-       longest silence (execd pings every 3 s); default 30000 */
+    /* Instead of it where events or bytes stream (runs, logs, files, reports, your own requests):
+       the longest silence; execd pings every 3 s; default 30000 */
     uint32_t idle_timeout_ms;
     bool https;            /* the protocol if the domain names none; default http */
     bool use_server_proxy; /* reach sandboxes through the lifecycle server; default false */
@@ -452,14 +459,16 @@ OSB_DEF void osb_client_close(osb_client *client);
    anything else: the call's status. Without a pending call: the last call's status. */
 OSB_DEF osb_status osb_poll(osb_client *client);
 
-/* What osb_poll waits for: call it at once, or else when one of the others has come about. Without a
-   pending call it waits for nothing: all are false or 0. */
+/* When to call osb_poll: at once if `now` is set, else as soon as one of the others is so. Without
+   a pending call all are false or 0. */
 typedef struct osb_wait {
     bool now;
     bool read;           /* the port's connection is readable */
     bool write;          /* it is writable */
-    uint32_t timeout_ms; /* so much time has passed, from now on */
+    uint32_t timeout_ms; /* this time has passed */
 } osb_wait;
+
+/* Tells when to call osb_poll next. */
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait);
 
 /* Asks the pending call to end with OSB_E_CANCELLED; takes effect in the next osb_poll, or within
@@ -518,17 +527,17 @@ typedef struct osb_network_policy {
 
 /* A directory of the machine that the sandbox runs on. */
 typedef struct osb_host_volume {
-    const char *path;
+    const char *path; /* absolute; which ones are allowed is up to the server */
 } osb_host_volume;
 
 /* A volume claim of Kubernetes, or a named volume of Docker. */
 typedef struct osb_pvc_volume {
     const char *claim_name;
-    const char *storage_class;
-    const char *storage; /* "10Gi" */
-    const char *const *access_modes;
+    const char *storage_class; /* this and the next two: if the claim is made for the sandbox */
+    const char *storage;       /* "10Gi" */
+    const char *const *access_modes; /* "ReadWriteOnce" */
     size_t access_mode_count;
-    bool must_exist; /* createIfNotExists: false */
+    bool must_exist; /* do not make it if it is missing */
     bool delete_on_sandbox_termination;
 } osb_pvc_volume;
 
@@ -546,8 +555,8 @@ typedef struct osb_ossfs_volume {
 /* Storage mounted into a sandbox: exactly one of host, pvc and ossfs. */
 typedef struct osb_volume {
     const char *name;
-    const char *mount_path;
-    const char *sub_path;
+    const char *mount_path; /* where the sandbox sees it */
+    const char *sub_path;   /* the part of it that is mounted; default: all */
     const osb_host_volume *host;
     const osb_pvc_volume *pvc;
     const osb_ossfs_volume *ossfs;
@@ -921,14 +930,14 @@ struct osb_sandbox {
 OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_options *options,
                                       osb_sandbox *box);
 
-/* Takes up an existing sandbox: waits until it is ready as osb_sandbox_create does; never kills.
-   ready may be NULL. */
+/* Takes up an existing sandbox: waits until it is ready as osb_sandbox_create does, and never kills
+   it. ready may be NULL, id may be box->id. */
 OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
                                        const osb_ready_options *ready, osb_sandbox *box);
 
 #ifndef OSB_NO_ADMIN
 /* Resumes a paused sandbox, resolves its endpoint anew, and waits until it is ready. ready may be
-   NULL. POST /sandboxes/{id}/resume, then as osb_sandbox_connect */
+   NULL, id may be box->id. POST /sandboxes/{id}/resume, then as osb_sandbox_connect */
 OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
                                       const osb_ready_options *ready, osb_sandbox *box);
 
@@ -994,7 +1003,7 @@ typedef enum osb_event_type {
     OSB_EVENT_STDOUT,      /* text: output, see osb_handlers.on_output */
     OSB_EVENT_STDERR,      /* the same of stderr */
     OSB_EVENT_RESULT,      /* key: a MIME type, text: its value; one call for each */
-    OSB_EVENT_ERROR,       /* error_name, and in text the value: an exit code or a message */
+    OSB_EVENT_ERROR,       /* key: the error's name, text: its value, an exit code or a message */
     OSB_EVENT_COMPLETE,    /* execution_time_ms */
     OSB_EVENT_COUNT,       /* execution_count */
     OSB_EVENT_PING         /* every 3 s: the server is alive */
@@ -1003,7 +1012,7 @@ typedef enum osb_event_type {
 /* One event of an execution's stream, or a piece of one. Views last until the handler returns. */
 typedef struct osb_event {
     osb_event_type type;
-    bool more;    /* text is a piece, and the same event's next one, perhaps empty, follows */
+    bool more;    /* text is only a piece: the next one, perhaps empty, follows as an event */
     osb_str text; /* never ends inside a UTF-8 character */
     osb_str key;  /* OSB_EVENT_RESULT: the MIME type; else the error's name */
     int64_t timestamp_ms;       /* since 1970, server's clock; 0: not come yet, as in a piece */
@@ -1080,7 +1089,8 @@ OSB_DEF osb_status osb_ping(osb_sandbox *box);
 
 /* Runs a command and hands out its events until its last one. OSB_OK means that the outcome is
    known, not that the command succeeded: see execution->exit_code. handlers may be NULL;
-   execution may not. OSB_E_TRUNCATED, OSB_E_STREAM: see there. POST {execd}/command */
+   execution may not. OSB_E_TRUNCATED: the stream ended too early; OSB_E_STREAM: execd failed.
+   POST {execd}/command */
 OSB_DEF osb_status osb_command_run(osb_sandbox *box, const osb_command *command,
                                    const osb_handlers *handlers, osb_execution *execution);
 
@@ -1130,7 +1140,7 @@ OSB_DEF osb_status osb_command_wait(osb_sandbox *box, const char *id,
 /* How the three calls below go on when the network fails. */
 typedef struct osb_durable_options {
     uint32_t interval_ms; /* between two looks at the log; default 500 */
-    uint32_t retries;     /* failures in a row that are borne; default 10 */
+    uint32_t retries;     /* failures in a row before it gives up; default 10 */
     uint32_t pause_ms;    /* after a failure, or a longer Retry-After of up to 30 s; default 1000 */
 } osb_durable_options;
 
@@ -1224,7 +1234,7 @@ OSB_DEF osb_status osb_code_context_list(osb_sandbox *box, const char *language,
                                                            const osb_code_context *context),
                                          void *user);
 
-/* Ends one context, or all of a language.
+/* Ends one context, or all of a language, which must be named.
    DELETE {execd}/code/contexts/{id}, DELETE {execd}/code/contexts */
 OSB_DEF osb_status osb_code_context_delete(osb_sandbox *box, const char *id);
 OSB_DEF osb_status osb_code_context_delete_all(osb_sandbox *box, const char *language);
@@ -1312,7 +1322,7 @@ typedef struct osb_read_options {
 } osb_read_options;
 
 /* Reads a file, in pieces as they come; *size_bytes, which may be NULL, gets how many bytes were
-   handed out, after an error too. options may be NULL. Behind the end there are 0 bytes.
+   handed out, after an error too. options may be NULL. Beyond the file's end there are 0 bytes.
    GET {execd}/files/download */
 OSB_DEF osb_status osb_file_read(osb_sandbox *box, const char *path,
                                  const osb_read_options *options,
@@ -1364,13 +1374,13 @@ typedef struct osb_replaced {
     uint64_t count;
 } osb_replaced;
 
-/* Replaces, one text in each file; with on_replaced, which may be NULL, tells how often.
+/* Replaces one text in each of these files; on_replaced, which may be NULL, gets how often.
    POST {execd}/files/replace */
 OSB_DEF osb_status osb_file_replace(osb_sandbox *box, const osb_replacement *items, size_t count,
                                     int (*on_replaced)(void *user, const osb_replaced *replaced),
                                     void *user);
 
-/* From where to where. */
+/* A file or directory to be moved. */
 typedef struct osb_move {
     const char *from;
     const char *to; /* must not exist */
@@ -1379,7 +1389,8 @@ typedef struct osb_move {
 /* Moves or renames files and directories. POST {execd}/files/mv */
 OSB_DEF osb_status osb_file_move(osb_sandbox *box, const osb_move *moves, size_t count);
 
-/* Absent is NULL or 0: left as it is. Owner and group are names. */
+/* Mode, owner and group of a file or directory; NULL or 0: left as it is. Owner and group are
+   names. */
 typedef struct osb_permission {
     const char *path;
     const char *owner;
@@ -1526,7 +1537,7 @@ typedef struct osb_isolation {
     osb_str message;
 } osb_isolation;
 
-/* GET {execd}/v1/isolated/capabilities */
+/* Asks what the sandbox can do to isolate. GET {execd}/v1/isolated/capabilities */
 OSB_DEF osb_status osb_isolated_capabilities(osb_sandbox *box, osb_isolation *isolation);
 
 /* A directory of the sandbox that a session sees. */
@@ -1629,8 +1640,8 @@ OSB_DEF osb_status osb_isolated_run(osb_sandbox *box, const char *id,
                                     const osb_isolated_command *command,
                                     const osb_handlers *handlers, osb_execution *execution);
 
-/* What a session with an overlay has changed, as the server puts it, in pieces; commit makes it
-   so. Where that is not supported, the server says so.
+/* What a session with an overlay has changed, as the server words it, in pieces; and: makes these
+   changes in the workspace itself. A server that cannot says so: see osb_isolation.
    GET {execd}/v1/isolated/session/{id}/diff, POST {execd}/v1/isolated/session/{id}/commit */
 OSB_DEF osb_status osb_isolated_diff(osb_sandbox *box, const char *id,
                                      int (*on_data)(void *user, const void *data, size_t size),
@@ -1822,14 +1833,14 @@ OSB_DEF osb_status osb_vault_create(osb_egress *egress, const osb_vault_content 
 OSB_DEF osb_status osb_vault_get(osb_egress *egress, const osb_vault_handlers *handlers,
                                  uint32_t *revision);
 
-/* Changes it, all or nothing. PATCH {egress}/credential-vault */
+/* Changes the vault, all or nothing. PATCH {egress}/credential-vault */
 OSB_DEF osb_status osb_vault_patch(osb_egress *egress, const osb_vault_changes *changes,
                                    const osb_vault_handlers *handlers, uint32_t *revision);
 
-/* Empties and ends it. DELETE {egress}/credential-vault */
+/* Ends the vault and what is in it. DELETE {egress}/credential-vault */
 OSB_DEF osb_status osb_vault_delete(osb_egress *egress);
 
-/* Only the credentials, or only the bindings.
+/* Lists only the credentials, or only the bindings.
    GET {egress}/credential-vault/credentials, GET {egress}/credential-vault/bindings */
 OSB_DEF osb_status osb_vault_list_credentials(osb_egress *egress,
                                               const osb_vault_handlers *handlers,
@@ -1837,7 +1848,7 @@ OSB_DEF osb_status osb_vault_list_credentials(osb_egress *egress,
 OSB_DEF osb_status osb_vault_list_bindings(osb_egress *egress, const osb_vault_handlers *handlers,
                                            uint32_t *revision);
 
-/* One of them. GET {egress}/credential-vault/credentials/{name},
+/* Describes one credential, or one binding. GET {egress}/credential-vault/credentials/{name},
    GET {egress}/credential-vault/bindings/{name} */
 OSB_DEF osb_status osb_vault_get_credential(osb_egress *egress, const char *name,
                                             osb_credential_info *credential);
