@@ -93,7 +93,7 @@ api: deps-test ## compare the header with OpenSandbox's API
 	@tools/api.py
 	@tests/api/selftest.py
 
-# Only when OpenSandbox's API has changed: FOLDERS have its documents, the newest last.
+# Only when OpenSandbox's API has changed: FOLDERS have its OpenAPI files, the newest last.
 api-facts: deps-api
 	@tools/api_facts.py $(FOLDERS)
 
@@ -195,6 +195,7 @@ bench: deps-bench $(BENCH_PROGRAMS) ## measure speed and cost, beside the JavaSc
 	@tools/bench.py
 
 build/bench/task_curl: BENCH_LIBRARIES := -lcurl -lcjson
+
 thousand: deps-test build/bench/server build/thousand ## measure 1,000 streams in one thread
 	@tools/thousand.py
 
@@ -328,11 +329,11 @@ HEADER := build/dist/opensandbox.h
 install: $(HEADER) ## install the header, ports, pkg-config and CMake files (PREFIX, DESTDIR)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' HEADER='$(HEADER)' tools/packaging/install.sh
 
-install-osb: osb
+install-osb: osb ## install build/osb and its manual page (PREFIX, DESTDIR)
 	install -D -m 755 build/osb '$(DESTDIR)$(PREFIX)/bin/osb'
 	install -D -m 644 build/osb.1 '$(DESTDIR)$(PREFIX)/share/man/man1/osb.1'
 
-uninstall:
+uninstall: ## remove what these two installed (PREFIX, DESTDIR)
 	rm -f '$(DESTDIR)$(PREFIX)/bin/osb' '$(DESTDIR)$(PREFIX)/share/man/man1/osb.1'
 	rm -rf '$(DESTDIR)$(PREFIX)/include/opensandbox' '$(DESTDIR)$(PREFIX)/share/cmake/opensandbox'
 	rm -f '$(DESTDIR)$(PREFIX)/share/pkgconfig/opensandbox.pc'

@@ -144,6 +144,9 @@
 
 /* ---- configuration macros: define them before the include, alike in every file ---------------
 
+   Calls that you do not make cost no flash if the linker may drop them (-ffunction-sections,
+   -fdata-sections, -Wl,--gc-sections). OSB_NO_... also leaves out what other calls do for them.
+
    OSB_STATIC                  make every public function static (with the implementation only)
    OSB_DEF                     or say yourself how public functions are declared
    OSB_NO_ADMIN                leave out what only a manager of sandboxes needs: osb_lifecycle_ but

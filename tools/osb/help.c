@@ -132,9 +132,9 @@ int print_help(const char *path)
     print_below(path);
     print_global_flags();
     if (*path == '\0')
-        print("\nExit code: the sandbox command's. Of osb's own: 2 wrong use, 124 timed out,\n"
-              "125 osb or the server failed, 126 and 127 the command cannot be run,\n"
-              "130 interrupted. stderr says which.\n");
+        print("\nExit code: the sandbox command's. Of osb's own: 1 the answer is no, 2 wrong use,\n"
+              "124 timed out, 125 osb or the server failed, 126 and 127 the command cannot\n"
+              "be run, 130 interrupted. stderr says which.\n");
     return EXIT_FINE;
 }
 
