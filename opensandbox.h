@@ -1985,8 +1985,8 @@ struct osb_client {
 #if !defined(OSB_MEMCPY) || !defined(OSB_MEMMOVE) || !defined(OSB_MEMSET) || !defined(OSB_MEMCMP)
 #include <string.h>
 #endif
-/* The builtins become calls of the same functions, but also less than a call for a few bytes, which
-   a freestanding compiler would not dare with the plain names. */
+/* A builtin is a call of the same function, or less than a call where the bytes are few. With the
+   plain names a freestanding compiler makes a call in each case. */
 #if defined(__GNUC__) || defined(__clang__)
 #define OSB__LIBC(name) __builtin_##name
 #else
@@ -2107,8 +2107,8 @@ extern "C" {
 #define OSB__SAY(text) (text)
 #endif
 
-/* A function apart takes no stack while its caller calls deeper ones, and stands in flash once where
-   a compiler would copy it; one within spares the deepest path a frame. */
+/* Apart: never inlined, so that it takes no stack while its caller calls deeper ones, and is in
+   flash once. Within: always inlined, so that the deepest path has a frame less. */
 #if defined(__GNUC__) || defined(__clang__)
 #define OSB__APART __attribute__((noinline))
 #define OSB__WITHIN inline __attribute__((always_inline))
@@ -2171,14 +2171,14 @@ static void osb__text_begin(osb__writer *w, char *out, size_t size)
     w->room = size > 0 ? (uint32_t)(size - 1) : 0;
 }
 
-/* Its NUL, even if it was cut; returns the whole length. */
+/* Puts the NUL behind it, even if it was cut; returns the whole length. */
 static size_t osb__text_end(const osb__writer *w, size_t size)
 {
     if (size > 0) w->out[w->at < size ? w->at : size - 1] = '\0';
     return (size_t)w->at;
 }
 
-/* By limbs of 16 bits, since a 64-bit division would pull in a library function. */
+/* Divides in limbs of 16 bits, since a 64-bit division would pull in a library function. */
 static void osb__put_number(osb__writer *w, uint64_t value)
 {
     char digits[20];
@@ -4010,7 +4010,7 @@ static bool osb__lifecycle_address(const osb_client *c, osb__address *a)
 }
 
 #ifndef OSB_NO_EXTRAS
-/* Where the port would stand. */
+/* Behind the host, where ":port" stands if there is one. */
 static const char *osb__host_end(const osb__address *a)
 {
     return a->host + a->host_size + (a->bracketed ? 1 : 0);
@@ -5920,8 +5920,8 @@ static osb_status osb__step(osb_client *c)
 
 static osb_status osb__resume_suspended(osb_client *c, osb_status last);
 
-/* Poll mode: if the call that ended was one that a ready check made, the call that asked the check
-   goes on. */
+/* Poll mode: if a ready check made the call that has ended, the call that waits for the check goes
+   on. */
 static osb_status osb__settle(osb_client *c, osb_status status)
 {
     while (status != OSB_PENDING && c->suspended != NULL) status = osb__resume_suspended(c, status);

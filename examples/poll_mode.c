@@ -49,7 +49,7 @@ static void init(struct job *job, const char *name, const char *command)
     job->command.command = command;
     job->handlers.user = job;
     job->handlers.on_stdout = print_line;
-    osb_client_init(&job->client, &config);
+    osb_client_init(&job->client, &config); /* if it fails, so does the first call, and says why */
 }
 
 /* Begins the call of the step that the job is at. */
@@ -119,7 +119,7 @@ int main(void)
     int i;
     init(&jobs[0], "tick", "for i in 1 2 3 4; do echo tick $i; sleep 0.25; done");
     init(&jobs[1], "tock", "sleep 0.1; for i in 1 2 3 4; do echo tock $i; sleep 0.25; done");
-    for (i = 0; i < JOBS; i++) begin(&jobs[i]);
+    for (i = 0; i < JOBS; i++) begin(&jobs[i]); /* osb_poll tells what becomes of it */
     while (!all_done(jobs)) {
         wait_for_any(jobs);
         for (i = 0; i < JOBS; i++) advance(&jobs[i]);

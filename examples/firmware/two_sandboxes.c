@@ -80,7 +80,7 @@ static void init(struct job *job, const char *name, const char *command)
     job->command.command = command;
     job->handlers.user = job;
     job->handlers.on_stdout = print_line;
-    osb_client_init(&job->client, &config);
+    osb_client_init(&job->client, &config); /* if it fails, so does the first call, and says why */
 }
 
 /* Begins the call of the step that the job is at. */
