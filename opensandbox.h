@@ -163,8 +163,8 @@
    OSB_NO_SNAPSHOTS, OSB_NO_DIAGNOSTICS, OSB_NO_POOLS, OSB_NO_SESSIONS, OSB_NO_CODE,
    OSB_NO_FILES, OSB_NO_METRICS, OSB_NO_PTY, OSB_NO_ISOLATED, OSB_NO_EGRESS, OSB_NO_VAULT
                                leave out these services
-   OSB_MEMCPY, OSB_MEMMOVE,    what to use instead of <string.h>'s
-   OSB_MEMSET, OSB_MEMCMP
+   OSB_MEMCPY, OSB_MEMMOVE,    what to use instead of <string.h>'s: no more of the C library is
+   OSB_MEMSET, OSB_MEMCMP      called, but without -ffreestanding gcc may make a strlen of a loop
    OSB_ATOMIC_LOAD(byte),      how osb_cancel's byte is read and written; default: the compiler's
    OSB_ATOMIC_STORE(byte, v)   atomics (gcc, clang), else a plain volatile access
 
