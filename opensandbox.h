@@ -500,7 +500,7 @@ OSB_DEF size_t osb_buffer_peak(const osb_client *client);
 typedef struct osb_endpoint {
     char address[OSB_ENDPOINT_SIZE];         /* host[:port][/prefix], no scheme */
     char headers[OSB_ENDPOINT_HEADERS_SIZE]; /* name NUL value NUL ..., ends with an empty name */
-    bool https;
+    bool https;                              /* the protocol; else http */
 } osb_endpoint;
 
 /* Which address of a port is wanted. */
@@ -883,7 +883,7 @@ typedef struct osb_pool {
     osb_str created_at;
     osb_str revision;
     osb_pool_capacity capacity;
-    uint32_t total;
+    uint32_t total; /* sandboxes: in all, in use, and warm */
     uint32_t allocated;
     uint32_t available;
 } osb_pool;
@@ -1440,8 +1440,8 @@ typedef struct osb_pty {
     uint64_t lost_bytes; /* output that was no longer there to be replayed */
     osb_i32 exit_code;   /* the shell's, once it has exited */
     uint16_t close_code; /* how the server ended the connection; 4001: taken over; 0: it did not */
-    bool connected;
-    bool resized; /* private from here on: what is to be sent */
+    bool connected;      /* osb_pty_attach has its connection */
+    bool resized;        /* private from here on: what is to be sent */
     uint16_t columns, rows;
     const char *signal;
 } osb_pty;
@@ -1531,13 +1531,13 @@ OSB_DEF osb_status osb_metrics_watch(osb_sandbox *box,
 /* What the sandbox can do to isolate. Views. */
 typedef struct osb_isolation {
     bool available;
-    bool setpriv_available;
-    bool userns_available;
+    bool setpriv_available; /* for osb_isolated_options.uid_mode */
+    bool userns_available;  /* likewise */
     bool commit_supported;
     bool diff_supported;
-    osb_str isolator;
+    osb_str isolator; /* what isolates, and its version */
     osb_str version;
-    osb_str message;
+    osb_str message; /* for people, e.g. why it is not available */
 } osb_isolation;
 
 /* Asks what the sandbox can do to isolate. GET {execd}/v1/isolated/capabilities */
@@ -1552,21 +1552,22 @@ typedef struct osb_bind {
 
 /* What an isolated session may see and change. */
 typedef struct osb_isolated_options {
-    const char *profile;        /* "strict" (default) or "balanced" */
-    const char *workspace;      /* the directory to work in; required */
-    const char *workspace_mode; /* "rw", "overlay", "ro"; default: the server's */
-    const char *const *extra_writable;
+    const char *profile;               /* "strict" (default) or "balanced" */
+    const char *workspace;             /* the directory to work in; required */
+    const char *workspace_mode;        /* "rw", "overlay", "ro"; default: the server's */
+    const char *const *extra_writable; /* more directories that may be changed */
     size_t extra_writable_count;
-    const osb_bind *binds;
+    const osb_bind *binds; /* more directories that it sees */
     size_t bind_count;
-    bool share_net;       /* the sandbox's network; default: the server's (yes) */
-    bool no_share_net;    /* no network but loopback */
-    const char *env_mode; /* "allow" or "deny": env_keys need it */
+    bool share_net;    /* the sandbox's network; default: the server's (yes) */
+    bool no_share_net; /* no network but loopback */
+    /* Which of the sandbox's variables it sees: "allow": only env_keys; "deny": all but env_keys. */
+    const char *env_mode;
     const char *const *env_keys;
     size_t env_key_count;
     osb_u32 uid, gid;
-    const char *uid_mode; /* "setpriv" or "userns" */
-    osb_u32 idle_timeout_s;
+    const char *uid_mode;   /* "setpriv" or "userns" */
+    osb_u32 idle_timeout_s; /* without a run it ends after this time; default: the server's */
 } osb_isolated_options;
 
 /* An isolated session, as made or listed. Times are RFC 3339. */
