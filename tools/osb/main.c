@@ -167,6 +167,7 @@ static bool give(reader *r, flag_id id, const char *value)
     if (!may_be_bytes(id) && !is_utf8(value))
         return wrong(r->path.data, "--%s is " NOT_UTF8, flags[id].name);
     if (!value_fits(r, &flags[id], value)) return false;
+    if (flags[id].kind == SWITCH && has(r->a, id)) return true; /* or -qqq... would not fit */
     g->id = id;
     g->value = id == F_API_KEY || id == F_IMAGE_PASSWORD ? hidden(value) : value;
     r->a->given_count++;
@@ -387,7 +388,7 @@ int main(int argc, char **argv)
     reader r = {0};
     fill_standard_files();
     a.words = keep(((size_t)argc + 1) * sizeof *a.words);
-    a.given = keep(((size_t)argc * 8 + 1) * sizeof *a.given);
+    a.given = keep(((size_t)argc + FLAG_COUNT) * sizeof *a.given); /* each switch once */
     r.a = &a;
     r.next = argv + (argc > 0);
     add_string(&r.path, "");
