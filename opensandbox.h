@@ -9416,7 +9416,8 @@ static osb_status osb__socket_step(osb_client *c)
        resets it, and what was sent is lost: so the server's own Close has to come first. */
     c->ended = s->hang_up && (sent < 0 || (s->closed && s->out_at == s->out_size && s->heard));
     if (c->ended) return OSB_OK;
-    if (sent < 0) return sent;
+    /* A connection that takes no more may hold what came before: how the shell ended, say. */
+    if (sent < 0 && sent != OSB_E_TRUNCATED) return sent;
     if (s->heard) status = sent;
     else if (c->in < c->in_end) status = osb__socket_consume(c);
     else status = osb__socket_receive(c);
@@ -9425,7 +9426,8 @@ static osb_status osb__socket_step(osb_client *c)
         c->ended = true;
         return OSB_OK;
     }
-    return status == OSB_PENDING && sent == OSB_OK && s->out_size > 0 ? OSB_OK : status;
+    if (status != OSB_PENDING) return status;
+    return sent == OSB_OK && s->out_size == 0 ? status : sent;
 }
 
 static const osb__field osb__pty_body_fields[] = {

@@ -990,6 +990,33 @@ static void test_broken_one_way(void **state)
     end(&t);
 }
 
+/* What came before that is heard all the same. */
+static void test_exit_behind_input(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    sends(&t, BINARY, "\001end", 4);
+    sends_exit(&t, 7);
+    sends(&t, CLOSE, "\x03\xe8", 2);
+    script_reset(&t.b.port);
+    mute = &t;
+    t.b.ops.send = send_until_connected;
+    t.input = "typed ahead";
+    assert_int_equal(attach(&t), OSB_OK);
+    assert_string_equal(t.output.data, "end");
+    assert_true(t.pty.exit_code.set);
+    assert_int_equal(t.pty.exit_code.value, 7);
+    end(&t);
+    begin_connected(&t, 0); /* or at least why it ends */
+    sends(&t, CLOSE, "\x0f\xa1taken over", 12);
+    t.b.ops.send = send_until_connected;
+    t.input = "x";
+    assert_int_equal(attach(&t), OSB_E_STREAM);
+    assert_int_equal(t.pty.close_code, 4001);
+    end(&t);
+}
+
 /* The server pings every 30 s: silence ends it after 75 s, or later if the caller says so. */
 static void test_silence(void **state)
 {
@@ -1074,6 +1101,7 @@ int main(void)
         cmocka_unit_test(test_input_again),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_broken_one_way),
+        cmocka_unit_test(test_exit_behind_input),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_calls),
     };
