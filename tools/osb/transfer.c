@@ -470,7 +470,7 @@ static bool run_shell(osb_sandbox *box, const char *script, const char *one, con
     command.argv = argv;
     handlers.capture_stdout = &out;
     *status = osb_command_run(box, &command, &handlers, &run);
-    if (out.length < size) answer[out.length] = '\0';
+    answer[out.length < size ? out.length : size - 1] = '\0';
     return *status == OSB_OK && run.exit_code.set && run.exit_code.value == 0;
 }
 
