@@ -37,7 +37,8 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Whoever knows the key can run commands as this user, so every server gets one of its own.
+# Whoever knows the key can run commands as this user, so every server gets one of its own, and not
+# on its command line, which everybody on the machine can read.
 new_key() {
     od -An -N16 -tx1 /dev/urandom | tr -d ' \n'
 }
@@ -59,7 +60,8 @@ wait_until_ready() {
 }
 
 OPEN_SANDBOX_API_KEY=$(new_key)
-python3 "$(dirname "$0")/devserver" --port 0 --api-key "$OPEN_SANDBOX_API_KEY" \
+echo "$OPEN_SANDBOX_API_KEY" >"$work/key" # a directory of mktemp is nobody else's
+python3 "$(dirname "$0")/devserver" --port 0 --api-key-file "$work/key" \
     ${tls:+--tls-cert "$tls/good.pem" --tls-key "$tls/good.key"} \
     --ready-file "$work/url" --exit-with-parent >"$work/log" 2>&1 &
 server=$!

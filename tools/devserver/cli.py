@@ -31,6 +31,12 @@ def main(arguments=None):
               "run commands here" % options.host, file=sys.stderr)
         return 2
     try:
+        if options.api_key_file:
+            options.api_key = _read_key(options.api_key_file)
+    except (OSError, ValueError) as problem:
+        print("devserver: --api-key-file %s: %s" % (options.api_key_file, problem), file=sys.stderr)
+        return 2
+    try:
         tls = server_context(options.tls_cert, options.tls_key) if options.tls_cert else None
     except OSError as problem:
         print("devserver: --tls-cert %s, --tls-key %s: %s" % (options.tls_cert, options.tls_key,
@@ -84,6 +90,8 @@ def _parse(arguments):
     key = parser.add_mutually_exclusive_group()
     key.add_argument("--api-key", default="", metavar="KEY",
                      help="require KEY in the header OPEN-SANDBOX-API-KEY")
+    key.add_argument("--api-key-file", metavar="FILE",
+                     help="the same; FILE's only line is KEY, which ps then does not show")
     key.add_argument("--no-api-key", dest="api_key", action="store_const", const="",
                      help="require no key (the default)")
     add("--no-execd-token", action="store_true", help="let execd be used without a token")
@@ -106,6 +114,14 @@ def _parse(arguments):
     if not 0 <= options.port < 65536:
         parser.error("there is no port %d" % options.port)
     return options
+
+
+def _read_key(path):
+    with open(path, encoding="ascii") as file:
+        key = file.read().strip()
+    if not key:
+        raise ValueError("no key in it") # an empty one would let everybody in
+    return key
 
 
 def _hooks_help():
