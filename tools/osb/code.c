@@ -93,7 +93,7 @@ static bool read_code(const args *a, text *code)
         add_string(code, given);
         return true;
     }
-    return read_text(a->word_count > 1 ? a->words[1] : "-", code);
+    return read_utf8(a->word_count > 1 ? a->words[1] : "-", code);
 }
 
 static int finish_code(gathered *g, osb_status status)

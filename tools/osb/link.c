@@ -51,7 +51,8 @@ void watch_input(bool on)
     watching = on;
 }
 
-/* As the port's own wait, but stdin ends it too: what is typed must not wait. */
+/* As the port's own wait, but stdin ends it too: what is typed must not wait, unless what was typed
+   before it cannot go. */
 static void wait_with_input(unsigned want, uint32_t timeout_ms)
 {
     struct pollfd fds[2];
@@ -65,7 +66,7 @@ static void wait_with_input(unsigned want, uint32_t timeout_ms)
 
 static void wait_attentively(void *ctx, unsigned want, uint32_t timeout_ms)
 {
-    if (watching) wait_with_input(want, timeout_ms);
+    if (watching && (want & OSB_WANT_WRITE) == 0) wait_with_input(want, timeout_ms);
     else first.port.ops->wait(ctx, want, timeout_ms);
     attend_signals();
     renew_in_time();
@@ -136,16 +137,18 @@ static void on_signal(int number)
     _exit(interrupted_code());
 }
 
+/* What is ignored stays so: by nohup, by a shell for what runs in its background. */
 static void catch_signals(void)
 {
-    struct sigaction catch = {0}, ignore = {0}, hangup;
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction catch = {0}, ignore = {0}, now;
+    size_t i;
     catch.sa_handler = on_signal;
     ignore.sa_handler = SIG_IGN;
-    sigaction(SIGINT, &catch, NULL);
-    sigaction(SIGTERM, &catch, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
-        sigaction(SIGHUP, &catch, NULL);
+    for (i = 0; i < COUNT(numbers); i++)
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &catch, NULL);
 }
 
 void interruptible(osb_sandbox *box, const char *execution_id, bool is_code)

@@ -102,6 +102,7 @@ void fill_standard_files(void);
 /* Reads a whole file, "-": stdin; false after a complaint. */
 bool read_file(const char *path, text *content);
 bool read_text(const char *path, text *content); /* the same; what holds a NUL is no text */
+bool read_utf8(const char *path, text *content); /* the same, of what goes into JSON */
 
 /* ---- value.c, read.c -------------------------------------------------------------------------*/
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DEPTH 32
+#define DIGITS "0123456789"
 
 typedef struct source {
     const char *path;
@@ -39,14 +40,31 @@ static int column(const source *s)
     return (int)(s->at - s->line_start);
 }
 
+/* As JSON has it: 0644 is none, and readers of YAML do not agree which one it is. */
+static bool is_number(const char *word)
+{
+    const char *at = word + (*word == '-');
+    size_t whole = strspn(at, DIGITS), size = whole;
+    if (whole == 0 || (*at == '0' && whole > 1)) return false;
+    if (at[size] == '.') {
+        size_t fraction = strspn(at + size + 1, DIGITS);
+        if (fraction == 0) return false;
+        size += 1 + fraction;
+    }
+    if ((at[size] | 32) == 'e') {
+        at += size + 1;
+        at += *at == '+' || *at == '-';
+        size = strspn(at, DIGITS);
+        if (size == 0) return false;
+    }
+    return at[size] == '\0';
+}
+
 static node *scalar(node *parent, const char *key, const char *word)
 {
-    const char *digits = word + (*word == '-');
-    size_t whole = strspn(digits, "0123456789"), rest = digits[whole] == '.' ? 1 : 0;
     if (*word == '\0' || same(word, "null") || same(word, "~")) return put_null(parent, key);
     if (same(word, "true") || same(word, "false")) return put_bool(parent, key, *word == 't');
-    if (rest > 0) rest += strspn(digits + whole + 1, "0123456789");
-    if (whole > 0 && digits[whole + rest] == '\0') {
+    if (is_number(word)) {
         node *v = put_null(parent, key);
         v->kind = V_NUMBER;
         v->text = word;
@@ -107,6 +125,8 @@ static bool add_escape(source *s, text *to)
         if (low < 0xdc00 || low > 0xdfff) return false;
         s->at += 6;
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+    } else if (c >= 0xd800 && c < 0xe000) {
+        return false;
     }
     add_utf8(to, c);
     return true;
@@ -359,7 +379,7 @@ node *read_document(const char *path)
 {
     text content = {0};
     node *v;
-    if (!read_text(path, &content)) return NULL;
+    if (!read_utf8(path, &content)) return NULL;
     v = parse_document(same(path, "-") ? "stdin" : path, content.data);
     clear(&content);
     return v;

@@ -355,6 +355,15 @@ void remark(const char *format, ...)
     va_end(list);
 }
 
+/* What whoever shares it has made non-blocking has to be waited for. */
+static ssize_t read_some(int fd, void *data, size_t size)
+{
+    struct pollfd ready = {fd, POLLIN, 0};
+    ssize_t n;
+    while ((n = read(fd, data, size)) < 0 && errno == EAGAIN) poll(&ready, 1, 1000);
+    return n;
+}
+
 bool read_file(const char *path, text *content)
 {
     int fd = same(path, "-") ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -362,7 +371,7 @@ bool read_file(const char *path, text *content)
     ssize_t n = -1;
     if (fd >= 0) {
         add(content, "", 0);
-        while ((n = read(fd, piece, sizeof piece)) > 0) add(content, piece, (size_t)n);
+        while ((n = read_some(fd, piece, sizeof piece)) > 0) add(content, piece, (size_t)n);
         memset(piece, 0, sizeof piece);
     }
     if (n < 0) complain("cannot read %s: %s", fd == STDIN_FILENO ? "stdin" : path, strerror(errno));
@@ -375,6 +384,14 @@ bool read_text(const char *path, text *content)
     if (!read_file(path, content)) return false;
     if (strlen(content->data) == content->size) return true;
     complain("%s: holds a NUL byte: this is no text", same(path, "-") ? "stdin" : path);
+    return false;
+}
+
+bool read_utf8(const char *path, text *content)
+{
+    if (!read_text(path, content)) return false;
+    if (is_utf8(content->data)) return true;
+    complain("%s is " NOT_UTF8, same(path, "-") ? "stdin" : path);
     return false;
 }
 
