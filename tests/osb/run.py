@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shlex
 import shutil
@@ -182,6 +183,30 @@ class Impostor:
             s.close()
 
 
+class Listener:
+    """Hears one request, and leaves without an answer."""
+
+    def __enter__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.body = b""
+        self.thread = threading.Thread(target=self.hear)
+        self.thread.start()
+        return self
+
+    def hear(self):
+        with self.socket, self.socket.accept()[0] as s, s.makefile("rb") as lines:
+            size = 0
+            while (line := lines.readline()) not in (b"\r\n", b""):
+                name, _, value = line.partition(b":")
+                if name.lower() == b"content-length":
+                    size = int(value)
+            self.body = lines.read(size)
+
+    def __exit__(self, *_):
+        self.thread.join()
+
+
 # As root of namespaces of its own: the only name server is one that never answers.
 DEAD_NAME_SERVER = """
 import fcntl, os, socket, struct, subprocess, sys
@@ -345,6 +370,7 @@ class Usage(Case):
                     self.fails(2, "sandbox: there is no -o", *words)
                 else:
                     self.assertIn("items", self.osb(*words).json)
+        self.osb("sandbox", "list", "-" + 1000 * "q", "-" + 1000 * "v")
 
     def test_help_of_everything(self):
         top = self.osb("--help").out
@@ -658,6 +684,12 @@ class Failures(Case):
         self.assertIn("--api-key=***", shown)
         self.assertNotIn(key, shown)
 
+    def test_the_dev_server_shows_its_key_to_nobody(self):
+        key = os.environ["OPEN_SANDBOX_API_KEY"]
+        shown = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True).stdout
+        self.assertIn("tools/devserver", shown)
+        self.assertNotIn(key, shown)
+
     def test_verbose_shows_each_request(self):
         done = self.osb("-v", "sandbox", "list")
         self.assertRegex(done.err, r"^osb: GET /sandboxes at \S+: HTTP 200, \d+ ms")
@@ -857,6 +889,16 @@ class Run(Case):
         t.read_until("ready")
         t.type("\x03")
         self.assertEqual(t.end(), 130)
+
+    def test_signals_that_are_ignored_stay_so(self):
+        """As a shell has Ctrl-C ignored for what runs in its background."""
+        p = subprocess.Popen(["sh", "-c", 'trap "" INT TERM; exec "$@"', "sh", PROGRAM, "run", "i",
+                              "--", "sh", "-c", "echo ready; sleep 2; echo end"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        p.stdout.readline()
+        p.send_signal(signal.SIGINT)
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual((p.communicate(timeout=60), p.returncode), ((b"end\n", b""), 0))
 
     def test_ctrl_c_twice_leaves(self):
         t = Terminal(["run", "i", "-m", "of=run-test", "--", "sh", "-c",
@@ -1277,6 +1319,15 @@ class Terminals(WithSandbox):
         done = self.osb("shell", self.box, "cat", input="typed\n")
         self.assertIn("typed", done.out)
 
+    def test_input_that_cannot_go_yet_is_waited_for(self):
+        """Quietly: not by asking again and again."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(f"yes | head -c 200000000 | '{PROGRAM}' shell {self.box} 'sleep 4'",
+                              shell=True, env=self.env, capture_output=True, timeout=60)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.assertEqual(done.returncode, 0)
+        self.assertLess(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1)
+
     def test_run_on_a_terminal(self):
         t = Terminal(["run", "python:3.12", "--tty", "--", "sh", "-c",
                       "test -t 0 && echo on a terminal; read x; echo got $x; exit 6"], self.env)
@@ -1308,6 +1359,15 @@ class Code(WithSandbox):
         path = self.file("half.py", b"print(1)\n\0print(2)\n")
         self.fails(125, "half.py: holds a NUL byte", "code", "run", self.box, path)
         self.fails(125, "stdin: holds a NUL byte", "code", "run", self.box, input=b"1\0")
+        latin = self.file("latin.py", b"print('\xe9')\n")
+        self.fails(125, "latin.py is not UTF-8", "code", "run", self.box, latin)
+
+    def test_from_a_pipe_that_does_not_block(self):
+        ours, its = socket.socketpair()
+        its.setblocking(False)
+        threading.Timer(1, lambda: (ours.sendall(b"print(6 * 7)\n"), ours.close())).start()
+        self.assertEqual(self.osb("code", "run", self.box, stdin=its).out, "42\n")
+        its.close()
 
     def test_failure(self):
         done = self.osb("code", "run", self.box, "-c", "1/0", code=1)
@@ -1471,6 +1531,14 @@ class Files(WithSandbox):
         self.osb("file", "upload", self.box, local, f"{self.remote}/big")
         self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/big").bytes,
                          local.read_bytes())
+
+    def test_a_sandbox_that_checks_with_a_long_answer(self):
+        cksum = self.file("bin/cksum", "#!/bin/sh\nprintf %0200d 7\n")
+        cksum.chmod(0o755)
+        box = self.create("-e", f"PATH={cksum.parent}:{os.environ['PATH']}")
+        self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        self.fails(125, "has changed while it was sent", "file", "upload", box,
+                   self.file("big", bytes(9 * MB)), f"{self.remote}/big", "-q")
 
     def test_directories(self):
         tree = {"a.txt": b"a", "empty": b"", "sub/b.bin": os.urandom(5000), "sub/deep/c": b"c",
@@ -1739,6 +1807,25 @@ class Pools(Case):
         self.assertEqual(self.osb("pool", "get", "warm", "-o", "json").json["capacity"][
             "buffer_max"], 4)
         self.assertIn("deleted", self.osb("pool", "delete", "warm").out)
+
+    def test_the_template_is_sent_as_it_is(self):
+        sizes = ("--buffer-max", "1", "--buffer-min", "0", "--pool-max", "1", "--pool-min", "0")
+        for content, sent in (
+                (b"a: 0644\nb: 1.\nc: 1e5\nd: -0.5\ne: -\nf: 0\ng: 1.5E-3\nh: 1e\n",
+                 {"a": "0644", "b": "1.", "c": 1e5, "d": -0.5, "e": "-", "f": 0, "g": 0.0015,
+                  "h": "1e"}),
+                (b'{"a": "\\ud83d\\ude00", "b": [1e5, 10]}', {"a": "\U0001f600", "b": [1e5, 10]}),
+        ):
+            with self.subTest(content), Listener() as server:
+                self.osb("--domain", server.address, "pool", "create", "p", "--template-file",
+                         self.file("t", content), *sizes, code=125)
+                self.assertEqual(json.loads(server.body)["template"], sent)
+        for content, message in ((b'{"a": "\\ud83d"}', "t:1: an escape that is none"),
+                                 (b'{"a": "\\ude00"}', "t:1: an escape that is none"),
+                                 (b"a: caf\xe9\n", "t is not UTF-8")):
+            with self.subTest(content):
+                self.fails(2, message, "pool", "create", "p", "--template-file",
+                           self.file("t", content), *sizes)
 
 
 if __name__ == "__main__":
