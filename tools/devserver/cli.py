@@ -120,7 +120,7 @@ def _read_key(path):
     with open(path, encoding="ascii") as file:
         key = file.read().strip()
     if not key:
-        raise ValueError("no key in it") # an empty one would let everybody in
+        raise ValueError("no key in it")  # an empty one would let everybody in
     return key
 
 
