@@ -5119,6 +5119,13 @@ static uint32_t osb__timeout(const osb_client *c)
     return osb__default(c->call.timeout_ms, c->config.request_timeout_ms);
 }
 
+/* Until when the call at hand may connect: a step with a time of its own has no more than that. */
+static OSB__APART uint32_t osb__connect_until(const osb_client *c)
+{
+    uint32_t most = c->config.connect_timeout_ms, own = c->call.timeout_ms;
+    return osb__now(c) + (own != 0 && own < most ? own : most);
+}
+
 /* Here and elsewhere in parentheses: connect, send, recv and close are macros on some systems. */
 static void osb__disconnect(osb_client *c)
 {
@@ -5652,7 +5659,7 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
         c->used_ms = osb__now(c);
     } else {
         osb__disconnect(c);
-        c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
+        c->deadline_ms = osb__connect_until(c);
         /* The next connection is a new one, so that this happens once. */
         if (silent && c->reused && (osb__is_idempotent(c) || !c->accepted) && osb__rewind(c)) {
             c->state = OSB__CONNECTING;
@@ -5831,7 +5838,7 @@ static OSB__APART osb_status osb__start(osb_client *c)
     c->began_ms = osb__now(c);
 #endif
     c->state = OSB__CONNECTING;
-    c->deadline_ms = osb__now(c) + c->config.connect_timeout_ms;
+    c->deadline_ms = osb__connect_until(c);
     return OSB_OK;
 }
 

@@ -581,6 +581,23 @@ static void test_cancelled_run(void **state)
     bench_end(&b);
 }
 
+/* Nor does the interrupt take longer than that to connect. */
+static void test_cancelled_run_stalls(void **state)
+{
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin_polling(&b, 1024);
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT);
+    script_add(&b.port, SCRIPT_STALL, "execd.example", 13, 44772);
+    assert_int_equal(bench_run(&b, NULL, &run), OSB_PENDING);
+    while (run.id[0] == '\0') assert_int_equal(osb_poll(&b.client), OSB_PENDING);
+    osb_cancel(&b.client);
+    assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_E_CANCELLED);
+    assert_in_range(b.port.now_ms, 6000, 6200);
+    bench_end(&b);
+}
+
 static void test_close_while_pending(void **state)
 {
     osb_execution run;
@@ -711,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_cancel_while_blocking),
         cmocka_unit_test(test_cancel_too_early),
         cmocka_unit_test(test_cancelled_run),
+        cmocka_unit_test(test_cancelled_run_stalls),
         cmocka_unit_test(test_close_while_pending),
         cmocka_unit_test(test_idle_client),
         cmocka_unit_test(test_want_after_the_end),
