@@ -576,7 +576,7 @@ typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status l
 
 /* How osb_sandbox_create, _connect and _resume wait until the sandbox is ready. */
 typedef struct osb_ready_options {
-    uint32_t timeout_ms;    /* default 30000 */
+    uint32_t timeout_ms;    /* from the answer to create or resume on; default 30000 */
     uint32_t interval_ms;   /* between two tries; default 200. If less is left, none follows */
     osb_ready_check check;  /* instead of GET {execd}/ping; default: ping */
     void *user;             /* for check */
@@ -10401,12 +10401,10 @@ static osb_status osb__ready_advance(osb_client *c)
     const osb_ready_options *ready = box->ready;
     switch (box->step) {
     case OSB__S_CREATE:
+    case OSB__S_RESUME: /* only now the time begins */
         box->deadline_ms = osb__now(c) + osb__default(ready->timeout_ms, 30000);
         box->step = ready->skip_health_check ? OSB__S_ENDPOINT : OSB__S_STATE;
-        return ready->skip_health_check ? OSB_OK : osb__state_known(c);
-    case OSB__S_RESUME:
-        box->step = OSB__S_STATE;
-        return OSB_OK;
+        return ready->skip_health_check || box->resuming ? OSB_OK : osb__state_known(c);
     case OSB__S_STATE:
         return osb__state_known(c);
     case OSB__S_ENDPOINT:

@@ -376,6 +376,58 @@ static void test_default_time(void **state)
     }
 }
 
+/* An address that leads nowhere does not take longer to connect to than there is time. */
+static void test_time_to_connect(void **state)
+{
+    osb_ready_options ready = {0};
+    bench b;
+    (void)state;
+    ready.timeout_ms = 700;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, RUNNING);
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    script_add(&b.port, SCRIPT_STALL, "execd.example", 13, 44772);
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f", &ready, &b.box), OSB_E_NOT_READY);
+    assert_int_equal(osb_last_error(&b.client)->cause, OSB_E_TIMEOUT);
+    assert_in_range(b.port.now_ms, 1700, 1710);
+    bench_end(&b);
+}
+
+/* However long the server takes to resume it: the time begins with the answer. */
+static void test_time_after_resume(void **state)
+{
+    osb_ready_options ready = {0};
+    bench b;
+    (void)state;
+    ready.timeout_ms = 5000;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    script_request(&b.port);
+    script_add(&b.port, SCRIPT_PAUSE, NULL, 0, 6000);
+    script_reply(&b.port, BENCH_EMPTY("202 Accepted"));
+    bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Resuming\"}}");
+    bench_answer(&b, RUNNING);
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_sandbox_resume(&b.client, "7f", &ready, &b.box), OSB_OK);
+    bench_end(&b);
+}
+
+/* Who does not want to wait is not made to by resume either. */
+static void test_resume_without_waiting(void **state)
+{
+    osb_ready_options ready = {0};
+    bench b;
+    (void)state;
+    ready.skip_health_check = true;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, BENCH_EMPTY("202 Accepted"));
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    assert_int_equal(osb_sandbox_resume(&b.client, "7f", &ready, &b.box), OSB_OK);
+    assert_string_equal(b.box.execd.address, "execd.example:44772");
+    bench_end(&b);
+}
+
 /* ---- ids ---------------------------------------------------------------------------------------*/
 
 /* An id that does not fit is not cut; the sandbox stays as it was, and the client is usable. */
@@ -488,6 +540,9 @@ int main(void)
         cmocka_unit_test(test_polled_too_late),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_default_time),
+        cmocka_unit_test(test_time_to_connect),
+        cmocka_unit_test(test_time_after_resume),
+        cmocka_unit_test(test_resume_without_waiting),
         cmocka_unit_test(test_struct_alone),
         cmocka_unit_test(test_long_ids),
         cmocka_unit_test(test_own_id),
