@@ -1245,9 +1245,9 @@ OSB_DEF osb_status osb_code_context_delete_all(osb_sandbox *box, const char *lan
 /* Code, and where it runs: in a context, or in a language's own default context. */
 typedef struct osb_code {
     const char *code;
-    const osb_code_context *context;
-    const char *language; /* if there is no context; neither: a shell command */
-    bool keep_running;    /* do not interrupt it when the call is cancelled */
+    const osb_code_context *context; /* its id and its language */
+    const char *language;            /* if there is no context; neither: a shell command */
+    bool keep_running;               /* do not interrupt it when the call is cancelled */
 } osb_code;
 
 /* Runs code and hands out its events until the stream's end, as osb_command_run does; what is said
@@ -7658,6 +7658,8 @@ OSB_DEF osb_status osb_code_run(osb_sandbox *box, const osb_code *code,
         body->language = code->context->language;
     }
     if (body->language == NULL) call->op = &osb__op_code_command;
+    else if (body->language[0] == '\0') /* execd would take it for a shell command */
+        return osb__refuse(box->client, OSB__SAY("no language"));
     call->body = body;
     box->client->next = osb__code_run_next;
     return osb__drive(box->client);

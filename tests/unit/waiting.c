@@ -258,6 +258,26 @@ static void test_cancelled_code(void **state)
     }
 }
 
+/* To execd, code without a language is a shell command: a context of which only the id is known is
+   not sent. */
+static void test_context_without_language(void **state)
+{
+    static const osb_code_context context = {"c-1", "", {NULL, 0}};
+    osb_code code = {0};
+    osb_execution run;
+    bench b;
+    (void)state;
+    code.code = "print(1)";
+    code.context = &context;
+    bench_begin(&b, 1024);
+    assert_int_equal(osb_code_run(&b.box, &code, NULL, &run), OSB_E_INVALID);
+    assert_string_equal(osb_last_error(&b.client)->message.data, "no language");
+    code.context = NULL;
+    code.language = "";
+    assert_int_equal(osb_code_run(&b.box, &code, NULL, &run), OSB_E_INVALID);
+    bench_end(&b);
+}
+
 /* ---- the sidecar -------------------------------------------------------------------------------*/
 
 #define REFUSED "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n"
@@ -332,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_pages),
         cmocka_unit_test(test_session_timeout),
         cmocka_unit_test(test_cancelled_code),
+        cmocka_unit_test(test_context_without_language),
         cmocka_unit_test(test_vault_route),
         cmocka_unit_test(test_egress_defaults),
     };
