@@ -8691,6 +8691,7 @@ static void osb__durable_outcome(osb__durable *d)
     uint32_t ran_ms = osb__now(d->client) - d->started_ms;
     run->exit_code = d->state.exit_code;
     run->ended = true;
+    run->error_name = osb__view(d->state.error.size > 0 ? "" : NULL);
     run->error_value = d->state.error;
     d->client->base = d->client->kept; /* it stays */
     if (command != NULL && command->timeout_ms > 0 && run->exit_code.set &&
@@ -8827,10 +8828,13 @@ static osb_status osb__take_up(osb_sandbox *box, const osb_durable_options *opti
     osb_status status =
         osb__begin_durable(box, &osb__op_command_status, options, handlers, execution, &d);
     if (status != OSB_OK) return status;
+    OSB_MEMSET(&execution->exit_code, 0, sizeof execution->exit_code); /* of an earlier command */
+    OSB_MEMSET(&execution->error_name, 0, sizeof execution->error_name);
+    OSB_MEMSET(&execution->error_value, 0, sizeof execution->error_value);
+    execution->ended = execution->timed_out = false;
     if (!osb__is_segment(execution->id)) return osb__refuse(box->client, OSB__SAY("no id"));
     d->recover = recover;
     d->step = recover ? OSB__D_STATUS : OSB__D_LOG;
-    execution->ended = false;
     (void)osb__durable_step(box->client, d, 0);
     return osb__drive(box->client);
 }

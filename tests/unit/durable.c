@@ -88,6 +88,55 @@ static void test_follow(void **state)
     bench_end(&b);
 }
 
+/* An earlier command's outcome goes, whatever becomes of this one; the id and the count stay. */
+static void test_follow_another(void **state)
+{
+    static const char *const answers[] = {BENCH_EMPTY("401 U"), LOG("5", "")};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        osb_execution run = known(5);
+        bench b;
+        run.exit_code.set = run.timed_out = run.ended = true;
+        run.exit_code.value = -1;
+        run.error_name = run.error_value = osb__view("earlier");
+        bench_begin(&b, 2048);
+        bench_execd(&b);
+        bench_last_answer(&b, answers[i]);
+        if (i > 0) {
+            bench_execd_answers(&b, "{\"running\":false,\"exit_code\":0}");
+            bench_last_answer(&b, LOG("5", ""));
+        }
+        assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), i > 0 ? OSB_OK : OSB_E_AUTH);
+        assert_int_equal(run.exit_code.set, i > 0);
+        assert_int_equal(run.exit_code.value, 0);
+        assert_int_equal(run.ended, i > 0);
+        assert_false(run.timed_out);
+        assert_null(run.error_name.data);
+        assert_null(run.error_value.data);
+        assert_int_equal(run.stdout_bytes, 5);
+        bench_end(&b);
+    }
+}
+
+/* That there was an error is told as a run tells it: by a name, be it an empty one. */
+static void test_follow_error(void **state)
+{
+    osb_execution run = known(0);
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    bench_execd(&b);
+    bench_last_answer(&b, LOG("0", ""));
+    bench_execd_answers(&b, "{\"running\":false,\"exit_code\":3,\"error\":\"exit status 3\"}");
+    bench_last_answer(&b, LOG("0", ""));
+    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_OK);
+    assert_int_equal(run.exit_code.value, 3);
+    assert_true(osb_str_equal(run.error_name, ""));
+    assert_true(osb_str_equal(run.error_value, "exit status 3"));
+    bench_end(&b);
+}
+
 /* ---- failures ----------------------------------------------------------------------------------*/
 
 /* The server is overloaded, or its proxy has lost the sandbox (500), the connection stalls or breaks:
@@ -602,6 +651,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_follow),
+        cmocka_unit_test(test_follow_another),
+        cmocka_unit_test(test_follow_error),
         cmocka_unit_test(test_borne),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_failures_in_a_row),
