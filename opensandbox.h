@@ -7017,8 +7017,8 @@ static osb_status osb__diagnose(osb_client *c, const osb__op *op, const char *id
     osb__call *call = osb__begin(c, op);
     osb__scope_query *query;
     if (call == NULL) return OSB_E_BUSY;
-    if (scope == NULL) return osb__refuse(c, OSB__SAY("no scope"));
     OSB_MEMSET(diagnosis, 0, sizeof *diagnosis);
+    if (scope == NULL) return osb__refuse(c, OSB__SAY("no scope"));
     query = (osb__scope_query *)osb__alloc(c, sizeof *query);
     query->scope = scope;
     call->id = id;
@@ -8009,8 +8009,8 @@ OSB_DEF osb_status osb_file_get_info(osb_sandbox *box, const char *path, osb_fil
 {
     osb__file_list *list = osb__begin_file_list(box, &osb__op_file_info, NULL, NULL);
     if (list == NULL) return OSB_E_BUSY;
-    if (path == NULL) return osb__refuse(box->client, OSB__SAY("no path"));
     OSB_MEMSET(info, 0, sizeof *info);
+    if (path == NULL) return osb__refuse(box->client, OSB__SAY("no path"));
     list->one = info;
     list->path = path;
     list->paths.paths = &list->path;
@@ -8178,8 +8178,8 @@ OSB_DEF osb_status osb_file_read(osb_sandbox *box, const char *path,
 {
     osb__read *r = NULL;
     osb_status status = osb__start_read(box, path, options, &r);
+    if (status != OSB_E_BUSY && size_bytes != NULL) *size_bytes = 0;
     if (status != OSB_OK) return status;
-    if (size_bytes != NULL) *size_bytes = 0;
     r->on_data = on_data;
     r->user = user;
     r->size_bytes = size_bytes;
@@ -8191,8 +8191,8 @@ OSB_DEF osb_status osb_file_read_all(osb_sandbox *box, const char *path, void *d
 {
     osb__read *r = NULL;
     osb_status status = osb__start_read(box, path, NULL, &r);
+    if (status != OSB_E_BUSY) *length = 0;
     if (status != OSB_OK) return status;
-    *length = 0;
     r->out = (char *)data;
     r->out_size = size;
     r->out_length = length;
@@ -8804,10 +8804,10 @@ OSB_DEF osb_status osb_command_run_durable(osb_sandbox *box, const osb_command *
     osb__durable *d = NULL;
     osb_command *background;
     osb_status status = osb__begin_durable(box, &osb__op_run, options, handlers, execution, &d);
+    if (status != OSB_E_BUSY) OSB_MEMSET(execution, 0, sizeof *execution);
     if (status != OSB_OK) return status;
     if ((command->command == NULL) == (command->argv == NULL))
         return osb__refuse(c, OSB__SAY("osb_command needs one of command and argv"));
-    OSB_MEMSET(execution, 0, sizeof *execution);
     d->command = command;
     background = (osb_command *)osb__alloc(c, sizeof *background);
     *background = *command;
@@ -9859,6 +9859,7 @@ OSB_DEF osb_status osb_endpoint_request(osb_client *client, const osb_endpoint *
     static const osb__op raw = {NULL, NULL, NULL, NULL, NULL, OSB__DATA};
     osb__call *call = osb__begin(client, &raw);
     if (call == NULL) return OSB_E_BUSY;
+    if (http_status != NULL) *http_status = 0;
     call->body = request;
     if (!osb__is_method(osb__method(client))) return osb__refuse(client, OSB__SAY("no method"));
     if (request->path != NULL && request->path[0] != '/')

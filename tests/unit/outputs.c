@@ -116,6 +116,45 @@ static void test_zero_of_egress(void **state)
     WIPED(osb_binding_info, begin_egress, osb_vault_get_binding(egress_of(&b), "x", NULL, &out));
 }
 
+/* What the library itself refuses leaves nothing of an earlier call either. */
+static void test_zero_when_refused(void **state)
+{
+    static const osb_command no_command;
+    static const osb_execution no_run;
+    static const osb_diagnosis no_diagnosis;
+    static const osb_file_info no_file;
+    osb_read_options both = {0};
+    osb_request request = {0};
+    osb_diagnosis diagnosis;
+    osb_execution run;
+    osb_file_info file;
+    uint64_t size_bytes = 7;
+    uint16_t http_status = 7;
+    size_t length = 7;
+    bench b;
+    (void)state;
+    memset(&diagnosis, 0xee, sizeof diagnosis);
+    memset(&run, 0xee, sizeof run);
+    memset(&file, 0xee, sizeof file);
+    both.offset_bytes = both.first_line = 1;
+    request.path = "no/slash";
+    bench_begin(&b, 2048);
+    assert_int_equal(osb_diagnostics_logs(&b.client, "x", NULL, NULL, &diagnosis), OSB_E_INVALID);
+    assert_int_equal(osb_command_run_durable(&b.box, &no_command, NULL, NULL, &run), OSB_E_INVALID);
+    assert_int_equal(osb_file_get_info(&b.box, NULL, &file), OSB_E_INVALID);
+    assert_int_equal(osb_file_read(&b.box, "/a", &both, NULL, NULL, &size_bytes), OSB_E_INVALID);
+    assert_int_equal(osb_file_read_all(&b.box, NULL, &file, 0, &length), OSB_E_INVALID);
+    assert_int_equal(osb_endpoint_request(&b.client, &b.box.execd, &request, &http_status),
+                     OSB_E_INVALID);
+    assert_memory_equal(&diagnosis, &no_diagnosis, sizeof diagnosis);
+    assert_memory_equal(&run, &no_run, sizeof run);
+    assert_memory_equal(&file, &no_file, sizeof file);
+    assert_int_equal(size_bytes, 0);
+    assert_int_equal(length, 0);
+    assert_int_equal(http_status, 0);
+    bench_end(&b);
+}
+
 /* ---- nothing while busy ----------------------------------------------------------------------*/
 
 /* Whatever calls fill in. */
@@ -378,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_zero_of_execd),
         cmocka_unit_test(test_zero_but_the_id),
         cmocka_unit_test(test_zero_of_egress),
+        cmocka_unit_test(test_zero_when_refused),
         cmocka_unit_test(test_busy_in_a_handler),
         cmocka_unit_test(test_busy_while_pending),
     };
