@@ -3153,7 +3153,7 @@ static void osb__json_pass(osb_client *c, size_t n)
     if (j->field == NULL && j->raw == 0) {
         c->in += n;
     } else if (j->dropped > 0) {
-        j->dropped += n;
+        if (j->dropped < SIZE_MAX / 2) j->dropped += n; /* never 0 again */
         c->in += n;
     } else {
         osb__take(c, n);
@@ -9182,7 +9182,8 @@ static OSB__APART osb_status osb__socket_closed(osb_client *c)
     osb_pty *pty = s->pty;
     s->hang_up = s->heard = true;
     pty->close_code = 1005; /* it gave none */
-    if (s->control_size >= 2) pty->close_code = (uint16_t)(s->control[0] << 8 | s->control[1]);
+    if (s->control_size >= 2)
+        pty->close_code = (uint16_t)((unsigned)s->control[0] << 8 | s->control[1]);
     if (pty->exit_code.set || s->detached) return OSB_OK;
     if (s->out_at == s->out_size) {
         osb__socket_hang_up(c);

@@ -529,6 +529,34 @@ static void test_needed(void **state)
         "\"},\"createdAt\":\"2026-06-15T10:00:00Z\",\"expiresAt\":\"2026-06-15T10:00:00Z\"}", 990);
 }
 
+/* Nor is it taken for one that fits, if it is so large that its bytes can hardly be counted. */
+static void count_far(script_port *port)
+{
+    osb__json *j = &((osb_client *)port->watch_user)->json;
+    if (j->dropped > 0 && j->dropped < 2000) j->dropped = SIZE_MAX - 20;
+}
+
+static void test_endless_member(void **state)
+{
+    osb_sandbox_info info;
+    struct text json = {0};
+    size_t i;
+    bench b;
+    (void)state;
+    text_print(&json, "{\"id\":\"");
+    for (i = 0; i < 1500; i++) text_add(&json, "x", 1);
+    text_print(&json, "\"}");
+    bench_begin(&b, 1024);
+    b.port.cut = CUT_BYTES;
+    b.port.watch = count_far;
+    b.port.watch_user = &b.client;
+    bench_lifecycle_answers(&b, json.data);
+    assert_int_equal(osb_lifecycle_get(&b.client, "7f", NULL, &info), OSB_E_BUFFER);
+    assert_string_equal(osb_last_error(&b.client)->member, "id");
+    text_free(&json);
+    bench_end(&b);
+}
+
 /* What does not fit, but nobody asks for, is no error. */
 static void test_large_and_unwanted(void **state)
 {
@@ -900,6 +928,7 @@ int main(void)
         cmocka_unit_test(test_long_list),
         cmocka_unit_test(test_large_map),
         cmocka_unit_test(test_needed),
+        cmocka_unit_test(test_endless_member),
         cmocka_unit_test(test_large_and_unwanted),
         cmocka_unit_test(test_struct_arrays),
         cmocka_unit_test(test_control_characters),
