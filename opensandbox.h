@@ -5662,12 +5662,18 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
         c->deadline_ms = osb__connect_until(c);
         /* The next connection is a new one, so that this happens once. */
         if (silent && c->reused && (osb__is_idempotent(c) || !c->accepted) && osb__rewind(c)) {
+            if (!c->keep_error) { /* what it died of says nothing about the next one's answer */
+                c->error.port_text = NULL;
+                c->error.port_code = 0;
+            }
             c->state = OSB__CONNECTING;
             return true;
         }
     }
     if (!c->keep_error && status != OSB_OK && !osb__is_safe(c))
-        c->error.maybe_applied = c->accepted && (!c->answered || c->consumer == OSB__TO_JSON);
+        c->error.maybe_applied =
+            c->accepted &&
+            (!c->answered || (c->http.status < 300 && !c->ended && c->consumer <= OSB__TO_JSON));
     return false;
 }
 

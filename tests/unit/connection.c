@@ -185,6 +185,40 @@ static void test_patch_is_not_lost(void **state)
     bench_end(&b);
 }
 
+/* What broke the first connection is no part of what the second one's answer says. */
+static void test_refused_after_repetition(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "");
+    script_request(&b.port);
+    script_reset(&b.port);
+    bench_lifecycle_answers(&b, BENCH_EMPTY("404 E"));
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    assert_int_equal(call_kill(&b), OSB_E_NOT_FOUND);
+    assert_null(osb_last_error(&b.client)->port_text);
+    assert_int_equal(osb_last_error(&b.client)->port_code, 0);
+    bench_end(&b);
+}
+
+/* An answer that began well and broke off does not say that nothing was done; one that refuses does. */
+static void test_broken_answers(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle(&b);
+    bench_last_answer(&b, "HTTP/1.1 202 A\r\nContent-Length: 9\r\n\r\n{");
+    bench_lifecycle(&b);
+    bench_last_answer(&b, "HTTP/1.1 409 E\r\nContent-Length: 9\r\n\r\n{");
+    assert_int_equal(call_pause(&b), OSB_E_CLOSED);
+    assert_true(osb_last_error(&b.client)->maybe_applied);
+    assert_int_equal(call_pause(&b), OSB_E_CLOSED);
+    assert_false(osb_last_error(&b.client)->maybe_applied);
+    bench_end(&b);
+}
+
 /* On a new connection nothing is repeated. */
 static void test_new_connection(void **state)
 {
@@ -709,6 +743,8 @@ int main(void)
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_never_repeated),
         cmocka_unit_test(test_patch_is_not_lost),
+        cmocka_unit_test(test_refused_after_repetition),
+        cmocka_unit_test(test_broken_answers),
         cmocka_unit_test(test_new_connection),
         cmocka_unit_test(test_put_is_repeated),
         cmocka_unit_test(test_short_method),
