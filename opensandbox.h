@@ -5383,6 +5383,20 @@ static osb_status osb__head_end(osb_client *c)
     return h->framing == OSB__BY_LENGTH && h->left == 0 ? OSB_OK : OSB_PENDING;
 }
 
+/* An error's JSON goes on up to end, or (0) its unit fills the buffer. What is wrong with it does not
+   matter. */
+static osb_status osb__error_json(osb_client *c, size_t end)
+{
+    osb_status status;
+    c->keep_error = true;
+    status = end > 0 ? osb__json_feed(c, end) : osb__json_overflow(c);
+    c->keep_error = false;
+    if (status == OSB_OK) return OSB_OK;
+    c->consumer = OSB__TO_NOBODY;
+    osb__drop_unit(c);
+    return OSB_OK;
+}
+
 /* An error's body: JSON, or text of which the beginning is kept. */
 static osb_status osb__error_body(osb_client *c, size_t end)
 {
@@ -5396,14 +5410,8 @@ static osb_status osb__error_body(osb_client *c, size_t end)
         if (byte == '{') osb__json_begin(c, &osb__error_root, &c->error);
     }
     if (c->consumer == OSB__TO_ERROR_JSON) {
-        c->keep_error = true; /* what is wrong with it does not matter */
-        if (c->json.state == OSB__J_DONE) {
-            c->in = end;
-        } else if (osb__json_feed(c, end) != OSB_OK) {
-            c->consumer = OSB__TO_NOBODY;
-            osb__drop_unit(c);
-        }
-        c->keep_error = false;
+        if (c->json.state != OSB__J_DONE) return osb__error_json(c, end);
+        c->in = end;
     } else if (osb__unit_size(c) + (end - c->in) > (c->limit - c->kept) / 2) {
         size_t room = (c->limit - c->kept) / 2 - osb__unit_size(c);
         osb__take(c, room < end - c->in ? room : end - c->in);
@@ -5517,6 +5525,7 @@ static bool osb__make_room(osb_client *c)
 
 static osb_status osb__overflow(osb_client *c)
 {
+    if (c->consumer == OSB__TO_ERROR_JSON) return osb__error_json(c, 0);
     if (c->answered) return osb__json_overflow(c);
     osb__head_overflow(c);
     return OSB_OK;
@@ -5594,7 +5603,8 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
 static void osb__pin_error(osb_client *c)
 {
     osb_str *texts[4], port_text = osb__view(c->error.port_text);
-    size_t origin = c->config.memory_size - c->pinned - c->limit, size, i;
+    size_t origin = c->config.memory_size - c->limit, host = osb__length(c->config.domain) + 1;
+    size_t size, i;
     char *low = (char *)c->buffer;
     bool room;
     if (c->keep_error) return;
@@ -5606,12 +5616,18 @@ static void osb__pin_error(osb_client *c)
     texts[2] = &c->error.request_id;
     texts[3] = &port_text;
     size = c->kept;
-    room = size > 0 && size + origin + OSB__LEAST_ROOM <= c->config.memory_size;
+    if (host < origin) host = origin; /* a kill goes to the lifecycle server, whoever failed */
+    room = size > 0 && size + host + OSB__LEAST_ROOM <= c->config.memory_size;
     if (room) {
-        OSB_MEMMOVE(c->buffer + c->limit - size, c->buffer + c->limit, origin);
+        unsigned char *to = c->buffer + c->limit - size;
+        OSB_MEMMOVE(to, c->buffer, size);
+        for (i = 0; i < origin; i++) { /* the origin changes places with them */
+            unsigned char last = to[size + origin - 1];
+            OSB_MEMMOVE(to + 1, to, size + origin - 1);
+            *to = last;
+        }
         c->limit -= size;
         c->pinned = size;
-        OSB_MEMMOVE(c->buffer + c->config.memory_size - size, c->buffer, size);
     }
     for (i = 0; i < 4; i++) {
         if (texts[i]->data < low || texts[i]->data >= low + c->config.memory_size) continue;

@@ -293,6 +293,37 @@ static void test_long_port_text(void **state)
 }
 
 /* An error text of half the buffer outlives it too, or is left out, but never half overwritten. */
+static void check_long_text_and_kill(size_t memory, size_t size)
+{
+    osb_create_options o = plain_create();
+    struct text answer = {0};
+    const osb_error *e;
+    size_t i;
+    bench b;
+    bench_begin(&b, memory);
+    text_print(&answer, "HTTP/1.1 403 E\r\n\r\n{\"message\":\"");
+    for (i = 0; i < size; i++) text_add(&answer, "m", 1);
+    text_print(&answer, "\"}");
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+    bench_last_answer(&b, answer.data);
+    bench_lifecycle_answers(&b, "");
+    assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_AUTH);
+    e = osb_last_error(&b.client);
+    assert_true(e->message.size <= size);
+    if (size + 600 < memory) assert_int_equal(e->message.size, size);
+    for (i = 0; i < e->message.size; i++) assert_int_equal(e->message.data[i], 'm');
+    text_free(&answer);
+    bench_end(&b);
+}
+
+static void test_long_json_and_kill(void **state)
+{
+    size_t memory, size;
+    (void)state;
+    for (memory = 1024; memory <= 4096; memory *= 2)
+        for (size = 1; size < memory + 500; size += 31) check_long_text_and_kill(memory, size);
+}
+
 static void test_long_text_and_kill(void **state)
 {
     size_t size;
@@ -316,6 +347,36 @@ static void test_long_text_and_kill(void **state)
         assert_true(e->message.size <= size);
         if (size < 300) assert_int_equal(e->message.size, size);
         for (i = 0; i < e->message.size; i++) assert_int_equal(e->message.data[i], 'm');
+        text_free(&answer);
+        bench_end(&b);
+    }
+}
+
+/* However long the text is, the kill has room: also where the lifecycle server has a longer name than
+   the sandbox whose answer the text is. */
+static void test_long_text_and_long_name(void **state)
+{
+#define LONG_NAME "a-long-name-of-a-lifecycle-server.example"
+    size_t size, i;
+    (void)state;
+    for (size = 400; size < 600; size++) {
+        osb_create_options o = plain_create();
+        struct text answer = {0};
+        bench b;
+        bench_begin(&b, 1024);
+        b.config.domain = LONG_NAME;
+        bench_again(&b);
+        text_print(&answer, "HTTP/1.1 403 E\r\n\r\n{\"message\":\"");
+        for (i = 0; i < size; i++) text_add(&answer, "m", 1);
+        text_print(&answer, "\"}");
+        script_connect(&b.port, LONG_NAME, 80);
+        bench_answer(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+        bench_answer(&b, "{\"endpoint\":\"e:1\"}");
+        script_connect(&b.port, "e", 1);
+        bench_last_answer(&b, answer.data);
+        script_connect(&b.port, LONG_NAME, 80);
+        bench_answer(&b, "");
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_AUTH);
         text_free(&answer);
         bench_end(&b);
     }
@@ -451,6 +512,31 @@ static void test_two_long_messages(void **state)
             assert_memory_equal(e->message.data, filler, e->message.size);
             bench_end(&b);
         }
+}
+
+/* The status of an answer is the call's, whatever is wrong with the text in it. */
+static void test_spoiled_message(void **state)
+{
+    size_t n;
+    (void)state;
+    for (n = 0; n < 3000; n += 50) {
+        struct text answer = {0};
+        size_t i;
+        bench b;
+        bench_begin(&b, 1024);
+        text_print(&answer, "HTTP/1.1 401 E\r\n\r\n{\"code\":\"A\",\"message\":\"\\q");
+        for (i = 0; i < n; i++) text_add(&answer, "m", 1);
+        text_print(&answer, "\"}");
+        bench_lifecycle(&b);
+        bench_last_answer(&b, answer.data);
+        assert_int_equal(osb_server_health(&b.client), OSB_E_AUTH);
+        assert_int_equal(osb_last_error(&b.client)->status, OSB_E_AUTH);
+        assert_true(osb_str_equal(osb_last_error(&b.client)->code, "A"));
+        assert_null(osb_last_error(&b.client)->message.data);
+        assert_null(osb_last_error(&b.client)->member);
+        text_free(&answer);
+        bench_end(&b);
+    }
 }
 
 /* What is kept of a message that is too large leaves room for what follows it, also beside another
@@ -699,10 +785,13 @@ int main(void)
         cmocka_unit_test(test_port_code),
         cmocka_unit_test(test_long_port_text),
         cmocka_unit_test(test_long_text_and_kill),
+        cmocka_unit_test(test_long_json_and_kill),
+        cmocka_unit_test(test_long_text_and_long_name),
         cmocka_unit_test(test_port_text_behind_the_memory),
         cmocka_unit_test(test_interrupt_after_cancel),
         cmocka_unit_test(test_error_body_of_4_kb),
         cmocka_unit_test(test_two_long_messages),
+        cmocka_unit_test(test_spoiled_message),
         cmocka_unit_test(test_room_behind_a_cut_message),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_calls_after_a_failed_init),
