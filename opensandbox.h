@@ -3453,12 +3453,13 @@ static osb_status osb__json_value(osb_client *c, size_t size, bool text)
     if (j->dropped > 0)
         return osb__too_big(c, "osb_config.memory", j->field->name,
                             c->config.memory_size + j->dropped);
-    /* A text without escapes has nothing that jsmn could find. */
-    if ((!text || j->escaped) && !osb__json_check(c, from, size)) return osb__malformed(c);
-    if ((j->field->kind & OSB__KIND) == OSB__MAP) key = osb__json_entry_key(c, from);
     value.data = (const char *)c->buffer + c->unit + j->value;
     value.size = size - 1 - j->value;
-    if (!text && !osb__json_is_primitive(value)) return osb__malformed(c);
+    /* A text without escapes has nothing that jsmn could find. */
+    if (((!text || j->escaped) && !osb__json_check(c, from, size)) ||
+        (!text && !osb__json_is_primitive(value)))
+        return osb__malformed(c);
+    if ((j->field->kind & OSB__KIND) == OSB__MAP) key = osb__json_entry_key(c, from);
     return osb__json_scalar(c, key, value, text);
 }
 
