@@ -38,9 +38,10 @@
    WHERE TO FIND IT
       The names, in the order in which this file declares them:
 
-         osb_client_, osb_poll, osb_want     the client, blocking or polled
-         osb_lifecycle_, osb_snapshot_,      sandboxes by id, for a manager of many; snapshots; pools;
-         osb_pool_, osb_diagnostics_         and diagnostics of a sandbox that went wrong
+         osb_client_, osb_poll, osb_want,    the client, blocking or polled; what went wrong in its
+         osb_last_error, osb_error_text      last call
+         osb_lifecycle_, osb_snapshot_       sandboxes by id, for a manager of many; snapshots
+         osb_diagnostics_, osb_pool_         what the server knows of a sandbox that went wrong; pools
          osb_sandbox_, osb_endpoint_         one sandbox to work with: create, connect, kill; its ports
          osb_command_, osb_session_          shell commands: live, in the background, durable; bash
                                              sessions

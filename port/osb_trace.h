@@ -51,7 +51,7 @@ extern "C" {
 /* What a line of the trace is about. */
 typedef enum osb_trace_kind {
     OSB_TRACE_CONNECT,   /* a connect begins; data: the host, without brackets; port, tls */
-    OSB_TRACE_CONNECTED, /* it has come about */
+    OSB_TRACE_CONNECTED, /* the connection is there */
     OSB_TRACE_SENT,      /* data: the port below has taken these bytes */
     OSB_TRACE_RECEIVED,  /* data: these bytes came */
     OSB_TRACE_ENDED,     /* the peer has closed its side in good order */
