@@ -1664,7 +1664,7 @@ OSB_DEF osb_status osb_isolated_commit(osb_sandbox *box, const char *id,
 typedef struct osb_egress {
     osb_client *client;
     osb_endpoint endpoint;
-    const osb_endpoint *execd; /* the sandbox's: it must live as long as this */
+    const osb_endpoint *execd; /* the sandbox's, which must outlive this. NULL: no such route */
     bool allow_execd_route;    /* see osb_egress_options */
     bool through_execd;        /* the route that is taken */
     uint16_t port;             /* the sidecar's, as osb_egress_options has it */
@@ -10210,7 +10210,7 @@ static osb_status osb__vault_next(osb_client *c, osb_status status)
 {
     osb_egress *egress = (osb_egress *)c->call.own;
     if (status == OSB_E_API && c->http.status == OSB__UPGRADE_REQUIRED &&
-        egress->allow_execd_route && !egress->through_execd) {
+        egress->allow_execd_route && egress->execd != NULL && !egress->through_execd) {
         egress->through_execd = true;
         c->call.endpoint = egress->execd;
         return osb__again(c, 0, osb__vault_next);

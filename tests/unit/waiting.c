@@ -326,6 +326,28 @@ static void test_vault_route(void **state)
     }
 }
 
+/* Who fills in an address without an execd has no way through one: the secrets go nowhere else. */
+static void test_no_vault_route(void **state)
+{
+    static const osb_credential credential = {"a", "the-secret"};
+    osb_vault_content content = {0};
+    osb_egress egress;
+    bench b;
+    (void)state;
+    content.credentials = &credential;
+    content.credential_count = 1;
+    memset(&egress, 0, sizeof egress);
+    strcpy(egress.endpoint.address, "egress.example:18080");
+    egress.allow_execd_route = true;
+    bench_begin(&b, 1024);
+    egress.client = &b.client;
+    script_connect(&b.port, "egress.example", 18080);
+    bench_answer(&b, REFUSED);
+    assert_int_equal(osb_vault_create(&egress, &content, NULL, NULL), OSB_E_API);
+    assert_false(egress.through_execd);
+    bench_end(&b);
+}
+
 static void test_egress_defaults(void **state)
 {
     osb_egress egress;
@@ -354,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_code),
         cmocka_unit_test(test_context_without_language),
         cmocka_unit_test(test_vault_route),
+        cmocka_unit_test(test_no_vault_route),
         cmocka_unit_test(test_egress_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
