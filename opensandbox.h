@@ -1006,7 +1006,7 @@ typedef enum osb_event_type {
     OSB_EVENT_STATUS,      /* text: a status of the kernel */
     OSB_EVENT_STDOUT,      /* text: output, see osb_handlers.on_output */
     OSB_EVENT_STDERR,      /* the same of stderr */
-    OSB_EVENT_RESULT,      /* key: a MIME type, text: its value; one call for each */
+    OSB_EVENT_RESULT,      /* key: a MIME type, but "text" for text/plain; text: its value */
     OSB_EVENT_ERROR,       /* key: the error's name, text: its value, an exit code or a message */
     OSB_EVENT_COMPLETE,    /* execution_time_ms */
     OSB_EVENT_COUNT,       /* execution_count */
