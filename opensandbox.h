@@ -1252,9 +1252,9 @@ typedef struct osb_code {
 } osb_code;
 
 /* Runs code and hands out its events until the stream's end, as osb_command_run does; what is said
-   behind OSB_EVENT_COMPLETE counts, too. Results come by MIME type, in pieces if they are larger
-   than the buffer; one that is not a text, as raw JSON. An exception is no failure of the call:
-   on_error and execution->error_name tell. POST {execd}/code */
+   behind OSB_EVENT_COMPLETE counts, too. Results come by MIME type, one after the other, in pieces if
+   they are larger than the buffer; one that is not a text, as raw JSON. An exception is no failure of
+   the call: on_error and execution->error_name tell. POST {execd}/code */
 OSB_DEF osb_status osb_code_run(osb_sandbox *box, const osb_code *code,
                                 const osb_handlers *handlers, osb_execution *execution);
 
