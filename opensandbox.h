@@ -5670,6 +5670,9 @@ static bool osb__rewind(osb_client *c)
 static bool osb__exchange_over(osb_client *c, osb_status status)
 {
     bool silent = status == OSB_E_CLOSED && c->received == 0;
+    bool open = !c->answered || (c->http.status < 300 && !c->ended && c->consumer <= OSB__TO_JSON);
+    if (!c->keep_error && status != OSB_OK && c->accepted && open && !osb__is_safe(c))
+        c->error.maybe_applied = true; /* also if it is done once more, whatever comes of that */
     if (c->state == OSB__SENDING) osb__wipe_window(c);
     /* A proxy may have become a tunnel by the request for an upgrade, whatever came of that. */
     if (c->whole && c->http.keep_alive && c->in == c->in_end && osb__is_sent(c) &&
@@ -5688,10 +5691,6 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
             return true;
         }
     }
-    if (!c->keep_error && status != OSB_OK && !osb__is_safe(c))
-        c->error.maybe_applied =
-            c->accepted &&
-            (!c->answered || (c->http.status < 300 && !c->ended && c->consumer <= OSB__TO_JSON));
     return false;
 }
 
@@ -5791,11 +5790,14 @@ static uint32_t osb__backoff(const osb_client *c)
 static OSB__APART bool osb__retry(osb_client *c, osb_status status)
 {
     uint32_t pause_ms;
+    bool applied;
     if (c->config.extras == NULL) return false;
     if (status < 0 && osb__may_retry(c, status) && (pause_ms = osb__backoff(c)) != UINT32_MAX) {
         osb__log(c, OSB_LOG_DEBUG, status, pause_ms);
         c->call.attempt++;
+        applied = c->error.maybe_applied;
         (void)osb__again(c, pause_ms, c->next);
+        c->error.maybe_applied = applied;
         return true;
     }
     osb__log(c, status < 0 ? OSB_LOG_ERROR : OSB_LOG_INFO, status, 0);

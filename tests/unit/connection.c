@@ -202,6 +202,26 @@ static void test_refused_after_repetition(void **state)
     bench_end(&b);
 }
 
+/* That the first one may have done its work is still to be said if the second one does not get there. */
+static void test_repetition_fails(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "");
+    script_request(&b.port);
+    script_close(&b.port);
+    bench_lifecycle(&b);
+    script_reset(&b.port);
+    bench_lifecycle_refuses(&b);
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    assert_int_equal(call_kill(&b), OSB_E_CLOSED);
+    assert_true(osb_last_error(&b.client)->maybe_applied);
+    assert_int_equal(call_kill(&b), OSB_E_CONNECT);
+    assert_false(osb_last_error(&b.client)->maybe_applied);
+    bench_end(&b);
+}
+
 /* An answer that began well and broke off does not say that nothing was done; one that refuses does. */
 static void test_broken_answers(void **state)
 {
@@ -744,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_never_repeated),
         cmocka_unit_test(test_patch_is_not_lost),
         cmocka_unit_test(test_refused_after_repetition),
+        cmocka_unit_test(test_repetition_fails),
         cmocka_unit_test(test_broken_answers),
         cmocka_unit_test(test_new_connection),
         cmocka_unit_test(test_put_is_repeated),

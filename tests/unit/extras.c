@@ -184,6 +184,23 @@ static void test_silence(void **state)
     end(&e);
 }
 
+/* The first attempt may have done its work, though the last one found nobody. */
+static void test_silence_and_refusal(void **state)
+{
+    extra_bench e;
+    (void)state;
+    begin(&e, 1, false);
+    e.b.config.request_timeout_ms = 1000;
+    bench_again(&e.b);
+    bench_lifecycle(&e.b);
+    script_request(&e.b.port);
+    script_pause(&e.b.port, 2000);
+    bench_lifecycle_refuses(&e.b);
+    assert_int_equal(osb_lifecycle_kill(&e.b.client, "7f"), OSB_E_CONNECT);
+    assert_true(osb_last_error(&e.b.client)->maybe_applied);
+    end(&e);
+}
+
 /* Even for one who asks for more there is an end. */
 static void test_most_repeats(void **state)
 {
@@ -631,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_never_sent),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_silence_and_refusal),
         cmocka_unit_test(test_most_repeats),
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_retry_after),
