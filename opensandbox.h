@@ -5684,6 +5684,7 @@ static bool osb__exchange_over(osb_client *c, osb_status status)
         /* The next connection is a new one, so that this happens once. */
         if (silent && c->reused && (osb__is_idempotent(c) || !c->accepted) && osb__rewind(c)) {
             if (!c->keep_error) { /* what it died of says nothing about the next one's answer */
+                c->error.status = c->error.cause = OSB_OK;
                 c->error.port_text = NULL;
                 c->error.port_code = 0;
             }
@@ -9458,6 +9459,7 @@ static osb_status osb__socket_step(osb_client *c)
     if (c->ended) return OSB_OK;
     /* A connection that takes no more may hold what came before: how the shell ended, say. */
     if (sent < 0 && sent != OSB_E_TRUNCATED) return sent;
+    if (sent < 0) c->error.status = OSB_OK; /* see osb__stopped */
     if (s->heard) status = sent;
     else if (c->in < c->in_end) status = osb__socket_consume(c);
     else status = osb__socket_receive(c);
@@ -9467,6 +9469,7 @@ static osb_status osb__socket_step(osb_client *c)
         return OSB_OK;
     }
     if (status != OSB_PENDING) return status;
+    if (sent < 0) return osb__fail(c, sent, NULL);
     return sent == OSB_OK && s->out_size == 0 ? status : sent;
 }
 

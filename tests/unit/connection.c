@@ -202,6 +202,32 @@ static void test_refused_after_repetition(void **state)
     bench_end(&b);
 }
 
+/* A handler ends the second one as it would have ended the first one. */
+static int stop_at_entry(void *user, const osb_entry *entry)
+{
+    (void)user;
+    (void)entry;
+    return 1;
+}
+
+static void test_stopped_after_repetition(void **state)
+{
+    osb_info_handlers handlers = {0};
+    osb_sandbox_info info;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    handlers.on_entry = stop_at_entry;
+    bench_lifecycle_answers(&b, "");
+    script_request(&b.port);
+    script_close(&b.port);
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"metadata\":{\"k\":\"v\"}}");
+    assert_int_equal(osb_server_health(&b.client), OSB_OK);
+    assert_int_equal(osb_lifecycle_get(&b.client, "7f", &handlers, &info), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
+    bench_end(&b);
+}
+
 /* That the first one may have done its work is still to be said if the second one does not get there. */
 static void test_repetition_fails(void **state)
 {
@@ -764,6 +790,7 @@ int main(void)
         cmocka_unit_test(test_never_repeated),
         cmocka_unit_test(test_patch_is_not_lost),
         cmocka_unit_test(test_refused_after_repetition),
+        cmocka_unit_test(test_stopped_after_repetition),
         cmocka_unit_test(test_repetition_fails),
         cmocka_unit_test(test_broken_answers),
         cmocka_unit_test(test_new_connection),

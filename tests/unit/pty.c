@@ -1017,6 +1017,23 @@ static void test_exit_behind_input(void **state)
     end(&t);
 }
 
+/* Nor is that taken for the end of a handler that says stop: nothing is attached again. */
+static void test_stopped_behind_input(void **state)
+{
+    terminal t;
+    (void)state;
+    begin_connected(&t, 0);
+    sends(&t, BINARY, "\001end", 4);
+    mute = &t;
+    t.b.ops.send = send_until_connected;
+    t.input = "typed ahead";
+    t.stop_output = true;
+    t.options.reconnections = 1;
+    assert_int_equal(attach(&t), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&t.b.client)->status, OSB_E_CANCELLED);
+    end(&t);
+}
+
 /* The server pings every 30 s: silence ends it after 75 s, or later if the caller says so. */
 static void test_silence(void **state)
 {
@@ -1102,6 +1119,7 @@ int main(void)
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_broken_one_way),
         cmocka_unit_test(test_exit_behind_input),
+        cmocka_unit_test(test_stopped_behind_input),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_calls),
     };
