@@ -5711,6 +5711,7 @@ static osb_status osb__again(osb_client *c, uint32_t pause_ms,
     OSB_MEMSET(&c->error, 0, sizeof c->error);
     c->error.operation = c->call.op->name;
     c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
+    c->call.attempt = 0;
     c->next = next;
     c->again = true;
     osb__sleep(c, pause_ms);
@@ -5791,14 +5792,15 @@ static uint32_t osb__backoff(const osb_client *c)
 static OSB__APART bool osb__retry(osb_client *c, osb_status status)
 {
     uint32_t pause_ms;
+    uint8_t attempt = c->call.attempt;
     bool applied;
     if (c->config.extras == NULL) return false;
     if (status < 0 && osb__may_retry(c, status) && (pause_ms = osb__backoff(c)) != UINT32_MAX) {
         osb__log(c, OSB_LOG_DEBUG, status, pause_ms);
-        c->call.attempt++;
         applied = c->error.maybe_applied;
         (void)osb__again(c, pause_ms, c->next);
         c->error.maybe_applied = applied;
+        c->call.attempt = (uint8_t)(attempt + 1u);
         return true;
     }
     osb__log(c, status < 0 ? OSB_LOG_ERROR : OSB_LOG_INFO, status, 0);

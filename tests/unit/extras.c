@@ -376,6 +376,36 @@ static void test_durable(void **state)
     end(&e);
 }
 
+/* Each question of a wait has repeats of its own, and so has each page of a list. */
+static void test_waits_and_pages(void **state)
+{
+    osb_info_handlers handlers = {0};
+    osb_sandbox_page page;
+    osb_snapshot snapshot;
+    extra_bench e;
+    int i;
+    (void)state;
+    begin(&e, 1, false);
+    for (i = 0; i < 3; i++) {
+        bench_lifecycle_refuses(&e.b);
+        bench_lifecycle(&e.b);
+        bench_last_answer(&e.b, i < 2 ? "{\"id\":\"s\",\"status\":{\"state\":\"Creating\"}}"
+                                      : "{\"id\":\"s\",\"status\":{\"state\":\"Ready\"}}");
+    }
+    assert_int_equal(osb_snapshot_wait(&e.b.client, "s", NULL, &snapshot), OSB_OK);
+    assert_int_equal(e.count, 6);
+    for (i = 0; i < 6; i++) assert_int_equal(e.entries[i].attempt, i % 2);
+    e.count = 0;
+    for (i = 1; i <= 3; i++) {
+        bench_lifecycle_answers(&e.b, BENCH_EMPTY("503 U"));
+        bench_last_answer(&e.b, i < 3 ? "{\"items\":[],\"pagination\":{\"hasNextPage\":true}}"
+                                      : "{\"items\":[],\"pagination\":{\"page\":3}}");
+    }
+    assert_int_equal(osb_lifecycle_list_all(&e.b.client, NULL, &handlers, &page), OSB_OK);
+    assert_int_equal(page.page, 3);
+    end(&e);
+}
+
 /* The interrupt that follows a stop is tried once: the caller wants to leave. */
 static void test_interrupt(void **state)
 {
@@ -656,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_cancel_in_pause),
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_waits_and_pages),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_no_request),
