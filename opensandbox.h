@@ -722,7 +722,7 @@ OSB_DEF osb_status osb_lifecycle_patch_metadata(osb_client *client, const char *
 
 /* ---- lifecycle: pages and waiting ------------------------------------------------------------*/
 
-/* How the ..._wait calls wait. A question that fails ends the wait, once osb_extras.retries are used. */
+/* How the ..._wait calls wait. A question that fails (osb_extras.retries included) ends the wait. */
 typedef struct osb_wait_options {
     uint32_t timeout_ms;  /* default 300000; then OSB_E_NOT_READY, error.code: the last state */
     uint32_t interval_ms; /* between two questions; default 1000. If less is left, none follows */
@@ -928,8 +928,8 @@ struct osb_sandbox {
 /* Creates a sandbox, waits until it is Running, resolves execd's endpoint, and waits until execd
    answers (or ready.check says so). If that fails, the sandbox is killed again unless
    keep_on_failure is set; the error is the first one (should the kill fail too, ttl_s ends the
-   sandbox). OSB_E_NOT_READY: not in ready.timeout_ms;
-   the error tells the last try's failure and address. OSB_E_AUTH and OSB_E_STATE come at once.
+   sandbox). OSB_E_NOT_READY: not in ready.timeout_ms; the error tells the last try's failure and
+   address. OSB_E_AUTH and OSB_E_STATE come at once.
    error.maybe_applied without an id in box: the server may have made it; see osb_sandbox_find.
    POST /sandboxes, GET /sandboxes/{id}, GET /sandboxes/{id}/endpoints/44772, GET {execd}/ping */
 OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_options *options,
