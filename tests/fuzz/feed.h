@@ -33,17 +33,19 @@ static inline int feed_send(void *ctx, const void *data, size_t size)
 
 static inline int feed_recv(void *ctx, void *data, size_t size)
 {
+    static const char junk[] = "a\":\"";
     feed *f = (feed *)ctx;
     size_t n = f->size - f->at;
     CHECK(size > 0);
-    memset(data, 0xa5,
-           size); /* all of it is writable, and what is not said to be received is junk */
+    memset(data, 0xa5, size); /* all of it is writable */
     if (n == 0) return OSB_IO_CLOSED;
     f->seed = f->seed * 1664525u + 1013904223u;
     if (n > size) n = size;
     if (f->most > 0 && n > f->most) n = f->most;
     if (f->most == 0) n = 1 + (f->seed >> 16) % n;
     memcpy(data, f->data + f->at, n);
+    /* What is not said to be received looks as if a member went on. */
+    memcpy((char *)data + n, junk, size - n < sizeof junk - 1 ? size - n : sizeof junk - 1);
     f->at += n;
     return (int)n;
 }

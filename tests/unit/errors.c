@@ -82,6 +82,21 @@ static void test_status_texts(void **state)
     assert_int_equal(count, 22);
 }
 
+/* Whoever reads the text must know that the request may not simply be sent again. */
+static void test_effect(void **state)
+{
+    char text[200];
+    osb_client c;
+    (void)state;
+    memset(&c, 0, sizeof c);
+    c.error.status = c.error.cause = OSB_E_CLOSED;
+    (void)osb_error_text(&c, text, sizeof text);
+    assert_null(strstr(text, "may have had its effect"));
+    c.error.maybe_applied = true;
+    (void)osb_error_text(&c, text, sizeof text);
+    assert_non_null(strstr(text, " (it may have had its effect)"));
+}
+
 /* The hint at the server's proxy is for addresses out of reach, not for certificates. */
 static void test_hint(void **state)
 {
@@ -777,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_lines_and_causes),
         cmocka_unit_test(test_no_error),
         cmocka_unit_test(test_status_texts),
+        cmocka_unit_test(test_effect),
         cmocka_unit_test(test_hint),
         cmocka_unit_test(test_silence_in_an_answer),
         cmocka_unit_test(test_errors_do_not_mix),

@@ -25,6 +25,9 @@ static void test_numbers(void **state)
                                       99,
                                       65535,
                                       65536,
+                                      655360, /* one limb is left after the first digit */
+                                      42949672960u,
+                                      2814749767106560u,
                                       99999999,
                                       4294967295u,
                                       4294967296u,
