@@ -89,8 +89,8 @@ typedef struct osb_win32 {
     size_t count, next;                             /* of addresses; the next one to try */
     uint32_t tried_ms;                              /* when the last attempt began */
     bool connecting;
-    int32_t code; /* of the last failure, and its text */
-    char text[160];
+    int32_t code;   /* of the last failure, and its text */
+    char text[320]; /* Windows tells of a time-out in 184 */
 } osb_win32;
 
 /* Initialises the context and makes a port of it. One for each client: clients cannot share. */

@@ -5,9 +5,35 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+/* What Windows says of WSAETIMEDOUT, which wine has no text for. */
+#define TIMED_OUT                                                                                  \
+    "A connection attempt failed because the connected party did not properly respond after a "    \
+    "period of time, or established connection failed because connected host has failed to "       \
+    "respond"
+
+#include <winsock2.h>
+#include <windows.h>
+static DWORD system_text(DWORD code, char *text, DWORD size);
+#undef FormatMessage
+#undef FormatMessageA
+#define FormatMessageA(flags, source, code, language, text, size, list)                            \
+    system_text(code, text, size)
 #define OPENSANDBOX_IMPLEMENTATION
 #include "opensandbox.h"
 #include "port/osb_win32.h"
+#undef FormatMessageA
+
+static DWORD system_text(DWORD code, char *text, DWORD size)
+{
+    if (code == WSAETIMEDOUT) { /* as Windows does: all of it, or nothing */
+        if (size < sizeof TIMED_OUT ". ") return 0;
+        memcpy(text, TIMED_OUT ". ", sizeof TIMED_OUT ". ");
+        return sizeof TIMED_OUT ". " - 1;
+    }
+    return (FormatMessageA)(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
+                                FORMAT_MESSAGE_MAX_WIDTH_MASK,
+                            NULL, code, 0, text, size, NULL);
+}
 
 /* ---- peers on loopback -----------------------------------------------------------------------*/
 
@@ -309,6 +335,18 @@ static void full_pipe(void **state)
     leave(&peer);
 }
 
+static void long_text(void **state)
+{
+    osb_win32 tcp;
+    osb_port port = osb_win32_port(&tcp);
+    int32_t code;
+    (void)state;
+    osb__win32_failed(&tcp, WSAETIMEDOUT);
+    assert_non_null(port.ops->error(&tcp, &code));
+    assert_string_equal(port.ops->error(&tcp, &code), TIMED_OUT);
+    assert_int_equal(code, WSAETIMEDOUT);
+}
+
 /* ---- time, waiting, random -------------------------------------------------------------------*/
 
 static uint32_t time_of_wait(osb_port port, unsigned want, uint32_t timeout_ms)
@@ -503,6 +541,7 @@ int main(void)
         cmocka_unit_test(later_then_bytes_then_end),
         cmocka_unit_test(broken_connection),
         cmocka_unit_test(full_pipe),
+        cmocka_unit_test(long_text),
         cmocka_unit_test(waiting),
         cmocka_unit_test(sets_for_select),
         cmocka_unit_test(clocks_and_random),
