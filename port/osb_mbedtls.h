@@ -1247,15 +1247,28 @@ static int osb__mbedtls_begin_connect(osb_mbedtls *tls, bool secure)
     return 0;
 }
 
+/* Sets the name to ask for and to find in the certificate: the host's, but for the point that a whole
+   one ends with. Addresses are no names: no SNI, and their check is ours. */
+static int osb__mbedtls_set_name(osb_mbedtls *tls, const char *host)
+{
+    char whole[MBEDTLS_SSL_MAX_HOST_NAME_LEN + 1];
+    unsigned char address[16];
+    const char *name = osb__mbedtls_literal(host, address) > 0 ? NULL : host;
+    size_t size = strlen(host);
+    if (size > 1 && size <= sizeof whole && host[size - 1] == '.') {
+        memcpy(whole, host, size - 1);
+        whole[size - 1] = '\0';
+        if (osb__mbedtls_literal(whole, address) == 0) name = whole;
+    }
+    return mbedtls_ssl_set_hostname(&tls->ssl, name);
+}
+
 static int osb__mbedtls_begin_handshake(osb_mbedtls *tls, const char *host, uint16_t port)
 {
-    unsigned char address[16];
-    /* Addresses are no names: no SNI, and their check is ours. */
-    const char *name = osb__mbedtls_literal(host, address) > 0 ? NULL : host;
     int code;
     tls->state = OSB__MBEDTLS_HANDSHAKE;
     code = mbedtls_ssl_setup(&tls->ssl, &tls->base->conf);
-    if (code == 0) code = mbedtls_ssl_set_hostname(&tls->ssl, name);
+    if (code == 0) code = osb__mbedtls_set_name(tls, host);
     if (code == 0) code = osb__mbedtls_offer_session(tls, host, port);
     if (code != 0) return osb__mbedtls_failed(tls, code);
     mbedtls_ssl_set_bio(&tls->ssl, tls, osb__mbedtls_bio_send, osb__mbedtls_bio_recv, NULL);

@@ -26,6 +26,8 @@ MUTANTS = [
     ("chain of trust", "verify", "MBEDTLS_SSL_VERIFY_REQUIRED", "MBEDTLS_SSL_VERIFY_OPTIONAL"),
     ("host name", "verify", "mbedtls_ssl_set_hostname(&tls->ssl, name)",
      "mbedtls_ssl_set_hostname(&tls->ssl, NULL)"),
+    ("an address with a point is no name", "verify",
+     "if (osb__mbedtls_literal(whole, address) == 0) name = whole;", "name = whole;"),
     ("address", "verify", "if (size > 0 && !osb__mbedtls_has_address(crt, address, size))",
      "if (size > 16)"),
     ("address in the certificate is an address", "verify",

@@ -21,6 +21,9 @@ static const struct trial trials[] = {
 #if MBEDTLS_VERSION_MAJOR < 3 /* 3 has no hash that servers sign with on that curve */
     {"good-224", "api.example.com", NULL, true},
 #endif
+    {"good", "api.example.com.", NULL, true}, /* a whole name, as DNS has it */
+    {"good", "api.example.com..", "name does not match api.example.com..", false},
+    {"address-as-name", "127.0.0.1.", "name does not match 127.0.0.1.", false},
     {"wildcard", "api.example.com", NULL, true},
     {"wildcard", "www.api.example.com", "name does not match www.api.example.com", false},
     {"wildcard", "example.com", "name does not match example.com", false},
