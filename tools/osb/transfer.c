@@ -365,11 +365,24 @@ typedef struct outgoing {
     uint64_t from, size, done;
 } outgoing;
 
-/* False after a complaint: before anything is sent that others go with. */
+static void close_outgoing(outgoing *out)
+{
+    if (out->fd >= 0) close(out->fd);
+    out->fd = -1;
+}
+
+/* False after a complaint: before anything is sent that others go with. A file of /proc says that it
+   is empty, and is not. */
 static bool open_outgoing(outgoing *out)
 {
+    char first;
     out->fd = open(out->path, O_RDONLY | O_CLOEXEC);
-    if (out->fd < 0) local_failure("read", out->path);
+    if (out->fd < 0) {
+        local_failure("read", out->path);
+    } else if (out->size == 0 && pread(out->fd, &first, 1, 0) > 0) {
+        complain("%s does not tell its size: osb file write takes it", out->path);
+        close_outgoing(out);
+    }
     return out->fd >= 0;
 }
 
@@ -382,10 +395,9 @@ static int give(void *user, void *data, size_t size)
     if (left == 0) return 0;
     if (size > 65536) size = 65536;
     n = pread(out->fd, data, left < size ? (size_t)left : size, (off_t)(out->from + out->done));
-    if (n <= 0) {
-        if (n < 0) local_failure("read", out->path);
-        return n < 0 ? -100 : 0;
-    }
+    if (n < 0) local_failure("read", out->path);
+    if (n == 0) complain("%s is shorter than it was said to be", out->path);
+    if (n <= 0) return -100;
     out->done += (uint64_t)n;
     progress_to(progress.done + (uint64_t)n);
     return (int)n;
@@ -399,10 +411,10 @@ static int give_again(void *user)
     return 0;
 }
 
-static void close_outgoing(outgoing *out)
+/* If give() ended it, it has said why. */
+static int upload_failed(osb_status status)
 {
-    if (out->fd >= 0) close(out->fd);
-    out->fd = -1;
+    return status == OSB_E_CANCELLED && !was_interrupted() ? EXIT_FAILED : failed(status);
 }
 
 static void fill_upload(osb_upload *upload, outgoing *out, const char *remote, const rights *wanted,
@@ -444,7 +456,7 @@ static int upload_small(osb_sandbox *box, const char *local, const char *remote,
     status = send_files(box, &upload, 1);
     progress_end();
     close_outgoing(&out);
-    return status == OSB_OK ? EXIT_FINE : failed(status);
+    return status == OSB_OK ? EXIT_FINE : upload_failed(status);
 }
 
 /* ---- upload in pieces: what has arrived stays --------------------------------------------------*/
@@ -583,13 +595,13 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     char answer[8], *target;
     l.box = box;
     l.out.path = local;
-    l.size = (uint64_t)about->st_size;
+    l.size = l.out.size = (uint64_t)about->st_size;
     if (!open_outgoing(&l.out)) return EXIT_FAILED;
     status = send_pieces(&l, beside);
     close_outgoing(&l.out);
     if (status != OSB_OK) {
         remark("what has arrived is kept: the same again goes on from there");
-        if (status != OSB_E_VERIFY) return failed(status);
+        if (status != OSB_E_VERIFY) return upload_failed(status);
         complain("what arrived of %s is not what was sent: is the sandbox's disk full?", local);
         return EXIT_FAILED;
     }
@@ -658,7 +670,7 @@ static void send_batch(batch *b)
     for (i = 0; i < b->count; i++) close_outgoing(&b->out[i]);
     b->count = 0;
     b->size = 0;
-    if (status != OSB_OK) b->code = failed(status);
+    if (status != OSB_OK) b->code = upload_failed(status);
 }
 
 static void add_to_batch(batch *b, const char *local, const char *remote, const struct stat *about)
