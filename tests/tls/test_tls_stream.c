@@ -319,6 +319,44 @@ static void test_inner_failures(void **state)
         }
 }
 
+static int send_fails(void *ctx, const void *data, size_t size)
+{
+    (void)ctx, (void)data, (void)size;
+    return OSB_IO_FAILED;
+}
+
+/* A server may answer and leave before it has heard all: what it said is not lost. */
+static void test_answer_before_a_failed_send(void **state)
+{
+    static const char request[] = "GET /sized HTTP/1.0\r\n\r\n";
+    struct client *c = new_client();
+    struct text got = {NULL, 0, 0};
+    char data[7];
+    const osb_port *port = &c->config.port;
+    int io;
+    (void)state;
+    open_client(c);
+    while ((io = port->ops->connect(port->ctx, "127.0.0.1", openssl.port, true)) != 0) {
+        assert_true(io == OSB_IO_AGAIN || io == OSB_IO_WANT_READ || io == OSB_IO_WANT_WRITE);
+        port->ops->wait(port->ctx, OSB_WANT_READ, 10);
+    }
+    io = (port->ops->send)(port->ctx, request, sizeof request - 1);
+    assert_int_equal(io, sizeof request - 1);
+    port->ops->wait(port->ctx, OSB_WANT_READ, 10000);
+    c->ops.send = send_fails;
+    assert_int_equal((port->ops->send)(port->ctx, "x", 1), OSB_IO_FAILED);
+    while ((io = (port->ops->recv)(port->ctx, data, sizeof data)) != OSB_IO_CLOSED) {
+        assert_true(io > 0 || io == OSB_IO_AGAIN || io == OSB_IO_WANT_READ);
+        if (io > 0) text_add(&got, data, (size_t)io);
+        else port->ops->wait(port->ctx, OSB_WANT_READ, 1000);
+    }
+    assert_non_null(strstr(got.data, "\r\n\r\nhello"));
+    assert_int_equal((port->ops->send)(port->ctx, "x", 1), OSB_IO_FAILED);
+    port->ops->close(port->ctx);
+    text_free(&got);
+    free_client(c);
+}
+
 static void test_connection_refused(void **state)
 {
     struct client *c = new_client();
@@ -401,6 +439,7 @@ static const struct CMUnitTest tests[] = {
     TLS_TEST(test_silence),
     TLS_TEST(test_damage),
     TLS_TEST(test_inner_failures),
+    TLS_TEST(test_answer_before_a_failed_send),
     TLS_TEST(test_connection_refused),
     TLS_TEST(test_plain_http),
 };
