@@ -764,6 +764,8 @@ class Tls(Case):
         self.fails(125, "cannot connect.*unknown authority", "sandbox", "list", "--ca-file", other)
         self.fails(2, "cannot read nosuch.pem: No such file", "sandbox", "list", "--ca-file",
                    "nosuch.pem")
+        self.fails(125, "ca_file x: .*; it wants certificates, as PEM or DER$", "sandbox", "list",
+                   "--ca-file", self.file("x", "no certificate").name)
 
     def test_plain_http_to_a_tls_port(self):
         self.fails(125, "closed|HTTP|not valid", "sandbox", "list", "--protocol", "http")

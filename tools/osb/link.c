@@ -265,6 +265,14 @@ osb_status connect_sandbox(const char *id, osb_sandbox *box)
     return osb_lifecycle_endpoint(client, id, EXECD_PORT, NULL, &box->execd);
 }
 
+/* The server is not to blame for a file of authorities that is none. */
+static const char *connect_advice(const char *why)
+{
+    if (why != NULL && begins(why, "ca_")) return "; it wants certificates, as PEM or DER";
+    return config.domain == NULL ? "; set OPEN_SANDBOX_DOMAIN or give --domain, or start a server"
+                                 : "; check --domain and --protocol, and that the server is there";
+}
+
 /* What to do about it. */
 static const char *advice(const osb_error *error)
 {
@@ -273,9 +281,7 @@ static const char *advice(const osb_error *error)
         return config.api_key == NULL ? "; set OPEN_SANDBOX_API_KEY or give --api-key"
                                       : "; check the API key";
     case OSB_E_CONNECT:
-        return config.domain == NULL
-                   ? "; set OPEN_SANDBOX_DOMAIN or give --domain, or start a server"
-                   : "; check --domain and --protocol, and that the server is there";
+        return connect_advice(error->port_text);
     case OSB_E_INVALID:
         return config.domain != NULL && osb_str_equal(error->message, "no valid address")
                    ? formatted(" in --domain %s", config.domain)
