@@ -2171,10 +2171,10 @@ static void osb__text_begin(osb__writer *w, char *out, size_t size)
 {
     OSB_MEMSET(w, 0, sizeof *w);
     w->out = (unsigned char *)out;
-    w->room = size > 0 ? (uint32_t)(size - 1) : 0;
+    w->room = (uint32_t)size;
 }
 
-/* Puts the NUL behind it, even if it was cut; returns the whole length. */
+/* Puts the NUL behind it, or in the last byte's place if it was cut; returns the whole length. */
 static size_t osb__text_end(const osb__writer *w, size_t size)
 {
     if (size > 0) w->out[w->at < size ? w->at : size - 1] = '\0';

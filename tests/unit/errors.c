@@ -82,6 +82,21 @@ static void test_status_texts(void **state)
     assert_int_equal(count, 22);
 }
 
+static void test_cut_message(void **state)
+{
+    char text[200];
+    osb_client c;
+    (void)state;
+    memset(&c, 0, sizeof c);
+    c.error.status = c.error.cause = OSB_E_API;
+    c.error.message = osb__view("the beginning");
+    (void)osb_error_text(&c, text, sizeof text);
+    assert_null(strstr(text, "..."));
+    c.error.message_cut = true;
+    (void)osb_error_text(&c, text, sizeof text);
+    assert_non_null(strstr(text, "the beginning..."));
+}
+
 /* Whoever reads the text must know that the request may not simply be sent again. */
 static void test_effect(void **state)
 {
@@ -792,6 +807,7 @@ int main(void)
         cmocka_unit_test(test_lines_and_causes),
         cmocka_unit_test(test_no_error),
         cmocka_unit_test(test_status_texts),
+        cmocka_unit_test(test_cut_message),
         cmocka_unit_test(test_effect),
         cmocka_unit_test(test_hint),
         cmocka_unit_test(test_silence_in_an_answer),

@@ -424,6 +424,34 @@ static void test_large_frames(void **state)
 
 /* ---- how it ends -------------------------------------------------------------------------------*/
 
+/* The server's reason has room, however much of the buffer the message before took. */
+static void test_closed_behind_a_large_message(void **state)
+{
+    char reason[124] = "\x0f\xa1", json[2048];
+    int size, fitted = 0;
+    (void)state;
+    memset(reason + 2, 'r', 121);
+    for (size = 900; size < 1900; size++) {
+        terminal t;
+        osb_status status;
+        begin_connected(&t, 0);
+        snprintf(json, sizeof json, "{\"type\":\"new\",\"code\":\"%*d\"}", size, 7);
+        sends_text(&t, json);
+        sends(&t, CLOSE, reason, 123);
+        hears_close(&t);
+        status = attach(&t);
+        if (status == OSB_E_STREAM) {
+            fitted++;
+            assert_true(osb_str_equal(osb_last_error(&t.b.client)->message, reason + 2));
+        } else {
+            assert_int_equal(status, OSB_E_BUFFER);
+            t.b.port.at = t.b.port.step_count; /* no Close is read or sent */
+        }
+        end(&t);
+    }
+    assert_in_range(fitted, 10, 990);
+}
+
 static void test_closed(void **state)
 {
     terminal t;
@@ -1099,6 +1127,7 @@ int main(void)
         cmocka_unit_test(test_kind_alone),
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_closed_behind_a_large_message),
         cmocka_unit_test(test_detached),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_closed_in_a_frame),
