@@ -9377,7 +9377,6 @@ static OSB__APART osb_status osb__socket_head(osb_client *c)
         s->message = (uint8_t)opcode;
         s->in_message = false;
     }
-    if (s->left == 0 && s->message == OSB__W_TEXT) return osb__socket_text(c, c->in);
     return OSB_OK;
 }
 
@@ -9408,7 +9407,7 @@ static OSB__APART osb_status osb__socket_consume(osb_client *c)
     n = c->in_end - c->in;
     if (n > s->left) n = (size_t)s->left;
     s->left -= n;
-    status = n > 0 ? osb__socket_payload(c, c->in + n) : OSB_OK;
+    status = osb__socket_payload(c, c->in + n); /* of an empty frame, too: it may be a message */
     if (status != OSB_OK || s->left > 0) return status;
     s->in_frame = false;
     return osb__socket_frame_end(c);

@@ -254,6 +254,12 @@ static void test_retry_after(void **state)
     assert_int_equal(kill_box(&e), OSB_E_API);
     assert_int_equal(osb_last_error(&e.b.client)->retry_after_s, 31);
     end(&e);
+    begin(&e, 1, false);
+    e.extras.backoff_most_ms = 1000000;
+    bench_lifecycle_answers(&e.b,
+                            "HTTP/1.1 503 U\r\nRetry-After: 1001\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(kill_box(&e), OSB_E_API);
+    end(&e);
 }
 
 /* Retry-After as a date: the server's clock counts; one that is over is no reason to wait. */
