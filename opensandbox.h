@@ -5188,7 +5188,6 @@ static void osb__begin_sending(osb_client *c)
     c->state = OSB__SENDING;
     c->sent = c->window_from = c->window_size = 0;
     c->source_left = 0;
-    c->source_used = false;
 #ifdef OSB__SOURCES
     if (osb__source(c) != NULL) c->source_left = c->body_size;
 #endif
@@ -5659,6 +5658,7 @@ static bool osb__rewind(osb_client *c)
     const osb_request *source = osb__source(c);
     if (!c->source_used) return true;
     if (source->rewind_body == NULL || source->rewind_body(source->user) != 0) return false;
+    c->source_used = false;
     (void)osb__measure_request(c); /* its size has grown with what the source gave */
 #else
     (void)c;
@@ -5862,7 +5862,7 @@ static OSB__APART osb_status osb__start(osb_client *c)
     }
     status = osb__measure_request(c);
     if (status != OSB_OK) return status;
-    c->accepted = c->answered = c->whole = c->connecting = false;
+    c->accepted = c->answered = c->whole = c->connecting = c->source_used = false;
     c->received = c->sent = 0;
 #ifndef OSB_NO_EXTRAS
     c->began_ms = osb__now(c);

@@ -362,6 +362,21 @@ static void test_sources(void **state)
     assert_int_equal(s.rewound, 1);
 }
 
+/* A source that has been read from is forgotten with its call: what fails afterwards has none. */
+static void test_call_after_source(void **state)
+{
+    extra_bench e;
+    (void)state;
+    begin(&e, 1, false);
+    bench_execd_answers(&e.b, BENCH_EMPTY("200 OK"));
+    script_close(&e.b.port);
+    bench_execd_refuses(&e.b);
+    bench_execd_answers(&e.b, "");
+    assert_int_equal(osb_file_write(&e.b.box, "/a", "hello", 5), OSB_OK);
+    assert_int_equal(osb_ping(&e.b.box), OSB_OK);
+    end(&e);
+}
+
 /* ---- calls that go on by themselves ------------------------------------------------------------*/
 
 /* A durable run counts its failures itself: retries do not come on top. */
@@ -691,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_retry_after_date),
         cmocka_unit_test(test_cancel_in_pause),
         cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_call_after_source),
         cmocka_unit_test(test_durable),
         cmocka_unit_test(test_waits_and_pages),
         cmocka_unit_test(test_interrupt),
