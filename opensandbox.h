@@ -5709,8 +5709,9 @@ static void osb__sleep(osb_client *c, uint32_t ms)
 static osb_status osb__again(osb_client *c, uint32_t pause_ms,
                              osb_status (*next)(osb_client *, osb_status))
 {
+    const char *operation = c->error.operation;
     OSB_MEMSET(&c->error, 0, sizeof c->error);
-    c->error.operation = c->call.op->name;
+    c->error.operation = operation;
     c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
     c->call.attempt = 0;
     c->next = next;

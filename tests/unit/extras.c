@@ -588,6 +588,23 @@ static void test_raw_request(void **state)
     end(&e);
 }
 
+/* What it is called is not lost with the first attempt. */
+static void test_raw_request_repeated(void **state)
+{
+    osb_request request = {0};
+    char text[200];
+    extra_bench e;
+    (void)state;
+    begin(&e, 1, false);
+    bench_execd_refuses(&e.b);
+    bench_execd_refuses(&e.b);
+    assert_int_equal(osb_endpoint_request(&e.b.client, &e.b.box.execd, &request, NULL),
+                     OSB_E_CONNECT);
+    osb_error_text(&e.b.client, text, sizeof text);
+    assert_ptr_equal(strstr(text, "request to a sandbox's port at execd.example:44772: "), text);
+    end(&e);
+}
+
 /* An operation may have more than one thing in braces; the id is the first. */
 static void test_two_braces(void **state)
 {
@@ -717,6 +734,7 @@ int main(void)
         cmocka_unit_test(test_refused_after_sent),
         cmocka_unit_test(test_no_secrets),
         cmocka_unit_test(test_raw_request),
+        cmocka_unit_test(test_raw_request_repeated),
         cmocka_unit_test(test_two_braces),
         cmocka_unit_test(test_log_text),
         cmocka_unit_test(test_rewrites),
