@@ -7395,7 +7395,8 @@ OSB_DEF osb_status osb_command_status(osb_sandbox *box, const char *id,
     return osb__ask(box->client, call, id, state);
 }
 
-/* Output that is under way: its head tells the next cursor, which holds once all of it has come. */
+/* Output that is under way: its head tells the next cursor, which holds once all of it has come. If
+   it does not, that is how much has come. */
 typedef struct osb__logs {
     osb__cursor_query query;
     uint64_t told, *next;
@@ -7413,7 +7414,7 @@ static int osb__logs_data(void *user, const void *data, size_t size)
 static osb_status osb__logs_next(osb_client *c, osb_status status)
 {
     osb__logs *logs = (osb__logs *)c->call.user;
-    if (status == OSB_OK) *logs->next = logs->told;
+    if (status == OSB_OK && logs->told != logs->query.cursor) *logs->next = logs->told;
     return status;
 }
 
