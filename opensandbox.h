@@ -8123,10 +8123,11 @@ typedef struct osb__read {
     size_t *out_length;
 } osb__read;
 
-/* Whether the answer is what was asked for: a server that ignores the range sends other bytes. */
-static bool osb__read_fits(const osb__read *r)
+/* Whether these bytes were asked for: a server that ignores the range sends others, or more. */
+static bool osb__read_fits(const osb__read *r, size_t size)
 {
     bool ranged = r->query.from != 0 || r->query.size != 0;
+    if (r->limited && size > r->query.size - (r->got - r->before)) return false;
     return !ranged || r->client->http.status == 206;
 }
 
@@ -8134,7 +8135,7 @@ static int osb__read_data(void *user, const void *data, size_t size)
 {
     osb__read *r = (osb__read *)user;
     osb_client *c = r->client;
-    if (!osb__read_fits(r)) {
+    if (!osb__read_fits(r, size)) {
         (void)osb__fail(c, OSB_E_PROTOCOL, OSB__SAY("the server ignored the range"));
         return 1;
     }

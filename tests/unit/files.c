@@ -536,6 +536,25 @@ static void test_ranges(void **state)
     bench_end(&b);
 }
 
+/* A server that sends more than the range: no byte behind it is handed out. */
+static void test_more_than_asked(void **state)
+{
+    static const osb_read_options first = {0, 4, 0, 0, 2};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, PARTIAL("9") "abcdef");
+    assert_int_equal(read_with(&b, &first, ""), OSB_E_PROTOCOL);
+    bench_end(&b);
+
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, PARTIAL("4") "abc");
+    script_close(&b.port);
+    bench_execd_answers(&b, PARTIAL("2") "de");
+    assert_int_equal(read_with(&b, &first, "abc"), OSB_E_PROTOCOL);
+    bench_end(&b);
+}
+
 static void test_refused_reads(void **state)
 {
     static const osb_read_options bad[] = {
@@ -705,6 +724,7 @@ int main(void)
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_more_than_asked),
         cmocka_unit_test(test_refused_reads),
         cmocka_unit_test(test_read_all),
         cmocka_unit_test(test_info),
