@@ -5175,11 +5175,12 @@ static osb_status osb__place_origin(osb_client *c, const osb__address *a)
     return OSB_OK;
 }
 
+/* Whether that is where the connection goes, with room for a window. */
 static bool osb__connected_to(const osb_client *c, const osb__address *a)
 {
     size_t end = c->config.memory_size - c->pinned;
-    return c->alive && a->port == c->origin_port && a->https == c->origin_https &&
-           end - c->limit == a->host_size + 1 &&
+    return c->alive && c->base + OSB__LEAST_WINDOW <= c->limit && a->port == c->origin_port &&
+           a->https == c->origin_https && end - c->limit == a->host_size + 1 &&
            osb__equal_nocase((const char *)c->buffer + c->limit, a->host, a->host_size);
 }
 
@@ -8719,14 +8720,18 @@ static OSB__APART bool osb__durable_transient(const osb_client *c, const osb__du
 /* The command has ended: what became of it? */
 static void osb__durable_outcome(osb__durable *d)
 {
+    osb_client *c = d->client;
     osb_execution *run = d->run;
     const osb_command *command = d->command;
-    uint32_t ran_ms = osb__now(d->client) - d->started_ms;
+    osb_str error = d->state.error;
+    uint32_t ran_ms = osb__now(c) - d->started_ms;
     run->exit_code = d->state.exit_code;
     run->ended = true;
-    run->error_name = osb__view(d->state.error.size > 0 ? "" : NULL);
-    run->error_value = d->state.error;
-    d->client->base = d->client->kept; /* it stays */
+    run->error_name = osb__view(error.size > 0 ? "" : NULL);
+    c->kept = c->base; /* of the state's texts only this one stays */
+    run->error_value = error.size > 0 ? osb__keep(c, error.data, error.size) : osb__view(NULL);
+    c->base = c->kept;
+    osb__must_fit(c, OSB__LEAST_WINDOW);
     if (command != NULL && command->timeout_ms > 0 && run->exit_code.set &&
         run->exit_code.value == -1 && ran_ms >= command->timeout_ms)
         run->timed_out = true;
@@ -8771,8 +8776,9 @@ static osb_status osb__durable_next(osb_client *c, osb_status status)
     osb__durable *d = (osb__durable *)c->call.own;
     bool file = d->step == OSB__D_STDOUT || d->step == OSB__D_STDERR;
     bool transient = osb__durable_transient(c, d, status);
-    if (file && c->answered && c->http.status == 416) status = OSB_OK; /* there is no more */
-    if (file && !transient && status < 0 && c->answered && c->http.status >= 400 && !d->in_tmp) {
+    file = file && c->answered && status != OSB_E_CANCELLED;
+    if (file && c->http.status == 416) status = OSB_OK; /* there is no more */
+    if (file && !transient && status < 0 && c->http.status >= 400 && !d->in_tmp) {
         d->in_tmp = true;
         return osb__durable_step(c, d, 0);
     }

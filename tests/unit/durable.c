@@ -476,6 +476,60 @@ static void test_stop_following(void **state)
     bench_end(&b);
 }
 
+/* A state whose texts leave no room for the next request; the buffer is exactly as large as it is. */
+static void test_large_state(void **state)
+{
+    size_t size, largest = 0;
+    (void)state;
+    for (size = 1; size < 700; size++) {
+        char error[700], answer[800];
+        osb_execution run = known(0);
+        osb_status status;
+        bench b;
+        memset(error, 'e', size);
+        error[size] = '\0';
+        snprintf(answer, sizeof answer, "{\"running\":false,\"exit_code\":1,\"error\":\"%s\"}",
+                 error);
+        bench_begin(&b, 1024);
+        bench_execd_answers(&b, "");
+        bench_answer(&b, answer);
+        bench_answer(&b, "");
+        status = osb_command_follow(&b.box, NULL, NULL, &run);
+        if (status == OSB_OK) {
+            assert_string_equal(run.error_value.data, error);
+            largest = size;
+        } else {
+            assert_int_equal(status, OSB_E_BUFFER);
+            b.port.at = b.port.step_count; /* there was no such request */
+        }
+        bench_end(&b);
+    }
+    assert_in_range(largest, 100, 600);
+}
+
+/* Of the state's texts only the error takes room from the rest of the log. */
+static void test_state_texts(void **state)
+{
+    osb_execution run = known(0);
+    char long_text[345], answer[1300];
+    bench b;
+    (void)state;
+    memset(long_text, 't', sizeof long_text);
+    long_text[sizeof long_text - 1] = '\0';
+    snprintf(
+        answer, sizeof answer,
+        "{\"id\":\"%s\",\"running\":false,\"exit_code\":1,\"error\":\"bad\",\"started_at\":\"%s\"}",
+        long_text, long_text);
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "");
+    bench_answer(&b, answer);
+    bench_answer(&b, "the end");
+    assert_int_equal(osb_command_follow(&b.box, NULL, NULL, &run), OSB_OK);
+    assert_int_equal(run.stdout_bytes, 7);
+    assert_string_equal(run.error_value.data, "bad");
+    bench_end(&b);
+}
+
 /* ---- recovered ---------------------------------------------------------------------------------*/
 
 /* Recovered: its state first, then stdout and stderr apart, from the files that execd keeps, wherever
@@ -605,6 +659,36 @@ static void test_recover_broken(void **state)
     bench_end(&b);
 }
 
+/* Cancels in an answer that is no success. */
+static void cancel_refused(script_port *p)
+{
+    bench *b = (bench *)p->watch_user;
+    if (!b->client.answered || b->client.http.status < 400) return;
+    osb_cancel(&b->client);
+    p->watch = NULL;
+}
+
+/* Neither a file that is elsewhere nor one that has no more makes a cancelled call go on. */
+static void test_recover_cancelled(void **state)
+{
+    static const char *const answers[] = {"HTTP/1.1 404 N\r\nContent-Length: 5\r\n\r\nabcde",
+                                          "HTTP/1.1 416 R\r\nContent-Length: 5\r\n\r\nabcde"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        osb_execution run = known(3);
+        bench b;
+        bench_begin(&b, 2048);
+        b.port.watch = cancel_refused;
+        b.port.watch_user = &b;
+        b.port.cut = CUT_BYTES;
+        bench_execd_answers(&b, ENDED);
+        bench_answer(&b, answers[i]);
+        assert_int_equal(osb_command_recover(&b.box, NULL, NULL, &run), OSB_E_CANCELLED);
+        bench_end(&b);
+    }
+}
+
 /* ---- refused -----------------------------------------------------------------------------------*/
 
 static void test_refused(void **state)
@@ -665,12 +749,15 @@ int main(void)
         cmocka_unit_test(test_stop_init),
         cmocka_unit_test(test_cancel_start),
         cmocka_unit_test(test_stop_following),
+        cmocka_unit_test(test_large_state),
+        cmocka_unit_test(test_state_texts),
         cmocka_unit_test(test_recover),
         cmocka_unit_test(test_recover_rest),
         cmocka_unit_test(test_recover_nothing),
         cmocka_unit_test(test_recover_ignored_range),
         cmocka_unit_test(test_recover_no_files),
         cmocka_unit_test(test_recover_broken),
+        cmocka_unit_test(test_recover_cancelled),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_start_talks),
     };
