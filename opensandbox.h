@@ -5706,13 +5706,19 @@ static void osb__sleep(osb_client *c, uint32_t ms)
 #if !defined(OSB_NO_EXTRAS) || !defined(OSB_NO_ADMIN) || !defined(OSB_NO_SNAPSHOTS) ||             \
     !defined(OSB_NO_BACKGROUND) || !defined(OSB_NO_FILES) || !defined(OSB_NO_VAULT) ||             \
     !defined(OSB_NO_PTY)
-/* The exchange at hand once more, after a pause; what is allocated stays. */
-static osb_status osb__again(osb_client *c, uint32_t pause_ms,
-                             osb_status (*next)(osb_client *, osb_status))
+/* What went wrong so far does not matter. */
+static void osb__forget_error(osb_client *c)
 {
     const char *operation = c->error.operation;
     OSB_MEMSET(&c->error, 0, sizeof c->error);
     c->error.operation = operation;
+}
+
+/* The exchange at hand once more, after a pause; what is allocated stays. */
+static osb_status osb__again(osb_client *c, uint32_t pause_ms,
+                             osb_status (*next)(osb_client *, osb_status))
+{
+    osb__forget_error(c);
     c->kept = c->unit = c->unit_end = c->in = c->in_end = c->base;
     c->call.attempt = 0;
     c->next = next;
@@ -8648,6 +8654,8 @@ static osb_status osb__durable_event(osb__durable *d, osb_event_type type, osb_s
     event.text = text;
     event.execution_time_ms = osb__now(d->client) - d->started_ms;
     d->client->call.handlers = d->handlers;
+    /* It did no harm, and would be taken for the status of a handler's stop. */
+    if (d->client->error.status != OSB_OK) osb__forget_error(d->client);
     return osb__event_out(d->client, &event);
 }
 

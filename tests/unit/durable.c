@@ -425,6 +425,38 @@ static void test_stop_init(void **state)
     }
 }
 
+/* The stop counts, and what went wrong before it without doing harm does not: a start that broke off, a
+   file that has no more. */
+static void test_stop_after_failure(void **state)
+{
+    osb_handlers handlers;
+    osb_execution run;
+    bench b;
+    (void)state;
+    bench_begin(&b, 2048);
+    handlers = recorder_handlers(&b.r);
+    b.r.cancel_on = "init";
+    bench_stream(&b, BENCH_INIT);
+    bench_execd_answers(&b, "");
+    assert_int_equal(osb_command_run_durable(&b.box, &bench_command, NULL, &handlers, &run),
+                     OSB_E_CANCELLED);
+    assert_int_equal(count_of(&b, "DELETE /command?id=0a1b"), 1);
+    bench_end(&b);
+
+    run = known(6);
+    run.stderr_bytes = 2;
+    bench_begin(&b, 2048);
+    handlers = recorder_handlers(&b.r);
+    b.r.cancel_on = "complete";
+    bench_execd_answers(&b, ENDED);
+    bench_answer(&b, BENCH_EMPTY("416 R"));
+    bench_answer(&b, BENCH_EMPTY("416 R"));
+    assert_int_equal(osb_command_recover(&b.box, NULL, &handlers, &run), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&b.client)->http_status, 0);
+    assert_true(run.ended);
+    bench_end(&b);
+}
+
 /* Cancels once a command's id has come. */
 static void cancel_started(script_port *p)
 {
@@ -747,6 +779,7 @@ int main(void)
         cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_stop_output),
         cmocka_unit_test(test_stop_init),
+        cmocka_unit_test(test_stop_after_failure),
         cmocka_unit_test(test_cancel_start),
         cmocka_unit_test(test_stop_following),
         cmocka_unit_test(test_large_state),
