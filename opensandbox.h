@@ -4526,6 +4526,9 @@ enum {
 #ifndef OSB_NO_BACKGROUND
     OSB__H_CURSOR,
 #endif
+#ifndef OSB_NO_FILES
+    OSB__H_RANGE,
+#endif
 #ifndef OSB_NO_PTY
     OSB__H_ACCEPT,
 #endif
@@ -4542,6 +4545,9 @@ static const char *const osb__header_names[OSB__H_COUNT] = {
     "Location",
 #ifndef OSB_NO_BACKGROUND
     "EXECD-COMMANDS-TAIL-CURSOR",
+#endif
+#ifndef OSB_NO_FILES
+    "Content-Range",
 #endif
 #ifndef OSB_NO_PTY
     "Sec-WebSocket-Accept",
@@ -4588,6 +4594,20 @@ static osb_status osb__framing_header(osb_client *c, int header, const char *val
     return OSB_OK;
 }
 
+#ifndef OSB_NO_FILES
+/* "bytes 4-9/10": a part of a file begins where it was asked to. */
+static osb_status osb__content_range(osb_client *c, const char *value, size_t size)
+{
+    const osb__read_query *query = (const osb__read_query *)c->call.query;
+    size_t n = 6; /* of "bytes " */
+    uint64_t from;
+    if ((c->call.op->flags & OSB__RANGE) == 0 || c->http.status != 206) return OSB_OK;
+    while (n < size && value[n] != '-') n++;
+    if (n < size && osb__number(value + 6, n - 6, &from) && from == query->from) return OSB_OK;
+    return osb__bad_http(c, OSB__SAY("another range than was asked for"));
+}
+#endif
+
 static osb_status osb__header(osb_client *c, int header, const char *value, size_t size)
 {
     switch (header) {
@@ -4609,6 +4629,10 @@ static osb_status osb__header(osb_client *c, int header, const char *value, size
             !osb__number(value, size, (uint64_t *)c->call.answer))
             return osb__bad_http(c, OSB__SAY("malformed header"));
         return OSB_OK;
+#endif
+#ifndef OSB_NO_FILES
+    case OSB__H_RANGE:
+        return osb__content_range(c, value, size);
 #endif
 #ifndef OSB_NO_PTY
     case OSB__H_ACCEPT:

@@ -536,6 +536,34 @@ static void test_ranges(void **state)
     bench_end(&b);
 }
 
+/* A part that begins elsewhere, or one that does not say where. */
+static void test_another_range(void **state)
+{
+    static const char *const bad[] = {
+        "bytes 0-3/10", "bytes 40-43/50", "bytes */10", "bytes 4", "bytes", "", "bytes x-7/10"};
+    static const osb_read_options part = {4, 4, 0, 0, 1};
+    char answer[200];
+    size_t i;
+    bench b;
+    (void)state;
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        bench_begin(&b, 1024);
+        snprintf(answer, sizeof answer,
+                 "HTTP/1.1 206 P\r\nContent-Range: %s\r\nContent-Length: 4\r\n\r\nabcd", bad[i]);
+        bench_execd_answers(&b, answer);
+        assert_int_equal(read_with(&b, &part, ""), OSB_E_PROTOCOL);
+        bench_end(&b);
+    }
+    bench_begin(&b, 1024);
+    bench_execd_answers(
+        &b, "HTTP/1.1 206 P\r\ncontent-range:  bytes 4-7/* \r\nContent-Length: 4\r\n\r\n"
+            "abcd");
+    assert_int_equal(read_with(&b, &part, "abcd"), OSB_OK);
+    bench_answer(&b, "HTTP/1.1 200 OK\r\nContent-Range: x\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(osb_ping(&b.box), OSB_OK); /* it means nothing to other calls */
+    bench_end(&b);
+}
+
 /* A server that sends more than the range: no byte behind it is handed out. */
 static void test_more_than_asked(void **state)
 {
@@ -724,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_another_range),
         cmocka_unit_test(test_more_than_asked),
         cmocka_unit_test(test_refused_reads),
         cmocka_unit_test(test_read_all),
