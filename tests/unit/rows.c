@@ -82,6 +82,8 @@ static void test_lone_halves(void **state)
     (void)state;
     expect("{\"columns\":[\"\\ud83dx\"]}", OSB_OK, "0,0 \xef\xbf\xbdx\n");
     expect("{\"columns\":[\"\\ud83d\"]}", OSB_OK, "0,0 \xef\xbf\xbd\n");
+    expect("{\"columns\":[\"\\udc00\\ude00\"]}", OSB_OK, "0,0 \xef\xbf\xbd\xef\xbf\xbd\n");
+    expect("{\"columns\":[\"\\udbff\\udfff\"]}", OSB_OK, "0,0 \xf4\x8f\xbf\xbf\n");
     expect("{\"columns\":[\"\\ud83d\",\"\\ude00\"]}", OSB_OK,
            "0,0 \xef\xbf\xbd\n0,1 \xef\xbf\xbd\n");
     expect("{\"columns\":[\"\\ud83d\\n\\ude00\"]}", OSB_OK, "0,0 \xef\xbf\xbd\n\xef\xbf\xbd\n");
