@@ -115,6 +115,7 @@ static void test_lone_surrogate_then_text(void **state)
 {
     (void)state;
     check_at_every_place("\\ud83dx\\ud83d\\n", "\xef\xbf\xbdx\xef\xbf\xbd\n", 8);
+    check_at_every_place("\\udc00\\ude00", "\xef\xbf\xbd\xef\xbf\xbd", 6);
 }
 
 static void test_long_characters(void **state)
