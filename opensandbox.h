@@ -5727,9 +5727,6 @@ static void osb__sleep(osb_client *c, uint32_t ms)
     c->deadline_ms = osb__now(c) + ms;
 }
 
-#if !defined(OSB_NO_EXTRAS) || !defined(OSB_NO_ADMIN) || !defined(OSB_NO_SNAPSHOTS) ||             \
-    !defined(OSB_NO_BACKGROUND) || !defined(OSB_NO_FILES) || !defined(OSB_NO_VAULT) ||             \
-    !defined(OSB_NO_PTY)
 /* What went wrong so far does not matter. */
 static void osb__forget_error(osb_client *c)
 {
@@ -5738,6 +5735,9 @@ static void osb__forget_error(osb_client *c)
     c->error.operation = operation;
 }
 
+#if !defined(OSB_NO_EXTRAS) || !defined(OSB_NO_ADMIN) || !defined(OSB_NO_SNAPSHOTS) ||             \
+    !defined(OSB_NO_BACKGROUND) || !defined(OSB_NO_FILES) || !defined(OSB_NO_VAULT) ||             \
+    !defined(OSB_NO_PTY)
 /* The exchange at hand once more, after a pause; what is allocated stays. */
 static osb_status osb__again(osb_client *c, uint32_t pause_ms,
                              osb_status (*next)(osb_client *, osb_status))
@@ -10373,6 +10373,10 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     c->box = box;
     cancelled = OSB_ATOMIC_LOAD(&c->cancel) != 0;
     OSB_ATOMIC_STORE(&c->cancel, 0);
+    if (c->keep_error && c->error.status != status) { /* its call cleaned up; this one goes on */
+        osb__unpin_error(c);
+        osb__forget_error(c);
+    }
     if (cancelled && status == OSB_PENDING)
         return osb__fail(c, OSB_E_CANCELLED, OSB__SAY("ended by osb_cancel"));
     if (status == OSB_PENDING && osb__until(c, box->deadline_ms) <= interval_ms)

@@ -205,6 +205,7 @@ static void test_passes_its_failure_on(void **state)
 typedef struct runner {
     osb_handlers handlers;
     osb_execution run;
+    osb_status then;
 } runner;
 
 static int stop_at_once(void *user, const osb_event *event)
@@ -241,6 +242,54 @@ static void test_stops_a_command(void **state)
 {
     (void)state;
     in_both_modes(stops_a_command);
+}
+
+/* A command that it stops has an error of its own, which outlives the interrupt. What the check
+   makes of it counts: here that the sandbox is not ready, or something else. */
+static osb_status stop_and_go_on(void *user, osb_sandbox *box, osb_status last)
+{
+    runner *r = (runner *)user;
+    if (last == OSB_PENDING) last = osb_command_run(box, &bench_command, &r->handlers, &r->run);
+    return last == OSB_E_CANCELLED ? r->then : last;
+}
+
+static void makes_its_own_of_a_stop(bench *b, osb_create_options *o, osb_status then,
+                                    osb_status expected)
+{
+    runner r = {0};
+    int i;
+    r.handlers.on_init = stop_at_once;
+    r.then = then;
+    o->ready.check = stop_and_go_on;
+    o->ready.user = &r;
+    o->ready.timeout_ms = 400; /* one more time is tried */
+    for (i = then == OSB_PENDING ? 0 : 1; i < 2; i++) {
+        bench_stream(b, BENCH_INIT);
+        bench_execd(b);
+        bench_last_answer(b, "");
+    }
+    bench_lifecycle_answers(b, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_int_equal(create(b, o), expected);
+    assert_int_equal(osb_last_error(&b->client)->status, expected);
+}
+
+static void stops_and_is_not_ready(bench *b, check *c, osb_create_options *o)
+{
+    (void)c;
+    makes_its_own_of_a_stop(b, o, OSB_PENDING, OSB_E_NOT_READY);
+}
+
+static void stops_and_gives_up(bench *b, check *c, osb_create_options *o)
+{
+    (void)c;
+    makes_its_own_of_a_stop(b, o, OSB_E_STATE, OSB_E_STATE);
+}
+
+static void test_makes_its_own_of_a_stop(void **state)
+{
+    (void)state;
+    in_both_modes(stops_and_is_not_ready);
+    in_both_modes(stops_and_gives_up);
 }
 
 /* A cancel ends the wait; the sandbox is killed. */
@@ -535,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_with_a_call),
         cmocka_unit_test(test_passes_its_failure_on),
         cmocka_unit_test(test_stops_a_command),
+        cmocka_unit_test(test_makes_its_own_of_a_stop),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_final_states),
         cmocka_unit_test(test_polled_too_late),
