@@ -572,7 +572,7 @@ typedef struct osb_volume {
    it may make one call on it. Returns OSB_OK (ready), OSB_PENDING (ask again) or an error,
    which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
    and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise.
-   osb_cancel ends the check's call and the one that waits. */
+   osb_cancel ends the check's call and the one that waits; then the check is not asked again. */
 typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status last);
 
 /* How osb_sandbox_create, _connect and _resume wait until the sandbox is ready. */
@@ -10362,12 +10362,13 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
 {
     osb_sandbox *box = c->box;
     uint32_t interval_ms = osb__default(box->ready->interval_ms, 200);
-    osb_status status;
+    osb_status status = OSB_PENDING;
     bool cancelled;
     c->suspended = box;
     c->state = OSB__IDLE;
     c->next = NULL;
-    status = box->ready->check(box->ready->user, box, last);
+    if (OSB_ATOMIC_LOAD(&c->cancel) != OSB__CANCEL_OUTER) /* else it might begin its call anew */
+        status = box->ready->check(box->ready->user, box, last);
     if (c->state != OSB__IDLE) return OSB_PENDING; /* its call is pending: osb_poll comes back */
     c->suspended = NULL;
     c->box = box;

@@ -312,6 +312,37 @@ static void test_cancel(void **state)
     bench_end(&b);
 }
 
+/* A check that begins its call anew whenever that failed is not asked again after a cancel. */
+static osb_status ask_until_ok(void *user, osb_sandbox *box, osb_status last)
+{
+    check *c = (check *)user;
+    c->asked++;
+    if (last == OSB_OK) return OSB_OK;
+    return osb_endpoint_request(box->client, &box->execd, &c->request, NULL);
+}
+
+static void test_cancel_in_a_call(void **state)
+{
+    osb_create_options o;
+    osb_status status;
+    check c = {0};
+    bench b;
+    (void)state;
+    begin(&b, &c, &o, true);
+    o.ready.check = ask_until_ok;
+    bench_execd(&b);
+    script_request(&b.port);
+    bench_lifecycle_answers(&b, "HTTP/1.1 204 No Content\r\n\r\n");
+    status = osb_sandbox_create(&b.client, &o, &b.box);
+    while (status == OSB_PENDING && b.port.at < 7) status = osb_poll(&b.client);
+    assert_int_equal(c.asked, 1);
+    osb_cancel(&b.client);
+    assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
+    assert_int_equal(c.asked, 1);
+    bench_end(&b);
+}
+
 /* ---- states and time -------------------------------------------------------------------------*/
 
 /* Each state that does not change by itself ends the wait at once; connect never kills. */
@@ -586,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_stops_a_command),
         cmocka_unit_test(test_makes_its_own_of_a_stop),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel_in_a_call),
         cmocka_unit_test(test_final_states),
         cmocka_unit_test(test_polled_too_late),
         cmocka_unit_test(test_options),
