@@ -3318,6 +3318,8 @@ static OSB__APART bool osb__milli(const char *text, size_t size, int64_t *value)
 static osb_status osb__json_copy(osb_client *c, char *out, const char *text, size_t size)
 {
     size_t room = (size_t)c->json.field->half_size * 2u, i;
+    if (size == 0 && (c->json.field->kind & OSB__REQUIRED) != 0) /* what is known already stays */
+        return osb__bad_json(c, OSB__SAY("a member is missing"));
     for (i = 0; i < size; i++)
         if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
             return osb__bad_json(c, OSB__SAY("a control character in a text"));

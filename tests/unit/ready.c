@@ -368,6 +368,28 @@ static void test_final_states(void **state)
 
 #define RUNNING "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}"
 
+/* An answer with no good id does not make the sandbox's own unknown: it is killed. */
+static void test_lost_id(void **state)
+{
+    static const char *const answers[] = {"{\"id\":\"\",\"status\":{\"state\":\"Running\"}}", "[]",
+                                          "{\"id\":\"a b\"}"};
+    osb_create_options o = {0};
+    size_t i;
+    (void)state;
+    o.image = "a";
+    for (i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        bench b;
+        bench_begin(&b, 1024);
+        bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Pending\"}}");
+        bench_last_answer(&b, answers[i]);
+        bench_lifecycle_answers(&b, "HTTP/1.1 204 No Content\r\n\r\n");
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_JSON);
+        assert_string_equal(b.box.id, "7f");
+        assert_non_null(strstr(b.port.log.data, "DELETE /v1/sandboxes/7f HTTP/1.1\r\n"));
+        bench_end(&b);
+    }
+}
+
 /* Whoever polls comes back when the time is long over: what is tried still gets no time to hang. */
 static void test_polled_too_late(void **state)
 {
@@ -619,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_in_a_call),
         cmocka_unit_test(test_final_states),
+        cmocka_unit_test(test_lost_id),
         cmocka_unit_test(test_polled_too_late),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_default_time),
