@@ -686,7 +686,23 @@ static void test_longest_language(void **state)
     bench_end(&b);
 }
 
-/* The same for an endpoint's address. */
+/* An empty text is one where it need not be there, and none where it must. */
+static void test_empty_texts(void **state)
+{
+    osb_code_context context;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "{\"id\":\"c-1\",\"language\":\"\"}");
+    bench_answer(&b, "{\"id\":\"\",\"language\":\"python\"}");
+    assert_int_equal(osb_code_context_get(&b.box, "c-1", &context), OSB_OK);
+    assert_string_equal(context.language, "");
+    assert_int_equal(osb_code_context_get(&b.box, "c-1", &context), OSB_E_JSON);
+    assert_string_equal(osb_last_error(&b.client)->member, "id");
+    bench_end(&b);
+}
+
+/* The longest address of an endpoint that fits, and one more. */
 static void test_longest_address(void **state)
 {
     char body[512];
@@ -935,6 +951,7 @@ int main(void)
         cmocka_unit_test(test_nameless_header),
         cmocka_unit_test(test_endpoint_headers),
         cmocka_unit_test(test_longest_language),
+        cmocka_unit_test(test_empty_texts),
         cmocka_unit_test(test_new_context),
         cmocka_unit_test(test_longest_address),
         cmocka_unit_test(test_peak),
