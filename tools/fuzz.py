@@ -24,7 +24,7 @@ BUILD = ROOT / "build/fuzz"
 FINDINGS = BUILD / "findings"
 RUNS = ROOT / "build/fuzz-runs.json"
 DICTIONARY = TESTS / "dictionary.txt"
-TARGETS = ["text", "json", "events", "http", "client", "websocket"]
+TARGETS = ["text", "json", "events", "http", "client", "calls", "websocket"]
 FLAGS = ["-std=c99", "-g", "-O1", "-I."]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 LONGEST = 4096  # bytes of an input

@@ -56,9 +56,17 @@ typedef struct fuzz_port {
     /* what the client sent */
     record request, again, sent;
     size_t head_size, request_size; /* of the request; 0: not known yet */
-    bool request_whole, must_repeat, disturbed;
+    bool request_whole, answered, must_repeat, disturbed;
     unsigned posts; /* requests of this call that may not be repeated and of which a byte came */
-    unsigned steps, looks, connects; /* looks: at the clock */
+    unsigned steps, looks; /* looks: at the clock */
+    unsigned requests;     /* so far, */
+    uint32_t connects;     /* and before which of them a connection was made, as a checksum */
+    /* Instead of the script: answers p->request, and whether a connection comes about. */
+    void (*server)(struct fuzz_port *p);
+    bool (*listens)(struct fuzz_port *p);
+    unsigned early;   /* bit n: each request n modulo 4 is answered before its body has come */
+    bool upgraded;    /* what is sent now are frames */
+    bool small_sends; /* no more than a few bytes at a time */
 } fuzz_port;
 
 static inline bool passed(const fuzz_port *p, uint32_t time)
@@ -207,8 +215,9 @@ static inline void good_answer(fuzz_port *p)
 static inline void request_begins(fuzz_port *p, char first)
 {
     CHECK(strchr("GHPD", first) != NULL);
-    if (first == 'P') CHECK(++p->posts == 1);
-    p->request_whole = false;
+    if (first == 'P') CHECK(++p->posts == 1 || p->server != NULL);
+    p->requests++;
+    p->request_whole = p->answered = false;
     p->head_size = p->request_size = 0;
 }
 
@@ -218,16 +227,27 @@ static inline void request_ends(fuzz_port *p)
     if (!p->knows_secret && strstr(p->request.data, SECRET) != NULL)
         CHECK(strcmp(p->host, API_HOST) == 0 && p->port == API_PORT);
     if (p->good) good_answer(p);
+    else if (p->server != NULL && !p->answered) p->server(p);
     record_free(&p->request);
+}
+
+/* A server need not wait for the body. How much of it is still sent then depends on the pieces. */
+static inline void answer_early(fuzz_port *p)
+{
+    if (p->good || p->head_size != p->request.size || (p->early >> p->requests % 4u & 1u) == 0)
+        return;
+    p->answered = p->disturbed = true;
+    p->server(p);
 }
 
 static inline void take_sent(fuzz_port *p, const char *data, size_t size)
 {
     size_t i;
-    for (i = 0; i < size; i++) {
+    for (i = 0; i < size && !p->upgraded; i++) {
         if (p->request.size == 0) request_begins(p, data[i]);
         record_bytes(&p->request, data + i, 1);
         if (whole_request(p)) request_ends(p);
+        else if (p->head_size > 0) answer_early(p);
     }
     record_bytes(&p->sent, data, size);
 }
@@ -240,13 +260,14 @@ static inline int port_connect(void *ctx, const char *host, uint16_t port, bool 
     count_step(p);
     CHECK(!p->open && !tls && strlen(host) < sizeof p->host);
     if (p->opening) CHECK(strcmp(host, p->host) == 0 && port == p->port);
-    else p->connects++;
+    else p->connects = p->connects * 31 + p->requests + 1;
+    if (!p->opening && !p->good && p->server != NULL && !p->listens(p)) return OSB_IO_FAILED;
     (void)snprintf(p->host, sizeof p->host, "%s", host);
     p->port = port;
     p->opening = true;
     if (!p->good) {
         play_for_connect(p);
-        if (p->script.size == 0) return OSB_IO_FAILED;
+        if (p->script.size == 0 && p->server == NULL) return OSB_IO_FAILED;
         if (p->connect_at - p->now == FOR_EVER) return OSB_IO_FAILED;
         if (!passed(p, p->connect_at)) return OSB_IO_WANT_WRITE;
     }
@@ -274,6 +295,7 @@ static inline int port_send(void *ctx, const void *data, size_t size)
             p->must_repeat = true;
             return OSB_IO_WANT_WRITE;
         }
+        if (p->small_sends) p->send_most = 50;
         if (p->send_most > 0 && size > p->send_most) size = p->send_most;
         p->send_most = 0;
     }
@@ -289,6 +311,7 @@ static inline int port_recv(void *ctx, void *data, size_t size)
     CHECK(p->open && size > 0 && !p->told);
     memset(data, 0xa5, size);
     if (!p->good) play_for_recv(p);
+    if (!passed(p, p->recv_at)) return OSB_IO_WANT_READ;
     n = p->out.size - p->out_at;
     if (n == 0 && p->ended) {
         p->told = true;
@@ -319,7 +342,7 @@ static inline void port_close(void *ctx)
     record_free(&p->again);
     p->out_at = p->send_most = 0;
     p->open = p->opening = p->ended = p->broken = p->told = false;
-    p->request_whole = p->must_repeat = false;
+    p->request_whole = p->must_repeat = p->upgraded = false;
     p->recv_at = p->send_at = p->connect_at = p->now;
 }
 
@@ -345,7 +368,7 @@ static inline void port_wait(void *ctx, unsigned want, uint32_t timeout_ms)
     if (p->client->cancel != 0) return; /* whoever cancels also wakes */
     if (p->open && (want & OSB_WANT_READ) != 0) {
         if (!p->good) play_for_recv(p);
-        if (p->out_at < p->out.size || p->ended) return;
+        if (passed(p, p->recv_at) && (p->out_at < p->out.size || p->ended)) return;
         timeout_ms = until(p, p->recv_at, timeout_ms);
     }
     if ((want & OSB_WANT_WRITE) != 0) {
@@ -363,8 +386,17 @@ static inline const char *port_error(void *ctx, int32_t *code)
     return "fuzzed";
 }
 
-static const osb_port_ops fuzz_ops = {port_connect, port_send,  port_recv, port_close, port_now,
-                                      port_wait,    port_error, NULL,      NULL,       false};
+/* As fuzz_websocket.c has it: the answer to the key is known then. */
+static inline int port_random(void *ctx, void *data, size_t size)
+{
+    size_t i;
+    (void)ctx;
+    for (i = 0; i < size; i++) ((unsigned char *)data)[i] = (unsigned char)(i % 16 * 0x11);
+    return 0;
+}
+
+static const osb_port_ops fuzz_ops = {port_connect, port_send,  port_recv,   port_close, port_now,
+                                      port_wait,    port_error, port_random, NULL,       false};
 
 static inline void fuzz_port_free(fuzz_port *p)
 {

@@ -86,6 +86,10 @@ CALLS += "lifecycle_get lifecycle_renew lifecycle_patch_metadata lifecycle_endpo
 CALLS = (CALLS + "sandbox_connect sandbox_resume sandbox_find lifecycle_create sandbox_kill").split()
 
 
+# Of fuzz_calls.c.
+ALL_CALLS, RETRIES = 40, 16
+
+
 class Transcript:
     """The server's side of a transcript in tests/transcripts, roughly: seeds need no more."""
 
@@ -164,9 +168,18 @@ def seeds():
         if transcript.calls:
             yield "client", name, client_seed(transcript.calls[:4], *transcript.script)
     yield from client_scripts()
+    yield from calls_seeds()
     for number, frames in enumerate(TERMINALS):
         for flags in (0, 8, 24, 40):
             yield "websocket", f"{number}-{flags}", bytes([flags, number, 30]) + b"".join(frames)
+
+
+def calls_seeds():
+    """Each call of fuzz_calls.c alone, and with two others behind it; all that the server chooses is 0."""
+    for call in range(ALL_CALLS):
+        yield "calls", f"{call}", bytes([0, 0, 0, 0, 0, 0, call, 7]) + bytes(24)
+        others = bytes([call, 22, (call + 7) % ALL_CALLS, 7, (call + 18) % ALL_CALLS, 7])
+        yield "calls", f"{call}-retries", bytes([90, RETRIES, 0, 0, 0, 2]) + others + bytes(60)
 
 
 def frame(first, payload):
