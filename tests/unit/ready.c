@@ -515,6 +515,21 @@ static void test_time_after_resume(void **state)
     bench_end(&b);
 }
 
+/* Who does not want to wait gets the address of a sandbox that is not Running yet. */
+static void test_create_without_waiting(void **state)
+{
+    osb_create_options o = plain_create();
+    bench b;
+    (void)state;
+    o.ready.skip_health_check = true;
+    bench_begin(&b, 1024);
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Pending\"}}");
+    bench_answer(&b, "{\"endpoint\":\"execd.example:44772\"}");
+    assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_OK);
+    assert_string_equal(b.box.execd.address, "execd.example:44772");
+    bench_end(&b);
+}
+
 /* Who does not want to wait is not made to by resume either. */
 static void test_resume_without_waiting(void **state)
 {
@@ -647,6 +662,7 @@ int main(void)
         cmocka_unit_test(test_default_time),
         cmocka_unit_test(test_time_to_connect),
         cmocka_unit_test(test_time_after_resume),
+        cmocka_unit_test(test_create_without_waiting),
         cmocka_unit_test(test_resume_without_waiting),
         cmocka_unit_test(test_struct_alone),
         cmocka_unit_test(test_long_ids),
