@@ -518,9 +518,10 @@ static void test_time_after_resume(void **state)
 /* Who does not want to wait gets the address of a sandbox that is not Running yet. */
 static void test_create_without_waiting(void **state)
 {
-    osb_create_options o = plain_create();
+    osb_create_options o = {0};
     bench b;
     (void)state;
+    o.image = "a";
     o.ready.skip_health_check = true;
     bench_begin(&b, 1024);
     bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Pending\"}}");
