@@ -104,20 +104,6 @@ static inline osb_status feed_run(osb_client *c)
     return OSB_OK;
 }
 
-/* A view of an answer lies in the working buffer, with a NUL behind it, or is a literal. */
-static inline void check_view(const osb_client *c, osb_str view)
-{
-    const char *low = (const char *)c->buffer, *high = low + c->config.memory_size;
-    if (view.data == NULL) {
-        CHECK(view.size == 0);
-    } else if (view.data >= low && view.data < high) {
-        CHECK(view.size < (size_t)(high - view.data));
-        CHECK(view.data[view.size] == '\0');
-    } else {
-        CHECK(strlen(view.data) == view.size);
-    }
-}
-
 /* The status and what the error says, in so far as it may not depend on the cuts. */
 static inline void record_outcome(record *r, const osb_client *c, osb_status status)
 {

@@ -137,6 +137,20 @@ static inline void check_same(const record *a, const record *b, const char *what
     fuzz_fail(__FILE__, __LINE__, what);
 }
 
+/* A view of an answer lies in the working buffer, with a NUL behind it, or is a literal. */
+static inline void check_view(const osb_client *c, osb_str view)
+{
+    const char *low = (const char *)c->buffer, *high = low + c->config.memory_size;
+    if (view.data == NULL) {
+        CHECK(view.size == 0);
+    } else if (view.data >= low && view.data < high) {
+        CHECK(view.size < (size_t)(high - view.data));
+        CHECK(view.data[view.size] == '\0');
+    } else {
+        CHECK(strlen(view.data) == view.size);
+    }
+}
+
 /* ---- UTF-8 -----------------------------------------------------------------------------------*/
 
 /* The size of the character that begins here; 0 if none does. */

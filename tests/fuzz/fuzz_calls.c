@@ -631,21 +631,11 @@ static bool wants_all(unsigned which)
 
 /* ---- one call, in one of the modes ---------------------------------------------------------------*/
 
-static void log_execution(calls_run *r, const osb_execution *e)
-{
-    client_run *run = &r->run;
-    CHECK(memchr(e->id, '\0', sizeof e->id) != NULL);
-    record_text(&run->log, e->id);
-    record_number(&run->log, " exit", e->exit_code.set ? (uint32_t)e->exit_code.value : 1000u);
-    record_number(&run->log, "ended", e->ended);
-    record_number(&run->log, "bytes", e->stdout_bytes + e->stderr_bytes);
-    log_view(run, "error", e->error_name);
-    log_view(run, "value", e->error_value);
-}
-
 static void log_outputs(calls_run *r, call_data *d, osb_status status)
 {
     client_run *run = &r->run;
+    log_execution(run, &r->execution);
+    record_number(&run->log, "bytes", r->execution.stdout_bytes + r->execution.stderr_bytes);
     CHECK(d->capture.length <= d->capture.size);
     record_bytes(&run->log, d->captured, d->capture.length);
     record_number(&run->log, "cursor", d->cursor);
@@ -676,26 +666,15 @@ static void one_call(calls_run *r, unsigned number)
     call_data data;
     osb_status status;
     prepare(r, &data, r->options[number]);
-    run->port.posts = run->port.steps = run->port.looks = 0;
-    run->handler_calls = run->check_calls = 0;
+    begin_call(run);
     r->cut = false;
     r->execution.error_name = r->execution.error_value = none; /* views of an earlier call */
     status = finish(run, call(r, which, &data));
     CHECK(osb_poll(&run->client) == status);
     CHECK(!(r->cut && wants_all(which) && status == OSB_OK));
     log_error(run, status);
-    log_execution(r, &r->execution);
     log_outputs(r, &data, status);
-    record_number(&run->log, "time", run->port.now);
-    record_bytes(&run->log, run->port.sent.data, run->port.sent.size);
-    record_free(&run->port.sent);
-    record_free(&run->text);
-    check_wiped(run);
-    run->connects[number] = run->port.connects * 2 + (run->port.open ? 1 : 0);
-    if (status == OSB_E_TIMEOUT) run->port.disturbed = true;
-    run->disturbed[number] = run->port.disturbed;
-    run->logs[number] = run->log;
-    memset(&run->log, 0, sizeof run->log);
+    end_call(run, number, status);
 }
 
 /* ---- one run -------------------------------------------------------------------------------------*/

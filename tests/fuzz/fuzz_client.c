@@ -118,13 +118,8 @@ static osb_status call(client_run *run, unsigned which, call_data *d)
 
 static void log_outputs(client_run *run, call_data *d, osb_status status)
 {
-    osb_execution *e = &d->execution;
-    CHECK(memchr(e->id, '\0', sizeof e->id) != NULL);
-    record_text(&run->log, e->id);
-    record_number(&run->log, " exit", e->exit_code.set ? (uint32_t)e->exit_code.value : 1000u);
-    record_number(&run->log, "ended", (e->ended ? 1u : 0u) + (e->timed_out ? 2u : 0u));
-    log_view(run, "error", e->error_name);
-    log_view(run, "value", e->error_value);
+    log_execution(run, &d->execution);
+    record_number(&run->log, "timed out", d->execution.timed_out);
     record_number(&run->log, "cursor", d->cursor);
     record_number(&run->log, "http", d->http_status);
     record_number(&run->log, "page", d->page.total_items);
@@ -143,22 +138,12 @@ static void one_call(client_run *run, unsigned number)
     call_data data;
     osb_status status;
     prepare(run, &data);
-    run->port.posts = run->port.steps = run->port.looks = 0;
-    run->handler_calls = run->check_calls = 0;
+    begin_call(run);
     status = finish(run, call(run, run->calls[number], &data));
     CHECK(osb_poll(&run->client) == status);
     log_error(run, status);
     log_outputs(run, &data, status);
-    record_number(&run->log, "time", run->port.now);
-    record_bytes(&run->log, run->port.sent.data, run->port.sent.size);
-    record_free(&run->port.sent);
-    record_free(&run->text);
-    check_wiped(run);
-    run->connects[number] = run->port.connects * 2 + (run->port.open ? 1 : 0);
-    if (status == OSB_E_TIMEOUT) run->port.disturbed = true;
-    run->disturbed[number] = run->port.disturbed;
-    run->logs[number] = run->log;
-    memset(&run->log, 0, sizeof run->log);
+    end_call(run, number, status);
 }
 
 /* ---- one run -------------------------------------------------------------------------------------*/

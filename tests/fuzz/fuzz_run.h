@@ -36,24 +36,9 @@ enum {                       /* in flags */
        FLAG_BACKGROUND = 128
 };
 
-/* ---- what a view may point at -------------------------------------------------------------------*/
-
-static inline void check_view(const client_run *run, osb_str view)
-{
-    const char *low = (const char *)run->memory, *high = low + run->memory_size;
-    if (view.data == NULL) {
-        CHECK(view.size == 0);
-    } else if (view.data >= low && view.data < high) {
-        CHECK(view.size < (size_t)(high - view.data));
-        CHECK(view.data[view.size] == '\0');
-    } else {
-        CHECK(strlen(view.data) == view.size);
-    }
-}
-
 static inline void log_view(client_run *run, const char *name, osb_str view)
 {
-    check_view(run, view);
+    check_view(&run->client, view);
     record_view(&run->log, name, view);
 }
 
@@ -72,7 +57,7 @@ static inline int on_event(void *user, const osb_event *event)
     client_run *run = (client_run *)user;
     if (event->text.data != NULL) record_bytes(&run->text, event->text.data, event->text.size);
     if (event->more) return 0;
-    check_view(run, event->text);
+    check_view(&run->client, event->text);
     record_number(&run->log, "event", (uint64_t)event->type);
     record_view(&run->log, "text", (osb_str){run->text.data, run->text.size});
     record_free(&run->text);
@@ -84,7 +69,7 @@ static inline int on_traceback(void *user, osb_str line, bool more)
 {
     client_run *run = (client_run *)user;
     record_bytes(&run->log, line.data, line.size);
-    if (!more) check_view(run, line);
+    if (!more) check_view(&run->client, line);
     return 0;
 }
 
@@ -245,6 +230,39 @@ static inline void begin(client_run *run, run_mode mode, size_t memory_size, inp
     config.poll_mode = mode == RUN_POLL;
     CHECK(osb_client_init(&run->client, &config) == OSB_OK);
     set_box(run, &run->box);
+}
+
+/* ---- around a call -------------------------------------------------------------------------------*/
+
+static inline void log_execution(client_run *run, const osb_execution *e)
+{
+    CHECK(memchr(e->id, '\0', sizeof e->id) != NULL);
+    record_text(&run->log, e->id);
+    record_number(&run->log, " exit", e->exit_code.set ? (uint32_t)e->exit_code.value : 1000u);
+    record_number(&run->log, "ended", e->ended);
+    log_view(run, "error", e->error_name);
+    log_view(run, "value", e->error_value);
+}
+
+static inline void begin_call(client_run *run)
+{
+    run->port.posts = run->port.steps = run->port.looks = 0;
+    run->handler_calls = run->check_calls = 0;
+}
+
+/* Its outputs have been logged: what it sent, and the state that it leaves behind. */
+static inline void end_call(client_run *run, unsigned number, osb_status status)
+{
+    record_number(&run->log, "time", run->port.now);
+    record_bytes(&run->log, run->port.sent.data, run->port.sent.size);
+    record_free(&run->port.sent);
+    record_free(&run->text);
+    check_wiped(run);
+    run->connects[number] = run->port.connects * 2 + (run->port.open ? 1 : 0);
+    if (status == OSB_E_TIMEOUT) run->port.disturbed = true;
+    run->disturbed[number] = run->port.disturbed;
+    run->logs[number] = run->log;
+    memset(&run->log, 0, sizeof run->log);
 }
 
 /* From now on the server is a good one, and the connection that there was is closed. */

@@ -162,6 +162,15 @@ static void test_never_sent(void **state)
     end(&e);
 }
 
+/* The next request, of a new client, gets no answer within its time. */
+static void falls_silent(extra_bench *e)
+{
+    bench_again(&e->b);
+    bench_lifecycle(&e->b);
+    script_request(&e->b.port);
+    script_pause(&e->b.port, 2000);
+}
+
 /* Silence: a call that may be done twice is, another one is not. */
 static void test_silence(void **state)
 {
@@ -169,16 +178,10 @@ static void test_silence(void **state)
     (void)state;
     begin(&e, 1, false);
     e.b.config.request_timeout_ms = 1000;
-    bench_again(&e.b);
-    bench_lifecycle(&e.b);
-    script_request(&e.b.port);
-    script_pause(&e.b.port, 2000);
+    falls_silent(&e);
     bench_lifecycle_answers(&e.b, BENCH_EMPTY("204 N"));
     assert_int_equal(osb_lifecycle_kill(&e.b.client, "7f"), OSB_OK);
-    bench_again(&e.b);
-    bench_lifecycle(&e.b);
-    script_request(&e.b.port);
-    script_pause(&e.b.port, 2000);
+    falls_silent(&e);
     assert_int_equal(osb_lifecycle_pause(&e.b.client, "7f"), OSB_E_TIMEOUT);
     assert_true(osb_last_error(&e.b.client)->maybe_applied);
     end(&e);
@@ -191,10 +194,7 @@ static void test_silence_and_refusal(void **state)
     (void)state;
     begin(&e, 1, false);
     e.b.config.request_timeout_ms = 1000;
-    bench_again(&e.b);
-    bench_lifecycle(&e.b);
-    script_request(&e.b.port);
-    script_pause(&e.b.port, 2000);
+    falls_silent(&e);
     bench_lifecycle_refuses(&e.b);
     assert_int_equal(osb_lifecycle_kill(&e.b.client, "7f"), OSB_E_CONNECT);
     assert_true(osb_last_error(&e.b.client)->maybe_applied);
