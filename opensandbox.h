@@ -3413,11 +3413,10 @@ static OSB__APART osb_status osb__json_primitive_value(osb_client *c, const char
         return OSB_OK;
     }
     case OSB__OPT_I32: {
-        osb_i32 value;
+        osb_i32 *value = (osb_i32 *)(void *)out;
         if (!osb__integer(text, size, &number) || number < INT32_MIN || number > INT32_MAX) break;
-        value.set = true;
-        value.value = (int32_t)number;
-        OSB_MEMCPY(out, &value, sizeof value);
+        value->set = true;
+        value->value = (int32_t)number;
         return OSB_OK;
     }
     default:
