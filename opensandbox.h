@@ -2351,10 +2351,8 @@ static bool osb__number(const char *text, size_t size, uint64_t *value)
     uint64_t sum = 0;
     for (i = 0; i < size; i++) {
         unsigned digit = (unsigned)(unsigned char)text[i] - '0';
-        if (digit > 9 || sum > UINT64_MAX / 10u) return false;
-        sum *= 10u;
-        if (sum > UINT64_MAX - digit) return false;
-        sum += digit;
+        if (digit > 9 || sum > UINT64_MAX / 10u - (digit > UINT64_MAX % 10u)) return false;
+        sum = sum * 10u + digit;
     }
     *value = sum;
     return size > 0;
@@ -3104,7 +3102,7 @@ static osb_event_type osb__event_type(osb_client *c, const char *name, size_t si
 /* Prepares for one JSON value whose members go into base by a table; NULL: they are skipped. */
 static void osb__json_begin(osb_client *c, const osb__field *root, void *base)
 {
-    OSB_MEMSET(&c->json, 0, sizeof c->json);
+    OSB_MEMSET(&c->json, 0, offsetof(osb__json, frame)); /* a frame is set when it opens */
     c->json.frame[0] = c->json.field = root;
     c->json.base = base;
     osb__drop_unit(c);
@@ -3136,12 +3134,11 @@ static size_t osb__plain(const unsigned char *p, size_t size)
        too then, so that the lowest one counts. */
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
     for (; size - n >= 8; n += 8) {
-        uint64_t x, quote, slash, hit;
+        uint64_t x, hit;
         OSB_MEMCPY(&x, p + n, 8);
-        quote = x ^ (ones * '"');
-        slash = x ^ (ones * '\\');
-        hit = ((x - ones * 0x20u) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-        if ((hit & tops) != 0) return n + (size_t)__builtin_ctzll(hit & tops) / 8u;
+        hit = (x - ones * 0x20u) | ((x ^ (ones * '"')) - ones) | ((x ^ (ones * '\\')) - ones);
+        hit &= ~x & tops; /* all three are below 0x80 */
+        if (hit != 0) return n + (size_t)__builtin_ctzll(hit) / 8u;
     }
 #endif
     while (n < size && p[n] >= 0x20 && p[n] != '"' && p[n] != '\\') n++;
@@ -3166,16 +3163,16 @@ static void osb__json_pass(osb_client *c, size_t n)
 static bool osb__json_key_is(const unsigned char *key, size_t size, const char *name)
 {
     size_t at = 0;
-    for (; at < size && *name != '\0'; name++) {
-        if (key[at] == (unsigned char)*name) {
+    for (; at < size; name++) {
+        if (key[at] == (unsigned char)*name) { /* no key has a NUL */
             at++;
             continue;
         }
-        if (key[at] != '\\' || size - at < 6 || key[at + 1] != 'u') return false;
+        if (*name == '\0' || key[at] != '\\' || size - at < 6 || key[at + 1] != 'u') return false;
         at += 2;
         if (osb__unescape_u(key, size, &at) != (unsigned char)*name) return false;
     }
-    return at == size && *name == '\0';
+    return *name == '\0';
 }
 
 /* Whether what is handed out of a container of this kind are its texts. */
@@ -4789,9 +4786,14 @@ static osb_event_type osb__event_type(osb_client *c, const char *name, size_t si
 
 static void osb__event_begin(osb_client *c)
 {
-    const osb__field *root = c->call.op->answer != NULL ? c->call.op->answer : &osb__event_root;
+    const osb__field *root = c->call.op->answer;
     void *event = c->json.base;
-    OSB_MEMSET(event, 0, (size_t)root->half_size * 2u);
+    if (root != NULL) {
+        OSB_MEMSET(event, 0, (size_t)root->half_size * 2u);
+    } else { /* a size that compilers know costs them a few stores */
+        OSB_MEMSET(event, 0, sizeof(osb_event));
+        root = &osb__event_root;
+    }
     c->typed = c->pieced = false;
     c->kept = c->base;
     osb__json_begin(c, root, event);
