@@ -521,7 +521,7 @@ typedef struct osb_network_rule {
 
 /* What a sandbox may reach. */
 typedef struct osb_network_policy {
-    const char *default_action; /* "allow" or "deny"; default: the server's (deny) */
+    const char *default_action; /* "allow" or "deny"; default: deny */
     const osb_network_rule *egress;
     size_t egress_count;
 } osb_network_policy;
@@ -2562,6 +2562,7 @@ enum {
     OSB__JSON,       /* const char *: JSON as it is */
     OSB__MODE,       /* uint32_t; 755 if 0 */
     OSB__INLINE,     /* the text "inline" */
+    OSB__DENY,       /* const char *; "deny" if absent */
     OSB__GROUP,      /* an object out of members of the same struct; absent if all of them are */
     OSB__POINTER,    /* pointer to a struct */
     OSB__STRUCTS,    /* pointer to structs, size_t */
@@ -2661,6 +2662,7 @@ static bool osb__present(const osb__field *field, const unsigned char *member)
     case OSB__ALWAYS:
     case OSB__MODE:
     case OSB__INLINE:
+    case OSB__DENY:
         return true;
     case OSB__STRINGS:
     case OSB__PAIRS:
@@ -2785,6 +2787,13 @@ static void osb__encode_value(osb__writer *w, const osb__field *field, const uns
     case OSB__JSON:
         osb__put_text(w, (const char *)osb__pointer(member));
         break;
+#endif
+#if !defined(OSB_NO_CREATE_EXTRAS) || !defined(OSB_NO_EGRESS)
+    case OSB__DENY: {
+        const char *text = (const char *)osb__pointer(member);
+        osb__put_string(w, text != NULL ? text : "deny");
+        break;
+    }
 #endif
     case OSB__STRINGS:
         osb__encode_strings(w, (const char *const *)osb__pointer(member), osb__count(member));
@@ -6296,6 +6305,15 @@ OSB_DEF size_t osb_log_text(const osb_log_entry *entry, char *out, size_t size)
 
 /* ==== lifecycle ===============================================================================*/
 
+#if !defined(OSB_NO_CREATE_EXTRAS) || !defined(OSB_NO_EGRESS)
+static const osb__field osb__network_rule_fields[] = {
+    {"action", NULL, OSB__AT(osb_network_rule, action), OSB__STRING, 0},
+    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING | OSB__LAST, 0}};
+static const osb__field osb__network_policy_fields[] = {
+    {"defaultAction", NULL, OSB__AT(osb_network_policy, default_action), OSB__DENY, 0},
+    {"egress", osb__network_rule_fields, OSB__AT(osb_network_policy, egress),
+     OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_network_rule)}};
+#endif
 #ifndef OSB_NO_CREATE_EXTRAS
 static const osb__field osb__image_auth_fields[] = {
     {"username", NULL, OSB__AT(osb_create_options, image_username), OSB__STRING, 0},
@@ -6303,13 +6321,6 @@ static const osb__field osb__image_auth_fields[] = {
 static const osb__field osb__platform_fields[] = {
     {"os", NULL, OSB__AT(osb_create_options, platform_os), OSB__STRING, 0},
     {"arch", NULL, OSB__AT(osb_create_options, platform_arch), OSB__STRING | OSB__LAST, 0}};
-static const osb__field osb__network_rule_fields[] = {
-    {"action", NULL, OSB__AT(osb_network_rule, action), OSB__STRING, 0},
-    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING | OSB__LAST, 0}};
-static const osb__field osb__network_policy_fields[] = {
-    {"defaultAction", NULL, OSB__AT(osb_network_policy, default_action), OSB__STRING, 0},
-    {"egress", osb__network_rule_fields, OSB__AT(osb_network_policy, egress),
-     OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_network_rule)}};
 static const osb__field osb__host_volume_fields[] = {
     {"path", NULL, OSB__AT(osb_host_volume, path), OSB__STRING | OSB__LAST, 0}};
 static const osb__field osb__pvc_volume_fields[] = {
@@ -10017,18 +10028,11 @@ typedef struct osb__rules {
     const void *items; /* osb_network_rule, or const char * */
     size_t count;
 } osb__rules;
-static const osb__field osb__egress_rule_fields[] = {
-    {"action", NULL, OSB__AT(osb_network_rule, action), OSB__STRING, 0},
-    {"target", NULL, OSB__AT(osb_network_rule, target), OSB__STRING | OSB__LAST, 0}};
-static const osb__field osb__rules_body[] = {{"", osb__egress_rule_fields,
+static const osb__field osb__rules_body[] = {{"", osb__network_rule_fields,
                                               OSB__AT(osb__rules, items), OSB__STRUCTS | OSB__LAST,
                                               OSB__HALF(osb_network_rule)}};
 static const osb__field osb__targets_body[] = {
     {"", NULL, OSB__AT(osb__rules, items), OSB__STRINGS | OSB__LAST, 0}};
-static const osb__field osb__egress_policy_fields[] = {
-    {"defaultAction", NULL, OSB__AT(osb_network_policy, default_action), OSB__STRING, 0},
-    {"egress", osb__egress_rule_fields, OSB__AT(osb_network_policy, egress),
-     OSB__STRUCTS | OSB__LAST, OSB__HALF(osb_network_rule)}};
 
 static const osb__op osb__op_egress_health = {"GET /healthz", NULL, NULL, NULL, NULL, OSB__EGRESS};
 static const osb__op osb__op_policy_get = {"GET /policy",     NULL,          NULL,
@@ -10037,7 +10041,7 @@ static const osb__op osb__op_policy_patch = {"PATCH /policy",   NULL, osb__rules
                                              &osb__policy_root, NULL, OSB__EGRESS};
 static const osb__op osb__op_policy_delete = {"DELETE /policy",  NULL, osb__targets_body,
                                               &osb__policy_root, NULL, OSB__EGRESS};
-static const osb__op osb__op_policy_replace = {"PUT /policy",     NULL, osb__egress_policy_fields,
+static const osb__op osb__op_policy_replace = {"PUT /policy",     NULL, osb__network_policy_fields,
                                                &osb__policy_root, NULL, OSB__EGRESS};
 static const osb__op osb__op_policy_reset = {"POST /policy",    NULL, NULL,
                                              &osb__policy_root, NULL, OSB__EGRESS};

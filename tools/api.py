@@ -30,7 +30,8 @@ SCALARS = {
     "COPY": "string", "TYPE": "string", "FLAG": "boolean", "NOT": "boolean", "BOOL": "boolean",
     "U32": "integer", "CURSOR": "integer", "OPT_U32": "integer", "UINT": "integer",
     "U64": "integer", "I64": "integer", "OPT_I32": "integer", "MILLI": "number",
-    "COUNT": "integer", "ALWAYS": "integer", "MODE": "integer", "INLINE": "string", "JSON": "any",
+    "COUNT": "integer", "ALWAYS": "integer", "MODE": "integer", "INLINE": "string", "DENY": "string",
+    "JSON": "any",
 }
 OBJECTS = ("GROUP", "POINTER", "OBJECT")
 ARRAYS = {"STRINGS": "string", "NUMBERS": "integer", "ARRAY": "scalar", "STRUCTS": "object",

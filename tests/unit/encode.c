@@ -158,6 +158,7 @@ static void test_platform(void **state)
     assert_string_equal(out, "{\"platform\":{\"os\":\"linux\",\"arch\":\"arm64\"}}");
 }
 
+/* One that says nothing of the rest denies it: the API's description has an empty policy allow all. */
 static void test_network_policy(void **state)
 {
     osb_network_policy policy = {0};
@@ -165,7 +166,10 @@ static void test_network_policy(void **state)
     (void)state;
     o.network_policy = &policy;
     encode(osb__create_fields, &o);
-    assert_string_equal(out, "{\"networkPolicy\":{}}");
+    assert_string_equal(out, "{\"networkPolicy\":{\"defaultAction\":\"deny\"}}");
+    policy.default_action = "allow";
+    encode(osb__create_fields, &o);
+    assert_string_equal(out, "{\"networkPolicy\":{\"defaultAction\":\"allow\"}}");
     policy.default_action = "deny";
     policy.egress = rules;
     policy.egress_count = 2;
