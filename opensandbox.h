@@ -936,13 +936,15 @@ OSB_DEF osb_status osb_sandbox_create(osb_client *client, const osb_create_optio
                                       osb_sandbox *box);
 
 /* Takes up an existing sandbox: waits until it is ready as osb_sandbox_create does, and never kills
-   it. ready may be NULL, id may be box->id. */
+   it. ready may be NULL, id may be box->id. GET /sandboxes/{id}, GET /sandboxes/{id}/endpoints/44772,
+   GET {execd}/ping */
 OSB_DEF osb_status osb_sandbox_connect(osb_client *client, const char *id,
                                        const osb_ready_options *ready, osb_sandbox *box);
 
 #ifndef OSB_NO_ADMIN
 /* Resumes a paused sandbox, resolves its endpoint anew, and waits until it is ready. ready may be
-   NULL, id may be box->id. POST /sandboxes/{id}/resume, then as osb_sandbox_connect */
+   NULL, id may be box->id: if the server refuses (409: it is not paused), box works as before.
+   POST /sandboxes/{id}/resume, then as osb_sandbox_connect */
 OSB_DEF osb_status osb_sandbox_resume(osb_client *client, const char *id,
                                       const osb_ready_options *ready, osb_sandbox *box);
 
@@ -10548,19 +10550,20 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
     return status;
 }
 
-/* Prepares a sandbox for a call. id may be the sandbox's own. */
+/* Prepares a sandbox for a call. id may be the sandbox's own: then the way to its execd stays until
+   there is another one, for a call that fails before. */
 static osb_status osb__box_init(osb_client *c, osb_sandbox *box, const char *id,
                                 const osb_ready_options *ready)
 {
     static const osb_ready_options defaults = {0, 0, NULL, NULL, 0, false};
-    char *own = box->id;
     size_t size = osb__length(id);
+    char *own = box->id, *rest = id == own ? (char *)&box->isolated : own + size;
     if (size >= sizeof box->id) {
         c->state = OSB__IDLE;
         return osb__too_big(c, "OSB_ID_SIZE", "id", size + 1);
     }
     if (id != NULL) OSB_MEMMOVE(own, id, size);
-    OSB_MEMSET(own + size, 0, sizeof *box - (size_t)(own - (char *)box) - size);
+    OSB_MEMSET(rest, 0, (size_t)((char *)(box + 1) - rest));
     box->client = c;
     box->ready = ready != NULL ? ready : &defaults;
     box->deadline_ms = osb__now(c) + osb__default(box->ready->timeout_ms, 30000);

@@ -585,6 +585,25 @@ static void test_own_id(void **state)
     bench_end(&b);
 }
 
+/* A sandbox that was not paused, say, works on after a resume that is refused. */
+static void test_own_id_refused(void **state)
+{
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    b.box.isolated = "of-a-session";
+    bench_lifecycle_answers(&b, BENCH_EMPTY("409 Not Paused"));
+    bench_execd_answers(&b, "");
+    bench_lifecycle_answers(&b, BENCH_EMPTY("404 Gone"));
+    assert_int_equal(osb_sandbox_resume(&b.client, b.box.id, NULL, &b.box), OSB_E_API);
+    assert_string_equal(b.box.id, "7f30");
+    assert_null(b.box.isolated);
+    assert_int_equal(osb_ping(&b.box), OSB_OK);
+    assert_int_equal(osb_sandbox_connect(&b.client, "7f30", NULL, &b.box), OSB_E_NOT_FOUND);
+    assert_string_equal(b.box.execd.address, ""); /* of whatever sandbox it was */
+    bench_end(&b);
+}
+
 /* What find finds is one sandbox or none, or it failed. */
 static void test_find(void **state)
 {
@@ -668,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_struct_alone),
         cmocka_unit_test(test_long_ids),
         cmocka_unit_test(test_own_id),
+        cmocka_unit_test(test_own_id_refused),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_find_strangers),
     };
