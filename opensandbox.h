@@ -1288,8 +1288,9 @@ OSB_DEF osb_status osb_rows_feed(osb_rows *rows, const char *text, size_t size);
 #ifndef OSB_NO_FILES
 /* ---- execd: files and directories ------------------------------------------------------------*/
 
-/* In all paths execd expands ~, $VAR and ${VAR}. A mode is written as people do, 644 or 755. With
-   osb_sandbox.isolated set, these calls see the files of that isolated session. */
+/* In all paths, which are UTF-8, execd expands ~, $VAR and ${VAR}. A mode has the digits that people
+   write, as a decimal number: 644 or 755, not C's 0644. With osb_sandbox.isolated set, these calls
+   see the files of that isolated session. */
 
 /* A file, directory or symbolic link. Views; times are RFC 3339. */
 typedef struct osb_file_info {
