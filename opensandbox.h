@@ -1070,11 +1070,11 @@ typedef struct osb_execution {
     osb_str error_name;  /* an error's name; empty if it has none, NULL if there was no error */
     osb_str error_value; /* and its value, or its last piece if it is larger than the buffer; views
                             until the next call */
-    uint32_t execution_count;
-    uint64_t execution_time_ms;
-    int64_t started_ms;    /* since 1970, server's clock: of the init event */
-    int64_t last_ms;       /* and of the last one */
-    uint64_t stdout_bytes; /* output so far, as on_output has it */
+    uint32_t execution_count;   /* code: how many runs its kernel has had; 0: not told */
+    uint64_t execution_time_ms; /* as execd tells it; durable, followed: since the call began */
+    int64_t started_ms;         /* since 1970, server's clock: of the init event */
+    int64_t last_ms;            /* and of the last one */
+    uint64_t stdout_bytes;      /* output so far, as on_output has it */
     uint64_t stderr_bytes;
 } osb_execution;
 
@@ -8694,6 +8694,7 @@ static osb_status osb__durable_event(osb__durable *d, osb_event_type type, osb_s
     event.type = type;
     event.text = text;
     event.execution_time_ms = osb__now(d->client) - d->started_ms;
+    d->run->execution_time_ms = event.execution_time_ms;
     d->client->call.handlers = d->handlers;
     /* It did no harm, and would be taken for the status of a handler's stop. */
     if (d->client->error.status != OSB_OK) osb__forget_error(d->client);

@@ -61,6 +61,7 @@ static void test_run(void **state)
     snprintf(complete, sizeof complete, "event complete +%lu\n",
              (unsigned long)(b.port.now_ms - began_ms));
     assert_non_null(strstr(b.r.lines.data, complete));
+    assert_int_equal(run.execution_time_ms, b.port.now_ms - began_ms); /* not the start's */
     bench_end(&b);
 }
 
