@@ -279,7 +279,7 @@ typedef struct osb_i32 {
     X(OSB_E_STATE, -18, "in a state that it does not leave")                                       \
     /* ..._renew: nobody knows the time: no Date from the server, no clock in the port. */         \
     X(OSB_E_CLOCK, -19, "no clock")                                                                \
-    /* osb_file_upload: the file has another size than was sent. */                                \
+    /* osb_file_upload: another size than was sent; osb_file_read: than before it broke off. */    \
     X(OSB_E_VERIFY, -20, "not what was sent")
 
 typedef enum osb_status {
@@ -1326,7 +1326,8 @@ typedef struct osb_read_options {
     uint64_t size_bytes;   /* ... so many; 0: to the end */
     uint64_t first_line;   /* or from this line on (1 is the first) ... */
     uint64_t line_count;   /* ... so many; lines come joined by LF, the last one without */
-    uint32_t resumptions;  /* of bytes: go on where the connection broke, so many times */
+    uint32_t resumptions;  /* of bytes: go on where the connection broke, so many times; if the
+                              file's size has changed by then, OSB_E_VERIFY */
 } osb_read_options;
 
 /* Reads a file, in pieces as they come; *size_bytes, which may be NULL, gets how many bytes were
@@ -8164,6 +8165,7 @@ typedef struct osb__read {
     void *user;
     uint64_t *size_bytes; /* the caller's; may be NULL */
     uint64_t got, before; /* in all, and before this connection */
+    uint64_t end;         /* where in the file the bodies end; 0: not known */
     uint32_t resumptions;
     bool limited;
     char *out; /* osb_file_read_all */
@@ -8179,12 +8181,25 @@ static bool osb__read_fits(const osb__read *r, size_t size)
     return !ranged || r->client->http.status == 206;
 }
 
+/* Whether this body ends where the first one did: a file that was written meanwhile may not. */
+static bool osb__read_ends_alike(osb__read *r, size_t size)
+{
+    uint64_t end = r->query.from + (r->got - r->before) + size + r->client->http.left;
+    if (r->client->http.framing != OSB__BY_LENGTH) return true;
+    if (r->end == 0) r->end = end;
+    return r->end == end;
+}
+
 static int osb__read_data(void *user, const void *data, size_t size)
 {
     osb__read *r = (osb__read *)user;
     osb_client *c = r->client;
     if (!osb__read_fits(r, size)) {
         (void)osb__fail(c, OSB_E_PROTOCOL, OSB__SAY("the server ignored the range"));
+        return 1;
+    }
+    if (!osb__read_ends_alike(r, size)) {
+        (void)osb__fail(c, OSB_E_VERIFY, OSB__SAY("the file has another size than before"));
         return 1;
     }
     if (r->out_length != NULL) {
