@@ -513,7 +513,8 @@ typedef struct osb_endpoint_options {
 } osb_endpoint_options;
 
 #if !defined(OSB_NO_CREATE_EXTRAS) || !defined(OSB_NO_EGRESS)
-/* An outbound rule: action "allow" or "deny", target a host name or "*.example.com". */
+/* An outbound rule: action "allow" or "deny", target a host name, or "*.example.com" for all names
+   below it, without itself. */
 typedef struct osb_network_rule {
     const char *action;
     const char *target;
@@ -549,7 +550,7 @@ typedef struct osb_pvc_volume {
 typedef struct osb_ossfs_volume {
     const char *bucket;
     const char *endpoint;
-    const char *version; /* "1.0" or "2.0" */
+    const char *version; /* "1.0" or "2.0"; default: 2.0 */
     const char *const *options;
     size_t option_count;
     const char *access_key_id;
@@ -600,8 +601,10 @@ typedef struct osb_create_options {
     size_t resource_count;
     const osb_pair *env; /* a NULL value is sent as null */
     size_t env_count;
-    const osb_pair *metadata; /* give one pair a value of your own making to find the sandbox */
-    size_t metadata_count;    /* again if the answer is lost: osb_sandbox_find */
+    /* Labels as Kubernetes has them: values of up to 63 letters, digits, '.', '_' and '-'. One of your
+       own making finds the sandbox again if the answer is lost: osb_sandbox_find. */
+    const osb_pair *metadata;
+    size_t metadata_count;
     const osb_pair *extensions;
     size_t extension_count;
 #ifndef OSB_NO_CREATE_EXTRAS
@@ -736,7 +739,8 @@ OSB_DEF osb_status osb_lifecycle_list_all(osb_client *client, const osb_sandbox_
                                           osb_sandbox_page *page);
 
 /* Asks for a sandbox until its state is this one ("Paused", "Running"). OSB_E_STATE: it is Failed
-   or Terminated instead; error.code is the state. options may be NULL. GET /sandboxes/{id} */
+   or Terminated instead; error.code is the state. OSB_E_NOT_FOUND: the server has none, as most do
+   once it has ended. options may be NULL. GET /sandboxes/{id} */
 OSB_DEF osb_status osb_lifecycle_wait(osb_client *client, const char *id, const char *state,
                                       const osb_wait_options *options, osb_sandbox_info *info);
 #endif
@@ -847,9 +851,9 @@ typedef enum osb_report {
 
 /* How much of a report is wanted. */
 typedef struct osb_report_options {
-    uint32_t tail;        /* logs, summary: lines from the end; default: the server's */
-    const char *since;    /* logs: only those of the last "10m", "1h" */
-    uint32_t event_limit; /* events, summary: at most so many */
+    uint32_t tail;     /* logs, summary: lines from the end, up to 10000; default: the server's */
+    const char *since; /* logs: only those of the last "10m", "1h" */
+    uint32_t event_limit; /* events, summary: at most so many, up to 500; default: the server's */
 } osb_report_options;
 
 /* One of the older reports, as text, in pieces as it comes. options may be NULL. */
@@ -1127,7 +1131,7 @@ OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t c
                                     int (*on_data)(void *user, const void *data, size_t size),
                                     void *user, uint64_t *next);
 
-/* Interrupts a command: SIGTERM to its process group, after 3 s SIGKILL.
+/* Interrupts a command: SIGTERM to its process group, after 3 s SIGKILL. OSB_E_API: it has ended.
    DELETE {execd}/command */
 OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id);
 #endif
@@ -1392,7 +1396,7 @@ OSB_DEF osb_status osb_file_replace(osb_sandbox *box, const osb_replacement *ite
 /* A file or directory to be moved. */
 typedef struct osb_move {
     const char *from;
-    const char *to; /* must not exist */
+    const char *to; /* must not exist; directories above it are made */
 } osb_move;
 
 /* Moves or renames files and directories. POST {execd}/files/mv */
@@ -1411,7 +1415,8 @@ typedef struct osb_permission {
 OSB_DEF osb_status osb_file_set_permissions(osb_sandbox *box, const osb_permission *items,
                                             size_t count);
 
-/* Deletes files; missing ones are no error. DELETE {execd}/files */
+/* Deletes files, one or more; missing ones are no error. A directory is: OSB_E_API.
+   DELETE {execd}/files */
 OSB_DEF osb_status osb_file_delete(osb_sandbox *box, const char *const *paths, size_t count);
 
 /* Makes directories, and those above them; default mode 755. POST {execd}/directories */
@@ -1430,7 +1435,8 @@ OSB_DEF osb_status osb_directory_list(osb_sandbox *box, const char *path,
                                       const osb_list_options *options, osb_on_file on_file,
                                       void *user);
 
-/* Deletes directories with all that is in them. DELETE {execd}/directories */
+/* Deletes directories, one or more, with all that is in them; missing ones are no error.
+   DELETE {execd}/directories */
 OSB_DEF osb_status osb_directory_delete(osb_sandbox *box, const char *const *paths, size_t count);
 #endif
 
@@ -1438,7 +1444,8 @@ OSB_DEF osb_status osb_directory_delete(osb_sandbox *box, const char *const *pat
 /* ---- execd: terminals ------------------------------------------------------------------------*/
 
 /* A terminal in the sandbox: a shell that lives until it exits or is deleted, whoever is attached.
-   If it exits while nobody is, its exit code is lost, and the next osb_pty_attach starts a new one.
+   If it exits while nobody is, its exit code is lost, and whoever attaches next (osb_pty_attach, or
+   a reconnection of it) starts a new one.
    To attach to one that another program made, zero it and copy the id in. */
 typedef struct osb_pty {
     char id[OSB_ID_SIZE];
@@ -1525,7 +1532,7 @@ typedef struct osb_metrics {
 OSB_DEF osb_status osb_metrics_get(osb_sandbox *box, osb_metrics *metrics);
 
 /* Asks on, about every 2 s, until on_metrics returns non-zero: that ends the call with
-   OSB_E_CANCELLED. GET {execd}/metrics/watch */
+   OSB_E_CANCELLED. OSB_E_TRUNCATED: the server ended it. GET {execd}/metrics/watch */
 OSB_DEF osb_status osb_metrics_watch(osb_sandbox *box,
                                      int (*on_metrics)(void *user, const osb_metrics *metrics),
                                      void *user);
@@ -1722,7 +1729,8 @@ OSB_DEF osb_status osb_egress_get_policy(osb_egress *egress,
 OSB_DEF osb_status osb_egress_patch_policy(osb_egress *egress, const osb_network_rule *rules,
                                            size_t count, osb_policy_status *status);
 
-/* Takes away the rules for these targets. DELETE {egress}/policy */
+/* Takes away the rules for these targets; a target without one is no error. One that the vault needs
+   stays: 400. DELETE {egress}/policy */
 OSB_DEF osb_status osb_egress_delete_rules(osb_egress *egress, const char *const *targets,
                                            size_t count, osb_policy_status *status);
 
@@ -1760,7 +1768,7 @@ typedef struct osb_binding {
     size_t host_count;
     const char *const *schemes;
     size_t scheme_count;
-    const uint16_t *ports;
+    const uint16_t *ports; /* 80, 443 */
     size_t port_count;
     const char *const *methods;
     size_t method_count;
@@ -1834,7 +1842,8 @@ typedef struct osb_vault_handlers {
     int (*on_binding)(void *user, const osb_binding_info *binding);
 } osb_vault_handlers;
 
-/* Makes the vault; 409 if there is one. handlers and revision may be NULL, here and below.
+/* Makes the vault; 409 if there is one; 412 if the sandbox has no osb_create_options.credential_proxy,
+   or it is not ready yet (see osb_egress_health). handlers and revision may be NULL, here and below.
    POST {egress}/credential-vault */
 OSB_DEF osb_status osb_vault_create(osb_egress *egress, const osb_vault_content *content,
                                     const osb_vault_handlers *handlers, uint32_t *revision);
