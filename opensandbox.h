@@ -782,7 +782,7 @@ typedef struct osb_snapshot_filter {
     uint32_t page;      /* 1 is the first; default 1 */
     uint32_t page_size; /* 1 to 200; default: the server's, 20 */
     const char *sandbox_id;
-    const char *name;
+    const char *name;          /* older servers ignore it: look at each one's own */
     const char *const *states; /* any of these; default: all */
     size_t state_count;
 } osb_snapshot_filter;
@@ -1329,13 +1329,14 @@ typedef struct osb_read_options {
     uint64_t offset_bytes; /* from this byte on ... */
     uint64_t size_bytes;   /* ... so many; 0: to the end */
     uint64_t first_line;   /* or from this line on (1 is the first) ... */
-    uint64_t line_count;   /* ... so many; lines come joined by LF, the last one without */
-    uint32_t resumptions;  /* of bytes: go on where the connection broke, so many times; if the
-                              file's size has changed by then, OSB_E_VERIFY */
+    uint64_t line_count;  /* ... so many; joined by LF, without CRs before it or an LF at the end */
+    uint32_t resumptions; /* of bytes: go on where the connection broke, so many times; if the
+                             file's size has changed by then, OSB_E_VERIFY */
 } osb_read_options;
 
 /* Reads a file, in pieces as they come; *size_bytes, which may be NULL, gets how many bytes were
-   handed out, after an error too. options may be NULL. Beyond the file's end there are 0 bytes.
+   handed out, after an error too. options may be NULL. Beyond the file's end there are 0 bytes. A
+   directory breaks off: OSB_E_CLOSED.
    GET {execd}/files/download */
 OSB_DEF osb_status osb_file_read(osb_sandbox *box, const char *path,
                                  const osb_read_options *options,
