@@ -10574,6 +10574,7 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
     if (status == OSB_OK) OSB_MEMSET(&c->error, 0, sizeof c->error);
     else status = osb__ready_failed(c, status);
     if (status != OSB_PENDING) c->state = OSB__IDLE;
+    c->ready_now = true; /* the kill has nothing to wait for */
     return status;
 }
 

@@ -326,6 +326,7 @@ static void test_cancel_in_a_call(void **state)
     osb_create_options o;
     osb_status status;
     check c = {0};
+    osb_wait wait;
     bench b;
     (void)state;
     begin(&b, &c, &o, true);
@@ -337,6 +338,9 @@ static void test_cancel_in_a_call(void **state)
     while (status == OSB_PENDING && b.port.at < 7) status = osb_poll(&b.client);
     assert_int_equal(c.asked, 1);
     osb_cancel(&b.client);
+    assert_int_equal(osb_poll(&b.client), OSB_PENDING);
+    osb_want(&b.client, &wait);
+    assert_true(wait.now); /* the kill need not wait for anything */
     assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_E_CANCELLED);
     assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
     assert_int_equal(c.asked, 1);
