@@ -1487,6 +1487,82 @@ class Files(WithSandbox):
             self.assertTrue(link.is_symlink())
             self.assertEqual((self.dir / "target").read_text(), "content")
 
+    def test_a_download_takes_no_file_of_anothers(self):
+        """Not even one of the same time, which a copy or an archive often gives to all."""
+        for name, content in (("x", "new content"), ("x.part", "new"), ("y", "hello")):
+            self.osb("file", "write", self.box, f"{self.remote}/{name}", "-c", content)
+        self.inside(f"touch -d @1700000000 {self.remote}/*")
+        for name in ("x", "y"):  # "x.part" may be listed before or behind "x"
+            mine = self.file(f"{name}.part", "mine\n")
+            os.utime(mine, (1700000000, 1700000000))
+            done = self.osb("file", "download", self.box, f"{self.remote}/{name}", name)
+            self.assertEqual(done.err, "")
+            self.assertEqual(mine.read_text(), "mine\n")
+        self.assertEqual((self.dir / "x").read_text(), "new content")
+        self.assertEqual((self.dir / "y").read_text(), "hello")
+        self.osb("file", "download", self.box, self.remote, "back", "-r")
+        self.assertEqual({p.name: p.read_text() for p in (self.dir / "back").iterdir()},
+                         {"x": "new content", "x.part": "new", "y": "hello"})
+
+    def test_a_download_follows_no_link_and_waits_for_no_pipe(self):
+        self.osb("file", "write", self.box, f"{self.remote}/x", "-c", "content")
+        self.inside(f"touch -d @1700000000 {self.remote}/x")
+        part = self.dir / "x.7-1700000000.part"
+        mine = self.file("mine", "mine")
+        part.symlink_to(mine)
+        words = ("file", "download", self.box, f"{self.remote}/x", "x")
+        self.fails(125, "cannot write x.7-1700000000.part: ", *words)
+        self.assertEqual(mine.read_text(), "mine")
+        part.unlink()
+        os.mkfifo(part)
+        self.fails(125, "cannot write x.7-1700000000.part: ", *words)
+        part.unlink()
+        part.write_text("longer than the file")
+        self.fails(125, "cannot write x.7-1700000000.part: File exists", *words)
+        self.assertEqual(part.read_text(), "longer than the file")
+
+    def test_a_download_that_brought_nothing_leaves_nothing(self):
+        box = self.create("--extension", "devserver.download-cut=0")
+        self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        self.inside(f"echo x >{self.remote}/x; ln -s /nosuch {self.remote}/y")
+        self.osb("file", "download", box, f"{self.remote}/x", "x", code=125)
+        self.assertEqual([p.name for p in self.dir.iterdir()], [])
+
+    def test_a_long_name(self):
+        for name in ("n" * 255, "\u4e2d" * 84):
+            self.inside(f"echo content >{self.remote}/{name}")
+            self.osb("file", "download", self.box, f"{self.remote}/{name}", f"{self.dir}/")
+            self.assertEqual((self.dir / name).read_text(), "content\n")
+
+    def test_a_directory_does_not_fit_where_a_file_is(self):
+        self.inside(f"mkdir -p {self.remote}/d/sub {self.remote}/e")
+        self.file("f", "x")
+        self.file("d/sub", "x")
+        self.file("e/x", "x")
+        self.fails(125, "cannot make f: File exists", "file", "download", self.box,
+                   f"{self.remote}/e", "f", "-r")
+        self.fails(125, "cannot make d/sub: File exists", "file", "download", self.box,
+                   f"{self.remote}/d", "d", "-r")
+        self.osb("file", "write", self.box, f"{self.remote}/e/e", "-c", "x")
+        (self.dir / "g/e").mkdir(parents=True)
+        self.fails(125, "cannot write g/e: Is a directory", "file", "download", self.box,
+                   f"{self.remote}/e", "g", "-r")
+        self.assertEqual(list((self.dir / "g").iterdir()), [self.dir / "g/e"])
+
+    def test_a_large_file_does_not_fit_where_a_directory_is(self):
+        self.inside(f"mkdir {self.remote}/d")
+        for size in (5, 9 * MB):
+            local = self.file("f", bytes(size))
+            done = self.osb("file", "upload", self.box, local, f"{self.remote}/d", "-q", code=125)
+            self.assertRegex(done.err, "directory")
+            self.assertEqual(self.inside(f"cd {self.remote} && find . -name '*d*'"), "./d\n")
+
+    def test_a_mode_that_cannot_be_told_is_refused(self):
+        for words in (["chmod", self.box, "/x"], ["write", self.box, "/x", "-c", ""],
+                      ["upload", self.box, "x", "/x"], ["mkdir", self.box, "/x"]):
+            for mode in ("0", "0000"):
+                self.fails(2, f"--mode {mode}: ", "file", *words, "--mode", mode)
+
     def test_upload_and_download(self):
         local = self.file("in", os.urandom(100000))
         local.chmod(0o750)
@@ -1559,6 +1635,14 @@ class Files(WithSandbox):
         box = self.create("-e", f"PATH={cksum.parent}:{os.environ['PATH']}")
         self.addCleanup(lambda: self.osb("sandbox", "kill", box))
         self.fails(125, "has changed while it was sent", "file", "upload", box,
+                   self.file("big", bytes(9 * MB)), f"{self.remote}/big", "-q")
+
+    def test_a_sandbox_that_writes_nothing_is_not_asked_for_ever(self):
+        dd = self.file("bin/dd", "#!/bin/sh\n")
+        dd.chmod(0o755)
+        box = self.create("-e", f"PATH={dd.parent}:{os.environ['PATH']}")
+        self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        self.fails(125, "is not what was sent: is the sandbox's disk full", "file", "upload", box,
                    self.file("big", bytes(9 * MB)), f"{self.remote}/big", "-q")
 
     def test_directories(self):
@@ -1699,19 +1783,32 @@ class CutDownloads(WithSandbox):
 
     def test_download_goes_on_in_the_next_run(self):
         self.osb("file", "download", self.box, f"{self.remote}/f", "f")
-        part = self.dir / "f.part"
+        when = int((self.dir / "f").stat().st_mtime)
+        part = self.dir / f"f.{len(self.content)}-{when}.part"
         (self.dir / "f").rename(part)
-        when = part.stat().st_mtime
         part.write_bytes(self.content[:700000])
         os.utime(part, (when, when))
         done = self.osb("file", "download", self.box, f"{self.remote}/f", "f")
         self.assertIn("going on from byte 700000", done.err)
         self.assertEqual((self.dir / "f").read_bytes(), self.content)
-        self.file("f.part", b"of something else")
+        part.write_bytes(b"of a try that was killed: its time is not the file's")
         (self.dir / "f").unlink()
         self.assertNotIn("going on", self.osb("file", "download", self.box, f"{self.remote}/f",
                                               "f").err)
         self.assertEqual((self.dir / "f").read_bytes(), self.content)
+
+    def test_two_downloads_at_once_do_not_mix(self):
+        words = [PROGRAM, "file", "download", self.box, f"{self.remote}/f", "f"]
+        both = [subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                 env=self.env, cwd=self.dir) for _ in range(2)]
+        said = [p.communicate(timeout=100)[1] for p in both]
+        codes = [p.returncode for p in both]
+        self.assertIn(0, codes, said)
+        for code, text in zip(codes, said):
+            if code != 0:
+                self.assertIn(b"another osb", text)
+        self.assertEqual((self.dir / "f").read_bytes(), self.content)
+        self.assertEqual([p.name for p in self.dir.iterdir() if p.name.endswith(".part")], [])
 
 
 # ---- egress, vault, diagnostics, pools -----------------------------------------------------------

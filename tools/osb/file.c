@@ -18,6 +18,11 @@ static bool read_mode(const args *a, uint32_t *mode)
         usage(a, "--mode %s is not a mode such as 644 or 755", word);
         return false;
     }
+    if (number == 0) {
+        usage(a, "--mode %s: for OpenSandbox no mode is the usual one; run chmod in the sandbox",
+              word);
+        return false;
+    }
     *mode = (uint32_t)number;
     return true;
 }
@@ -99,11 +104,14 @@ static int read_source(void *user, void *data, size_t size)
 {
     struct pollfd source = {*(int *)user, POLLIN, 0};
     ssize_t n;
-    while (poll(&source, 1, 100) <= 0) {
-        attend_signals();
-        if (was_interrupted()) return -100;
-    }
-    n = read(source.fd, data, size > 65536 ? 65536 : size);
+    do {
+        while (poll(&source, 1, 100) <= 0) {
+            attend_signals();
+            if (was_interrupted()) return -100;
+        }
+        n = read(source.fd, data, size > 65536 ? 65536 : size);
+    } while (n < 0 &&
+             (errno == EINTR || errno == EAGAIN)); /* another reader may have been faster */
     if (n < 0) complain("cannot read: %s", strerror(errno));
     return n < 0 ? -100 : (int)n;
 }

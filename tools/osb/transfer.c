@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,6 +130,18 @@ static uint32_t mode_digits(mode_t bits)
     return (uint32_t)((bits >> 6 & 7) * 100 + (bits >> 3 & 7) * 10 + (bits & 7));
 }
 
+/* Of cksum(1). */
+static uint32_t crc_byte(uint32_t crc, unsigned byte)
+{
+    static uint32_t table[256];
+    uint32_t i, bit;
+    if (table[1] == 0)
+        for (i = 0; i < 256; i++)
+            for (table[i] = i << 24, bit = 0; bit < 8; bit++)
+                table[i] = table[i] << 1 ^ ((table[i] >> 31) != 0 ? 0x04c11db7u : 0);
+    return crc << 8 ^ table[(crc >> 24 ^ byte) & 255];
+}
+
 osb_permission permission_of(const char *path, const rights *wanted)
 {
     osb_permission p = {0};
@@ -166,13 +179,46 @@ static void set_time(int fd, int64_t unix_s)
     futimens(fd, times);
 }
 
-/* What an earlier try left of the same file: it bears the remote file's time. */
-static uint64_t left_over(const char *part, uint64_t size, int64_t modified)
+/* Where it is collected: beside the target, under a name that says of what it is a part, so that no
+   file of somebody else's is taken for it. */
+static char *part_of(const char *local, uint64_t size, int64_t modified)
+{
+    const char *slash = strrchr(local, '/'), *name = slash == NULL ? local : slash + 1, *at;
+    uint32_t sum = 0;
+    if (strlen(name) <= 200) return formatted("%s.%n-%n.part", local, size, (uint64_t)modified);
+    for (at = name; *at != '\0'; at++) sum = crc_byte(sum, (unsigned char)*at);
+    return formatted("%sosb-%n.%n-%n.part", keep_text(local, (size_t)(name - local)), (uint64_t)sum,
+                     size, (uint64_t)modified);
+}
+
+/* Whether it is a part, and nobody else's by now: another osb may have given it its last name. */
+static bool is_part(int fd, const char *part, uint64_t size, struct stat *about)
+{
+    struct stat there;
+    bool fits =
+        fstat(fd, about) == 0 && S_ISREG(about->st_mode) && (uint64_t)about->st_size <= size;
+    errno = EEXIST;
+    return fits && lstat(part, &there) == 0 && there.st_ino == about->st_ino;
+}
+
+/* Opens it for this osb alone. What an earlier try left bears the remote file's time; otherwise it
+   begins anew. False after a complaint: what stands there stays. */
+static bool open_part(incoming *in, const char *part, uint64_t size, int64_t modified)
 {
     struct stat about;
-    if (stat(part, &about) != 0 || modified == 0) return 0;
-    if ((int64_t)about.st_mtime != modified || (uint64_t)about.st_size > size) return 0;
-    return (uint64_t)about.st_size;
+    in->fd = open(part, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (in->fd >= 0 && flock(in->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        complain("cannot write %s: another osb does", part);
+    } else if (in->fd < 0 || !is_part(in->fd, part, size, &about)) {
+        local_failure("write", part);
+    } else {
+        if (modified != 0 && (int64_t)about.st_mtime == modified)
+            in->done = (uint64_t)about.st_size;
+        if (in->done > 0 || ftruncate(in->fd, 0) == 0) return true;
+        local_failure("write", part);
+    }
+    if (in->fd >= 0) close(in->fd);
+    return false;
 }
 
 static bool already_there(const char *local, uint64_t size, int64_t modified)
@@ -180,6 +226,17 @@ static bool already_there(const char *local, uint64_t size, int64_t modified)
     struct stat about;
     return modified != 0 && stat(local, &about) == 0 && S_ISREG(about.st_mode) &&
            (int64_t)about.st_mtime == modified && (uint64_t)about.st_size == size;
+}
+
+/* It may be there already, but not as a file. */
+static bool make_directory(const char *path)
+{
+    struct stat about;
+    if (mkdir(path, 0777) == 0) return true;
+    if (errno != EEXIST) return false;
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) return true;
+    errno = EEXIST;
+    return false;
 }
 
 static bool make_parents(const char *path)
@@ -190,7 +247,7 @@ static bool make_parents(const char *path)
     return true;
 }
 
-/* Reads into LOCAL.part until all is there; each try goes on where the last one broke. */
+/* Reads on until all is there; each try goes on where the last one broke. */
 static osb_status fetch(osb_sandbox *box, const char *remote, incoming *in, uint64_t size)
 {
     osb_read_options options = {0};
@@ -226,6 +283,7 @@ static int finish_download(const incoming *in, const char *part, const char *loc
     if (whole) fchmod(in->fd, mode_bits(mode));
     if (modified != 0) set_time(in->fd, modified);
     if (in->broken) local_failure("write", part);
+    if (!whole && (in->done == 0 || status == OSB_OK)) unlink(part); /* of no use to another try */
     if (close(in->fd) != 0 && !in->broken) return local_failure("write", part);
     if (in->broken) return EXIT_FAILED;
     if (whole) return rename(part, local) == 0 ? EXIT_FINE : local_failure("write", local);
@@ -244,17 +302,19 @@ int download_file(osb_sandbox *box, const char *local, const osb_file_info *info
     uint64_t size = info->size_bytes;
     int64_t modified = read_time(info->modified_at);
     uint32_t mode = info->mode;
-    char *part = formatted("%s.part", local);
+    char *part = part_of(local, size, modified);
     incoming in = {-1, 0, false};
     struct stat about;
     osb_status status;
-    if (lstat(local, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
-        return download_into(box, local, remote, size);
+    bool there = lstat(local, &about) == 0;
+    if (there && S_ISDIR(about.st_mode)) {
+        errno = EISDIR;
+        return local_failure("write", local);
+    }
+    if (there && !S_ISREG(about.st_mode)) return download_into(box, local, remote, size);
     if (already_there(local, size, modified)) return EXIT_FINE;
     if (!make_parents(local)) return local_failure("make the directories above", local);
-    in.done = left_over(part, size, modified);
-    in.fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC | (in.done > 0 ? O_APPEND : O_TRUNC), 0600);
-    if (in.fd < 0) return local_failure("write", part);
+    if (!open_part(&in, part, size, modified)) return EXIT_FAILED;
     if (in.done > 0) remark("going on from byte %n", in.done);
     progress_begin(local, size, in.done);
     status = fetch(box, remote, &in, size);
@@ -323,8 +383,7 @@ static int download_entry(osb_sandbox *box, const char *local, const char *root,
     }
     target = joined(local, name);
     if (osb_str_equal(e->info.type, "directory")) {
-        if (mkdir(target, 0777) == 0 || errno == EEXIST) return EXIT_FINE;
-        return local_failure("make", target);
+        return make_directory(target) ? EXIT_FINE : local_failure("make", target);
     }
     if (e->info.type.data != NULL && !osb_str_equal(e->info.type, "file")) {
         remark("%v is a %v: left out", e->info.path, e->info.type);
@@ -347,8 +406,7 @@ int download_directory(osb_sandbox *box, const char *local, const char *remote)
     found.end = &found.first;
     status = osb_directory_list(box, root, &options, on_listed, &found);
     if (status != OSB_OK) return failed(status);
-    if (!make_parents(local) || (mkdir(local, 0777) != 0 && errno != EEXIST))
-        return local_failure("make", local);
+    if (!make_parents(local) || !make_directory(local)) return local_failure("make", local);
     for (e = found.first; e != NULL && !was_interrupted(); e = e->next) {
         one = download_entry(box, local, root, e);
         if (one != EXIT_FINE) code = one;
@@ -526,14 +584,17 @@ static osb_status send_piece(large *l, uint64_t from)
 static osb_status send_pieces(large *l, const char *remote)
 {
     uint64_t there = 0;
-    unsigned tries = 0;
+    uint64_t before;
+    unsigned tries = 0, in_vain = 0;
     osb_status status = find_collected(l, remote, &there);
     if (status == OSB_OK && there > 0) remark("going on from byte %n", there);
     progress_begin(l->out.path, l->size, there);
     while (status == OSB_OK && there < l->size) {
+        before = there;
         status = send_piece(l, there);
         if (status != OSB_OK && !worth_a_try(status, ++tries)) break;
         status = find_collected(l, remote, &there);
+        if (status == OSB_OK && there <= before && ++in_vain == TRIES) status = OSB_E_VERIFY;
     }
     if (status == OSB_OK) progress_to(l->size);
     progress_end();
@@ -541,17 +602,6 @@ static osb_status send_pieces(large *l, const char *remote)
 }
 
 /* ---- the checksum of cksum(1) ----------------------------------------------------------------*/
-
-static uint32_t crc_byte(uint32_t crc, unsigned byte)
-{
-    static uint32_t table[256];
-    uint32_t i, bit;
-    if (table[1] == 0)
-        for (i = 0; i < 256; i++)
-            for (table[i] = i << 24, bit = 0; bit < 8; bit++)
-                table[i] = table[i] << 1 ^ ((table[i] >> 31) != 0 ? 0x04c11db7u : 0);
-    return crc << 8 ^ table[(crc >> 24 ^ byte) & 255];
-}
 
 static bool checksum(const char *path, uint64_t size, uint32_t *sum)
 {
@@ -584,6 +634,12 @@ static bool is_equal(large *l, osb_status *status)
            there == sum;
 }
 
+static bool is_remote_directory(osb_sandbox *box, const char *remote)
+{
+    osb_file_info info;
+    return osb_file_get_info(box, remote, &info) == OSB_OK && osb_str_equal(info.type, "directory");
+}
+
 static int upload_large(osb_sandbox *box, const char *local, const char *remote,
                         const rights *wanted, const struct stat *about)
 {
@@ -596,6 +652,10 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     l.box = box;
     l.out.path = local;
     l.size = l.out.size = (uint64_t)about->st_size;
+    if (is_remote_directory(box, remote)) {
+        complain("cannot upload %s: %s is a directory", local, remote);
+        return EXIT_FAILED;
+    }
     if (!open_outgoing(&l.out)) return EXIT_FAILED;
     status = send_pieces(&l, beside);
     close_outgoing(&l.out);
@@ -616,8 +676,9 @@ static int upload_large(osb_sandbox *box, const char *local, const char *remote,
     permission = permission_of(l.collected, wanted);
     if (permission.mode == 0) permission.mode = mode_digits(about->st_mode);
     status = osb_file_set_permissions(box, &permission, 1);
-    if (status == OSB_OK && !run_shell(box, "mv -f \"$1\" \"$2\" && rm -f \"$1\".piece-*",
-                                       l.collected, target, answer, sizeof answer, &status)) {
+    if (status == OSB_OK &&
+        !run_shell(box, "[ ! -d \"$2\" ] && mv -f \"$1\" \"$2\" && rm -f \"$1\".piece-*",
+                   l.collected, target, answer, sizeof answer, &status)) {
         if (status == OSB_OK) complain("cannot rename %s to %s", l.collected, target);
         if (status == OSB_OK) return EXIT_FAILED;
     }
