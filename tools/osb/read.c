@@ -209,16 +209,18 @@ static node *flow_container(source *s, node *parent, const char *key)
 
 static node *flow(source *s, node *parent, const char *key)
 {
+    bool is_quoted;
     char *word;
+    node *v;
     skip(s, false);
     if (*s->at == '{' || *s->at == '[') return flow_container(s, parent, key);
-    if (*s->at == '"' || *s->at == '\'') {
-        word = quoted(s);
-        return word == NULL ? NULL : put_text(parent, key, word);
-    }
-    word = flow_word(s);
-    if (*word == '\0') return broken(s, "a value is missing here");
-    return scalar(parent, key, word);
+    is_quoted = *s->at == '"' || *s->at == '\'';
+    word = is_quoted ? quoted(s) : flow_word(s);
+    if (word == NULL) return NULL;
+    if (!is_quoted && *word == '\0') return broken(s, "a value is missing here");
+    v = is_quoted ? put_text(parent, key, word) : scalar(parent, key, word);
+    v->line = s->line;
+    return v;
 }
 
 /* ---- YAML blocks -----------------------------------------------------------------------------*/
@@ -233,7 +235,7 @@ static size_t key_size(const source *s)
     if (quote == '"' || quote == '\'') {
         for (size = 1; s->at[size] != quote; size++) {
             if (s->at[size] == '\0' || s->at[size] == '\n') return 0;
-            if (s->at[size] == '\\') size++;
+            if (quote == '"' && s->at[size] == '\\' && s->at[size + 1] != '\0') size++;
         }
         return s->at[size + 1] == ':' ? size + 1 : 0;
     }
@@ -292,7 +294,10 @@ static node *literal(source *s, node *parent, const char *key, int above)
     node *v;
     bool strip = s->at[1] == '-';
     int indent = -1;
-    s->at += strcspn(s->at, "\n");
+    s->at += strip ? 2 : 1;
+    skip(s, true);
+    if (*s->at != '\n' && *s->at != '\0')
+        return broken(s, "behind | only - and a line's end are understood");
     add_string(&t, "");
     while (*s->at == '\n') {
         char *line = s->at + 1;
@@ -320,7 +325,7 @@ static node *plain(source *s, node *parent, const char *key)
     size_t size = 0;
     char *word;
     while (s->at[size] != '\0' && s->at[size] != '\n' &&
-           !(s->at[size] == '#' && size > 0 && s->at[size - 1] == ' '))
+           !(s->at[size] == '#' && size > 0 && strchr(" \t", s->at[size - 1]) != NULL))
         size++;
     while (size > 0 && strchr(" \t\r", s->at[size - 1]) != NULL) size--;
     word = keep_text(s->at, size);
