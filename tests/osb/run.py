@@ -6,6 +6,7 @@ what is interactive through a real terminal.
 """
 
 import fcntl
+import http.server
 import json
 import os
 import pty
@@ -181,6 +182,41 @@ class Impostor:
         self.listener.close()
         for s in self.quiet:
             s.close()
+
+
+class Server:
+    """Answers with the text of the first name that a path holds; None: an endpoint, which is itself."""
+
+    def __init__(self, answers):
+        answers = answers.items()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                text = next(text for name, text in answers if name in self.path)
+                if text is None:
+                    text = json.dumps({"endpoint": "127.0.0.1:%d" % self.server.server_port})
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            do_GET = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return "http://127.0.0.1:%d" % self.server.server_port
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Listener:
@@ -664,6 +700,47 @@ class Failures(Case):
                       % len(refusal) + refusal) as server:
             done = self.fails(125, "X: ", "sandbox", "get", "x", "--domain", server)
         self.assertNotRegex(done.err, "[\0-\x09\x0b-\x1f\x7f-\x9f]")
+
+    def test_json_is_json_whatever_a_server_calls_a_port(self):
+        for port in ('"x\\" : y"', "true", "1e5", "443", '"0443"', "-1"):
+            vault = ('{"revision": 1, "credentials": [], "bindings": [{"name": "b", "match": '
+                     '{"hosts": ["h"], "ports": [%s]}}]}' % port)
+            with self.subTest(port), Server({"/endpoints/": None, "/credential-vault": vault}) as s:
+                for form in ("json", "yaml"):
+                    done = self.osb("credential-vault", "get", "id", "-o", form, "--domain", s)
+                    if form == "json":
+                        ports = done.json["bindings"][0]["match"]["ports"]
+                        self.assertEqual(ports, [json.loads(port) if port == "443" else
+                                                 str(json.loads(port)) if '"' in port else port])
+
+    def test_results_of_one_type_are_all_there(self):
+        events = "\n\n".join(json.dumps(e) for e in (
+            {"type": "init", "text": "c"},
+            {"type": "result", "results": {"text/html": "", "text/plain": "1"}},
+            {"type": "result", "results": {"text/plain": "2"}},
+            {"type": "execution_complete", "execution_time": 3})) + "\n\n"
+        with Server({"/endpoints/": None, "/code": events}) as s:
+            done = self.osb("code", "run", "id", "-c", "x", "-o", "json", "--domain", s)
+        self.assertEqual(done.json["result"], [{"text/html": "", "text/plain": "1"},
+                                               {"text/plain": "2"}])
+
+    def test_an_exit_code_of_256_is_no_success(self):
+        events = "\n\n".join(json.dumps(e) for e in (
+            {"type": "init", "text": "c"},
+            {"type": "error", "error": {"ename": "CommandExecError", "evalue": "256",
+                                        "traceback": ["exit status 256"]}},
+            {"type": "execution_complete", "execution_time": 3})) + "\n\n"
+        with Server({"/endpoints/": None, "/command": events}) as s:
+            self.osb("command", "run", "id", "--domain", s, "--", "x", code=255)
+
+    def test_completion_offers_no_id_that_a_shell_would_read(self):
+        listed = json.dumps({"items": [
+            {"id": one, "status": {"state": "Running"}, "image": {"uri": "a\nb\x1b[31m"}}
+            for one in ("good-1.x_y", "$(reboot)", "a b", "a\nb", ";x", "-x", "~")]})
+        with Server({"/sandboxes": listed}) as s:
+            done = self.osb("__complete", "--", "sandbox", "get", "",
+                            env={"OPEN_SANDBOX_DOMAIN": s, "OPEN_SANDBOX_PROTOCOL": "http"})
+        self.assertEqual(done.out, "good-1.x_y\ta b [31m\n")
 
     def test_not_ready_and_failed(self):
         self.fails(124, "not ready in time.*--ready-timeout", "sandbox", "create", "i",

@@ -23,13 +23,16 @@ static int gather_output(void *user, osb_stream stream, const char *data, size_t
 static int gather_result(void *user, const osb_event *event)
 {
     gathered *g = user;
+    const char *key;
     osb_str whole;
     add(&g->result, event->text.data, event->text.size);
     if (event->more) return 0;
     whole.data = g->result.data;
     whole.size = g->result.size;
-    if (g->results->first == NULL) put_map(g->results, NULL);
-    put_view(g->results->last, keep_text(event->key.data, event->key.size), whole);
+    key = keep_text(event->key.data, event->key.size);
+    /* a type that is there already is another result's */
+    if (g->results->first == NULL || get(g->results->last, key) != NULL) put_map(g->results, NULL);
+    put_view(g->results->last, key, whole);
     g->result.size = 0;
     return 0;
 }
@@ -136,6 +139,7 @@ int do_code_run(const args *a)
         add_string(&g.output[0], "");
         add_string(&g.output[1], "");
         add_string(&g.value, "");
+        add_string(&g.result, "");
     }
     status = connect_sandbox(a->words[0], &box);
     if (status == OSB_OK && has(a, F_CONTEXT)) {

@@ -63,6 +63,11 @@ static int signal_code(const char *why)
     return 128;
 }
 
+int code_of(int32_t code)
+{
+    return code != 0 && (code & 255) == 0 ? 255 : code & 255;
+}
+
 static int exit_code(outcome *o)
 {
     const osb_execution *run = &o->run;
@@ -70,7 +75,7 @@ static int exit_code(outcome *o)
         complain("the command timed out after %ns", (uint64_t)o->timeout_ms / 1000);
         return EXIT_TIMED_OUT;
     }
-    if (run->exit_code.set && run->exit_code.value >= 0) return run->exit_code.value & 255;
+    if (run->exit_code.set && run->exit_code.value >= 0) return code_of(run->exit_code.value);
     if (was_interrupted()) {
         complain("the command was interrupted");
         return interrupted_code();

@@ -291,10 +291,16 @@ static void offer_flags(const command_row *c, const char *begin)
     for (id = 0; id <= F_OUTPUT; id++) offer("--", flags[id].name, flags[id].help, begin);
 }
 
+/* Not an id that a shell would read as something else: it goes onto the command line as it is. */
 static int offer_sandbox(void *user, const osb_sandbox_info *info)
 {
-    offer("", keep_text(info->id.data, info->id.size),
-          info->image.data == NULL ? "" : keep_text(info->image.data, info->image.size), user);
+    static const char harmless[] =
+        "-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char *id = keep_text(info->id.data, info->id.size);
+    char *image = keep_text(info->image.data, info->image.size);
+    make_plain(image, info->image.size);
+    if (*id == '-' || id[strspn(id, harmless)] != '\0') return 0;
+    offer("", id, image, user);
     return 0;
 }
 

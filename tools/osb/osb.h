@@ -412,6 +412,8 @@ typedef struct outcome {
 } outcome;
 void outcome_begin(outcome *o, osb_sandbox *box, uint32_t timeout_ms, osb_handlers *handlers);
 int outcome_code(outcome *o, osb_status status);
+/* A command's exit code as osb's own, which has eight bits: a failure stays one. */
+int code_of(int32_t code);
 
 /* ---- transfer.c ------------------------------------------------------------------------------*/
 

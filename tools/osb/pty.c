@@ -158,7 +158,7 @@ static int finish(terminal *t, osb_status status)
     }
     if (status != OSB_OK) return failed(status);
     if (t->detached || !t->pty.exit_code.set) return EXIT_FINE;
-    if (t->pty.exit_code.value >= 0) return t->pty.exit_code.value & 255;
+    if (t->pty.exit_code.value >= 0) return code_of(t->pty.exit_code.value);
     complain("the shell was ended by a signal");
     return 128;
 }

@@ -30,7 +30,9 @@ static int on_entry(void *user, const osb_entry *entry)
 {
     gathering *g = user;
     node *v = put_view(match_list(g->match, entry->member), NULL, entry->value);
-    if (same(entry->member, "ports")) v->kind = V_NUMBER;
+    uint64_t port;
+    if (same(entry->member, "ports") && *v->text != '0' && read_number(v->text, 65535, &port))
+        v->kind = V_NUMBER;
     return 0;
 }
 
