@@ -616,6 +616,23 @@ class Settings(Case):
             self.assertEqual(self.path().read_text(), new)
             self.assertEqual(self.shown()["domain"], "b")
 
+    def test_a_file_beside_it_stays(self):
+        for name in ("c.new", "c.part"):
+            self.file(name, "mine")
+        (self.dir / "d.new").symlink_to("c.part")
+        for name in ("c", "d"):
+            self.osb("config", "init", "--config", name)
+            self.osb("config", "set", "connection.domain", "x", "--config", name)
+        self.assertEqual([(self.dir / n).read_text() for n in ("c.new", "c.part")], ["mine"] * 2)
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()),
+                         ["c", "c.new", "c.part", "d", "d.new"])
+
+    def test_what_is_there_and_cannot_be_read_is_not_passed_over(self):
+        home = self.dir / "home/.opensandbox"
+        home.mkdir(parents=True)
+        (home / "config.toml").symlink_to("config.toml")
+        self.fails(2, "cannot read .*config.toml: ", "sandbox", "list")
+
     def test_a_link_stays_a_link(self):
         self.osb("config", "init")
         self.path().rename(self.dir / "mine.toml")

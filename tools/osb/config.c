@@ -242,6 +242,12 @@ static const char *default_path(void)
     return home == NULL ? NULL : formatted("%s/.opensandbox/config.toml", home);
 }
 
+/* Otherwise it may be there, and hold what counts. */
+static bool is_missing(void)
+{
+    return errno == ENOENT || errno == ENOTDIR;
+}
+
 /* A file that is not there is no error, unless it was asked for. */
 bool load_settings(const args *a)
 {
@@ -251,7 +257,7 @@ bool load_settings(const args *a)
     config.verbose = has(a, F_VERBOSE);
     config.path = has(a, F_CONFIG) ? flag_text(a, F_CONFIG) : default_path();
     if (same(command, "config init") || same(command, "config set")) return true; /* they mend it */
-    if (config.path != NULL && access(config.path, F_OK) == 0) {
+    if (config.path != NULL && (access(config.path, F_OK) == 0 || !is_missing())) {
         if (!read_text(config.path, &content)) return false;
         file = read_settings(config.path, content.data);
         clear(&content);
@@ -278,17 +284,18 @@ static void make_directories(const char *path)
 static bool replace_file(const char *path, const char *data, size_t size)
 {
     struct stat about;
-    bool plain = lstat(path, &about) != 0 || S_ISREG(about.st_mode), done;
-    const char *target = plain ? formatted("%s.new", path) : path;
+    bool plain = lstat(path, &about) != 0 || S_ISREG(about.st_mode), done, made;
+    const char *target = plain ? formatted("%s.%n.new", path, (uint64_t)getpid()) : path;
     int fd;
     make_directories(path);
-    fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    fd = open(target, O_WRONLY | O_CREAT | (plain ? O_EXCL : O_TRUNC) | O_CLOEXEC, 0600);
+    made = plain && fd >= 0;
     done = fd >= 0 && write_all(fd, data, size) && (!plain || fsync(fd) == 0);
     if (fd >= 0 && close(fd) != 0) done = false;
     done = done && (!plain || rename(target, path) == 0);
     if (!done) {
         complain("cannot write %s: %s", path, strerror(errno));
-        if (plain) unlink(target);
+        if (made) unlink(target);
     }
     return done;
 }
