@@ -1504,6 +1504,19 @@ class Code(WithSandbox):
         self.assertEqual(p.returncode, 1)
         self.assertIn("osb: KeyboardInterrupt", errors)
 
+    def test_the_connection_of_an_interrupt_is_closed(self):
+        code = ("import time\nprint('ready', flush=True)\ntry:\n  time.sleep(60)\nexcept "
+                "KeyboardInterrupt:\n  print('goes on', flush=True)\n  time.sleep(2)\n")
+        p = subprocess.Popen([PROGRAM, "code", "run", self.box, "-c", code],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env)
+        p.stdout.readline()
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.stdout.readline(), b"goes on\n")
+        time.sleep(0.5)
+        files = [os.readlink(f) for f in Path(f"/proc/{p.pid}/fd").iterdir()]
+        p.communicate(timeout=60)
+        self.assertEqual(sum(f.startswith("socket:") for f in files), 1, files)
+
     def test_ctrl_c_interrupts_the_code(self):
         t = Terminal(["code", "run", self.box, "-c",
                       "import time\nprint('ready', flush=True)\nwhile True: time.sleep(0.1)"], self.env)

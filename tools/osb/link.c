@@ -91,10 +91,14 @@ static osb_status open_link(struct link *l)
 {
     static const osb_extras verbose = {.log_level = OSB_LOG_DEBUG, .on_log = on_log};
     osb_config c = {0};
+#ifdef OSB_TOOL_TLS
+    osb_mbedtls_free(&l->tls); /* the second one is opened again and again */
+#endif
     l->port = osb_posix_port(&l->tcp);
 #ifdef OSB_TOOL_TLS
     {
         osb_mbedtls_options secure = {0};
+        if (l == &second) secure.share = &first.tls; /* reads no authorities of its own */
         secure.ca_file = config.ca_file;
         if (config.ca_file == NULL) osb_mbedtls_options_from_env(&secure);
         l->port = osb_mbedtls_port(&l->tls, l->port, &secure);
@@ -172,11 +176,14 @@ static bool open_second(const osb_sandbox *box, osb_sandbox *aside)
 static bool interrupt_running(void)
 {
     osb_sandbox box;
+    osb_status status;
     running.asked = true;
     if (!open_second(running.box, &box)) return false;
     remark("interrupted; once more to leave");
-    return (running.is_code ? osb_code_interrupt(&box, running.id)
-                            : osb_command_interrupt(&box, running.id)) == OSB_OK;
+    status = running.is_code ? osb_code_interrupt(&box, running.id)
+                             : osb_command_interrupt(&box, running.id);
+    osb_client_close(&second.client);
+    return status == OSB_OK;
 }
 
 void attend_signals(void)
