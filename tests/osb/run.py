@@ -1213,6 +1213,17 @@ class Sandboxes(WithSandbox):
             ("p", "a:\n\t- b\n", r"p:2: a tab"),
             ("p", "[" * 100, r"p:1: nested too deep"),
             ("p", "a\0b", r"p: holds a NUL"),
+            ("p", '"\\', r"p:1: an escape that is none"),
+            ("p", "'a\\': x\n", r"p:1: a policy has no 'a\\'"),
+            ("p", '{"defaultAction": "deny",\n"egress": "x"}', r"p:2: egress is not a list"),
+            ("p", '{"egress":\n[\n5]}', r"p:3: a rule is not a map"),
+            ("p", '{"egress": [{"action":\n"allow", "target": "x"\n, "x": 1}]}',
+             r"p:3: a rule has no 'x'"),
+            ("p", "egress:\n- target: |x\n", r"p:2: .*\|"),
+            ("p", "egress:\n- target: |2\n    x\n", r"p:2: .*\|"),
+            ("p", "egress:\n- target: |+\n    x\n", r"p:2: .*\|"),
+            ("p", "defaultAction: maybe\t# mine\n", r"p:1: .* nor deny: maybe$"),
+            ("p", "defaultAction: | # mine\n  maybe\n", r"p:1: .* nor deny: maybe"),
         ):
             with self.subTest(content):
                 path = self.file(name, content)
