@@ -1795,6 +1795,27 @@ class Files(WithSandbox):
         self.assertEqual(self.inside(f"cd {self.remote} && find . -type f | sort"),
                          "./t/a\n./t/z\n")
 
+    def test_a_directory_that_cannot_be_read_to_its_end_is_a_failure(self):
+        ended = subprocess.Popen(["true"])  # and not waited for: /proc tells nothing of its network
+        self.addCleanup(ended.wait)
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        net = f"/proc/{ended.pid}/net"
+        self.fails(125, f"cannot read {net}: Invalid argument", "file", "upload", self.box, net,
+                   f"{self.remote}/t", "-r")
+
+    def test_directories_keep_their_modes(self):
+        self.inside(f"cd {self.remote}; mkdir -p t/a/b t/there; echo x >t/a/b/f; chmod 700 t t/there; "
+                    "chmod 544 t/a/b; chmod 750 t/a")
+        (self.dir / "back/there").mkdir(parents=True, mode=0o755)
+        (self.dir / "back/there").chmod(0o711)
+        self.osb("file", "download", self.box, f"{self.remote}/t", "new/back", "-r")
+        self.osb("file", "download", self.box, f"{self.remote}/t", "back", "-r")
+        modes = {name: (self.dir / name).stat().st_mode & 0o777 for name in
+                 ("new/back", "new/back/a", "new/back/a/b", "back/a/b", "back/there")}
+        self.assertEqual(modes, {"new/back": 0o700, "new/back/a": 0o750, "new/back/a/b": 0o744,
+                                 "back/a/b": 0o744, "back/there": 0o711})
+        self.assertEqual((self.dir / "new/back/a/b/f").read_text(), "x\n")
+
     def test_a_name_that_is_not_utf8_is_refused_and_holds_up_no_other(self):
         bad = "caf\udce9"  # as Python has the byte e9
         for name in ("tree/a", f"tree/{bad}", "tree/z", f"tree/{bad}s/x"):
@@ -1857,6 +1878,13 @@ class Files(WithSandbox):
         t.type("\x03")
         self.assertEqual(t.end(), 130)
         self.assertIn("osb: interrupted\r\n", t.seen)
+
+    def test_ctrl_c_while_latin_is_typed(self):
+        t = Terminal(["file", "write", self.box, f"{self.remote}/x", "--encoding", "latin-1"], self.env)
+        time.sleep(1)
+        t.type("\x03")
+        self.assertIn(t.end(), (130, -signal.SIGINT))
+        self.assertNotIn("osb: cannot", t.seen)
 
     def test_ctrl_c_between_two_files_of_a_download(self):
         self.inside(f"cd {self.remote}; for i in $(seq 100 300); do ln -s x $i; done")

@@ -167,12 +167,12 @@ int do_file_write(const args *a)
     upload.owner = wanted.owner;
     upload.group = wanted.group;
     upload.mode = wanted.mode;
+    add_string(&content, has(a, F_CONTENT) ? flag_text(a, F_CONTENT) : "");
+    if (!has(a, F_CONTENT) && latin && !read_file(a->word_count > 2 ? a->words[2] : "-", &content))
+        return EXIT_FAILED;
     status = connect_sandbox(a->words[0], &box);
     if (status != OSB_OK) return failed(status);
     if (!has(a, F_CONTENT) && !latin) return write_stream(a, &box, &upload);
-    add_string(&content, has(a, F_CONTENT) ? flag_text(a, F_CONTENT) : "");
-    if (!has(a, F_CONTENT) && !read_file(a->word_count > 2 ? a->words[2] : "-", &content))
-        return EXIT_FAILED;
     return write_text(a, &box, &upload, &content, latin);
 }
 

@@ -228,15 +228,39 @@ static bool already_there(const char *local, uint64_t size, int64_t modified)
            (int64_t)about.st_mtime == modified && (uint64_t)about.st_size == size;
 }
 
-/* It may be there already, but not as a file. */
-static bool make_directory(const char *path)
+/* Directories that were made, the last one first: each gets its mode when all is in it;
+   its owner may go on. */
+typedef struct made {
+    const char *path;
+    uint32_t mode;
+    struct made *before;
+} made;
+
+/* It may be there already, and stays as it is, but not as a file. */
+static bool make_directory(const char *path, uint32_t mode, made **last)
 {
     struct stat about;
-    if (mkdir(path, 0777) == 0) return true;
+    if (mkdir(path, mode == 0 ? 0777 : 0700) == 0) {
+        made *m = keep(sizeof *m);
+        m->path = path;
+        m->mode = mode;
+        m->before = *last;
+        *last = m;
+        return true;
+    }
     if (errno != EEXIST) return false;
     if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) return true;
     errno = EEXIST;
     return false;
+}
+
+static int give_modes(const made *m)
+{
+    int code = EXIT_FINE;
+    for (; m != NULL; m = m->before)
+        if (m->mode != 0 && chmod(m->path, mode_bits(m->mode) | 0700) != 0)
+            code = local_failure("change the mode of", m->path);
+    return code;
 }
 
 static bool make_parents(const char *path)
@@ -373,7 +397,8 @@ static const char *below(const char *root, const char *path)
     return *path == '\0' ? NULL : path;
 }
 
-static int download_entry(osb_sandbox *box, const char *local, const char *root, const entry *e)
+static int download_entry(osb_sandbox *box, const char *local, const char *root, const entry *e,
+                          made **last)
 {
     const char *name = below(root, e->info.path.data);
     char *target;
@@ -383,7 +408,8 @@ static int download_entry(osb_sandbox *box, const char *local, const char *root,
     }
     target = joined(local, name);
     if (osb_str_equal(e->info.type, "directory")) {
-        return make_directory(target) ? EXIT_FINE : local_failure("make", target);
+        return make_directory(target, e->info.mode, last) ? EXIT_FINE
+                                                          : local_failure("make", target);
     }
     if (e->info.type.data != NULL && !osb_str_equal(e->info.type, "file")) {
         remark("%v is a %v: left out", e->info.path, e->info.type);
@@ -397,20 +423,26 @@ int download_directory(osb_sandbox *box, const char *local, const char *remote)
     osb_list_options options = {{false, 0}, true};
     osb_file_info info;
     listing found = {NULL, NULL};
+    made *last = NULL;
+    uint32_t mode;
     const char *root;
     const entry *e;
     int code = EXIT_FINE, one;
     osb_status status = osb_file_get_info(box, remote, &info);
     if (status != OSB_OK) return failed(status);
     root = keep_text(info.path.data, info.path.size);
+    mode = info.mode;
     found.end = &found.first;
     status = osb_directory_list(box, root, &options, on_listed, &found);
     if (status != OSB_OK) return failed(status);
-    if (!make_parents(local) || !make_directory(local)) return local_failure("make", local);
+    if (!make_parents(local) || !make_directory(local, mode, &last))
+        return local_failure("make", local);
     for (e = found.first; e != NULL && !was_interrupted(); e = e->next) {
-        one = download_entry(box, local, root, e);
+        one = download_entry(box, local, root, e, &last);
         if (one != EXIT_FINE) code = one;
     }
+    one = give_modes(last);
+    if (one != EXIT_FINE) code = one;
     return e != NULL && code == EXIT_FINE ? say_interrupted() : code;
 }
 
@@ -792,10 +824,17 @@ static void add_entry(batch *b, pending *directory, const char *name, pending **
     }
 }
 
+/* NULL: there is no more, or, with errno, it cannot be read. */
+static struct dirent *next_entry(DIR *d)
+{
+    errno = 0;
+    return readdir(d);
+}
+
 static void read_directory(batch *b, pending *directory, pending **rest)
 {
     struct stat about;
-    struct dirent *e;
+    struct dirent *e = NULL;
     DIR *d = opendir(directory->local);
     if (d == NULL || stat(directory->local, &about) != 0) {
         b->code = local_failure("read", directory->local);
@@ -803,9 +842,11 @@ static void read_directory(batch *b, pending *directory, pending **rest)
         return;
     }
     make_remote(b, directory->remote, about.st_mode);
-    while (!was_interrupted() && (e = readdir(d)) != NULL)
+    while (!was_interrupted() && (e = next_entry(d)) != NULL)
         if (!same(e->d_name, ".") && !same(e->d_name, ".."))
             add_entry(b, directory, e->d_name, rest);
+    if (!was_interrupted() && e == NULL && errno != 0)
+        b->code = local_failure("read", directory->local);
     closedir(d);
 }
 
