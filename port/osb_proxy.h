@@ -376,11 +376,18 @@ static char osb__proxy_lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+/* The size of a name without the point that a whole one may end with. */
+static size_t osb__proxy_name_size(const char *name, size_t size)
+{
+    return size > 0 && name[size - 1] == '.' ? size - 1 : size;
+}
+
 /* Whether a name of size bytes is the host or a domain that it is in. */
 static bool osb__proxy_covers(const char *name, size_t size, const char *host)
 {
-    size_t host_size = strlen(host), i;
+    size_t host_size = osb__proxy_name_size(host, strlen(host)), i;
     if (size == 1 && name[0] == '*') return true;
+    size = osb__proxy_name_size(name, size);
     if (size > 0 && name[0] == '.') {
         name++;
         size--;
