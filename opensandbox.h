@@ -1090,7 +1090,7 @@ typedef struct osb_command {
     const osb_pair *envs;
     size_t env_count;
     uint32_t timeout_ms; /* execd kills it after this time; 0: never */
-    osb_u32 uid, gid;    /* gid only with uid */
+    osb_u32 uid, gid;    /* gid only with uid; default: that user's group */
     bool background;     /* return at once; see osb_command_status and _logs */
     bool keep_running;   /* do not interrupt it when the call is cancelled */
 } osb_command;
@@ -1184,7 +1184,8 @@ OSB_DEF osb_status osb_command_recover(osb_sandbox *box, const osb_durable_optio
 #ifndef OSB_NO_SESSIONS
 /* ---- execd: bash sessions --------------------------------------------------------------------*/
 
-/* A shell whose working directory and exported variables last from one run to the next. */
+/* A shell whose working directory and exported variables last from one run to the next, but not from
+   a run that says "exit"; functions, aliases and jobs never do. */
 typedef struct osb_session {
     char id[OSB_ID_SIZE];
 } osb_session;
@@ -1192,11 +1193,11 @@ typedef struct osb_session {
 /* A shell command for a session. */
 typedef struct osb_session_command {
     const char *command;
-    const char *cwd;     /* for this run only; default: where the last run was */
-    uint32_t timeout_ms; /* execd ends it after this time; 0: never */
+    const char *cwd;     /* the next run goes on there, too; default: where the last run ended */
+    uint32_t timeout_ms; /* execd ends it after this time; 0: after 24 hours */
 } osb_session_command;
 
-/* Begins a session; cwd may be NULL. POST {execd}/session */
+/* Begins a session; cwd, which is made if it is missing, may be NULL. POST {execd}/session */
 OSB_DEF osb_status osb_session_create(osb_sandbox *box, const char *cwd, osb_session *session);
 
 /* Runs a command in a session, as osb_command_run does; stderr comes as stdout, blank lines are
@@ -1229,8 +1230,9 @@ typedef struct osb_code_context {
     osb_str cwd; /* a view */
 } osb_code_context;
 
-/* Makes a context; cwd may be NULL. A language that the sandbox lacks can take execd minutes to
-   find out: the call's time is osb_config.request_timeout_ms. POST {execd}/code/context */
+/* Makes a context; cwd, which is made if it is missing, may be NULL. A language that the sandbox
+   lacks can take execd minutes to find out: the call's time is osb_config.request_timeout_ms.
+   POST {execd}/code/context */
 OSB_DEF osb_status osb_code_context_create(osb_sandbox *box, const char *language, const char *cwd,
                                            osb_code_context *context);
 
@@ -1460,8 +1462,8 @@ typedef struct osb_pty {
     const char *signal;
 } osb_pty;
 
-/* Makes a terminal; cwd and command (instead of bash) may be NULL. The shell starts with the first
-   osb_pty_attach. POST {execd}/pty */
+/* Makes a terminal; cwd, which is made if it is missing, and command (instead of bash) may be NULL.
+   The shell starts with the first osb_pty_attach. POST {execd}/pty */
 OSB_DEF osb_status osb_pty_create(osb_sandbox *box, const char *cwd, const char *command,
                                   osb_pty *pty);
 

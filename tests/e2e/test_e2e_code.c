@@ -335,6 +335,9 @@ static void session(void **state)
     assert_string_equal(o.out_text, "5 sub\nerr\n");
     run_in(f, bash.id, &elsewhere, &o);
     assert_string_equal(o.out_text, "/tmp\n");
+    elsewhere.cwd = NULL;
+    run_in(f, bash.id, &elsewhere, &o);
+    assert_string_equal(o.out_text, "/tmp\n"); /* it stays there */
     OK(f, osb_session_delete(&f->box, bash.id));
     EXPECT(OSB_E_NOT_FOUND, f, osb_session_delete(&f->box, bash.id));
     EXPECT(OSB_E_API, f, osb_session_run(&f->box, bash.id, &second, NULL, &o.run));
