@@ -542,8 +542,8 @@ typedef struct osb_pvc_volume {
     const char *storage;       /* "10Gi" */
     const char *const *access_modes; /* "ReadWriteOnce" */
     size_t access_mode_count;
-    bool must_exist; /* do not make it if it is missing */
-    bool delete_on_sandbox_termination;
+    bool must_exist;                    /* do not make it if it is missing */
+    bool delete_on_sandbox_termination; /* if it was made for the sandbox; Docker only */
 } osb_pvc_volume;
 
 /* A bucket of an object store. */
@@ -559,8 +559,8 @@ typedef struct osb_ossfs_volume {
 
 /* Storage mounted into a sandbox: exactly one of host, pvc and ossfs. */
 typedef struct osb_volume {
-    const char *name;
-    const char *mount_path; /* where the sandbox sees it */
+    const char *name;       /* one of its own: a-z, 0-9, -, 63 at most */
+    const char *mount_path; /* where the sandbox sees it; absolute */
     const char *sub_path;   /* the part of it that is mounted; default: all */
     const osb_host_volume *host;
     const osb_pvc_volume *pvc;
@@ -593,9 +593,9 @@ typedef struct osb_create_options {
     const char *const *entrypoint; /* default for an image {"tail", "-f", "/dev/null"} */
     size_t entrypoint_count;
     uint32_t ttl_s;        /* the sandbox ends by itself after this time; 60 or more; default 600 */
-    bool no_expiry;        /* it lives until it is killed; ttl_s is ignored */
+    bool no_expiry;        /* it lives until it is killed, if the server agrees; ttl_s is ignored */
     bool credential_proxy; /* let the egress sidecar inject credentials; needs network_policy */
-    bool secure_access;    /* endpoints need headers that the server makes up */
+    bool secure_access;    /* endpoints need headers that the server makes up; Kubernetes only */
     bool keep_on_failure;  /* osb_sandbox_create: do not kill a sandbox that did not get ready */
     const osb_pair *resource; /* default, but from a pool, {"cpu","1"}, {"memory","2Gi"} */
     size_t resource_count;
@@ -761,15 +761,15 @@ typedef struct osb_snapshot {
     osb_str created_at;
 } osb_snapshot;
 
-/* Begins a snapshot of a running sandbox; name may be NULL. Not Ready yet: osb_snapshot_wait.
-   To use it: osb_create_options.snapshot_id. POST /sandboxes/{id}/snapshots */
+/* Begins a snapshot of a running sandbox, which may pause meanwhile; name may be NULL. Not Ready yet:
+   osb_snapshot_wait. To use it: osb_create_options.snapshot_id. POST /sandboxes/{id}/snapshots */
 OSB_DEF osb_status osb_snapshot_create(osb_client *client, const char *sandbox_id, const char *name,
                                        osb_snapshot *snapshot);
 
 /* Describes a snapshot. GET /snapshots/{id} */
 OSB_DEF osb_status osb_snapshot_get(osb_client *client, const char *id, osb_snapshot *snapshot);
 
-/* Ends a snapshot. DELETE /snapshots/{id} */
+/* Ends a snapshot; 409 while it is Creating. DELETE /snapshots/{id} */
 OSB_DEF osb_status osb_snapshot_delete(osb_client *client, const char *id);
 
 /* Asks for a snapshot until it is Ready. OSB_E_STATE: it Failed. options may be NULL.
@@ -1304,7 +1304,7 @@ typedef struct osb_file_info {
     osb_str path;
     osb_str type; /* "file", "directory", "symlink", "other"; older servers: absent */
     osb_str modified_at;
-    osb_str created_at;
+    osb_str created_at; /* on Linux: when its content or mode changed last (ctime) */
     osb_str owner;
     osb_str group;
     uint64_t size_bytes;
