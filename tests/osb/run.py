@@ -735,9 +735,11 @@ class Failures(Case):
             {"type": "init", "text": "c"},
             {"type": "result", "results": {"text/html": "", "text/plain": "1"}},
             {"type": "result", "results": {"text/plain": "2"}},
+            {"type": "error", "error": {"ename": "E", "evalue": "a\0b", "traceback": []}},
             {"type": "execution_complete", "execution_time": 3})) + "\n\n"
         with Server({"/endpoints/": None, "/code": events}) as s:
-            done = self.osb("code", "run", "id", "-c", "x", "-o", "json", "--domain", s)
+            done = self.osb("code", "run", "id", "-c", "x", "-o", "json", "--domain", s, code=1)
+        self.assertEqual(done.json["error"]["value"], "a\0b")
         self.assertEqual(done.json["result"], [{"text/html": "", "text/plain": "1"},
                                                {"text/plain": "2"}])
 
@@ -1442,6 +1444,9 @@ class Terminals(WithSandbox):
         self.assertEqual(done.returncode, 0)
         self.assertLess(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1)
 
+    def test_no_time_limit_on_a_terminal(self):
+        self.fails(2, "--timeout or --tty, not both", "run", "--tty", "-t", "5s", "i", "--", "true")
+
     def test_run_on_a_terminal(self):
         t = Terminal(["run", "python:3.12", "--tty", "--", "sh", "-c",
                       "test -t 0 && echo on a terminal; read x; echo got $x; exit 6"], self.env)
@@ -1830,6 +1835,32 @@ class Files(WithSandbox):
         self.osb("file", "upload", self.box, f"tree/{bad}", f"{self.remote}/good")  # a name here only
         self.osb("file", "download", self.box, f"{self.remote}/good", self.dir / bad)
         self.assertEqual((self.dir / bad).read_text(), "x")
+
+    def test_a_name_that_execd_would_expand_is_refused_and_holds_up_no_other(self):
+        """"price$1" would become "price", and "A$B.class" hold up all that go with it."""
+        fine = ["a", "price", "z", "100$", "$.js", "~", "a$ b"]
+        bad = ["price$1", "A$B.class", "x${HOME}y", "$$", "d$e/f", "$HOME"]
+        for name in fine + bad:
+            self.file(f"tree/{name}", name)
+        done = self.osb("file", "upload", self.box, "tree", f"{self.remote}/t", "-r", code=125)
+        self.assertEqual(done.err.count("would be read as a variable"), len(bad), done.err)
+        self.assertEqual(done.err.count("\n"), len(bad), done.err)
+        found = self.inside(f"cd {self.remote}/t && find . ! -name .")
+        self.assertEqual(sorted(found.splitlines()), sorted("./" + name for name in fine))
+        self.fails(125, "would be read as a variable", "file", "upload", self.box,
+                   "tree/price$1", f"{self.remote}/")
+        self.osb("file", "upload", self.box, "tree/a", "$HOME/a")  # meant so
+        self.assertEqual(self.inside('cat "$HOME/a"; rm "$HOME/a"').strip(), "a")
+
+        shutil.copytree(self.dir / "tree", self.dir / "box")
+        command = f"tar c -C box . | '{PROGRAM}' file write {self.box} {self.remote}/w.tar -"
+        subprocess.run(["sh", "-c", command], check=True, env=self.env, cwd=self.dir,
+                       stdout=subprocess.DEVNULL)
+        self.inside(f"mkdir {self.remote}/u && tar x -C {self.remote}/u -f {self.remote}/w.tar")
+        done = self.osb("file", "download", self.box, f"{self.remote}/u", "back", "-r", code=125)
+        self.assertEqual(done.err.count("would be read as a variable"), len(bad) + 1, done.err)
+        self.assertEqual({p.name: p.read_text() for p in (self.dir / "back").iterdir()},
+                         {name: name for name in fine})
 
     def test_words_that_json_cannot_have_are_refused(self):
         bad = "/tmp/caf\udce9"

@@ -82,7 +82,7 @@ static void show_gathered(gathered *g)
     } else {
         error = put_map(v, "error");
         put_view(error, "name", run->error_name);
-        put_text(error, "value", g->value.data);
+        put_view(error, "value", (osb_str){g->value.data, g->value.size});
         put_copy(error, "traceback", g->traceback);
     }
     put_number(v, "execution_time_in_millis", run->execution_time_ms);

@@ -206,8 +206,10 @@ int do_file_upload(const args *a)
     }
     if (S_ISDIR(about.st_mode) && !has(a, F_RECURSIVE))
         return usage(a, "%s is a directory: say --recursive", local);
-    if (!S_ISDIR(about.st_mode) && ends_with_slash(remote))
+    if (!S_ISDIR(about.st_mode) && ends_with_slash(remote)) {
+        if (is_expanded(base_name(local))) return refuse_expanded("upload", local);
         remote = formatted("%s%s", remote, base_name(local));
+    }
     status = connect_sandbox(a->words[0], &box);
     if (status != OSB_OK) return failed(status);
     code = S_ISDIR(about.st_mode) ? upload_directory(&box, local, remote, &wanted)

@@ -197,6 +197,7 @@ int do_manual(const args *a)
           ".SH SYNOPSIS\n.B osb\n[\\fIFLAGS\\fR] \\fICOMMAND\\fR [\\fIFLAGS\\fR] [\\fIWORDS\\fR]\n"
           ".SH DESCRIPTION\nCreates sandboxes, runs commands and code in them, moves files, and "
           "whatever else OpenSandbox can do.\nNothing but the answer goes to stdout.\n"
+          "In paths the sandbox replaces ~, $NAME and ${NAME}.\n"
           ".SH GLOBAL FLAGS\n");
     for (id = 0; id <= F_OUTPUT; id++) print_roff_flag((flag_id)id, false);
     print(".SH COMMANDS\n");

@@ -215,6 +215,7 @@ int do_run(const args *a)
     osb_status status;
     bool detached = false;
     int code;
+    if (has(a, F_TTY) && has(a, F_TIME_LIMIT)) return usage(a, "--timeout or --tty, not both");
     fill_run(a, &options, &command);
     if (!fill_create_options(a, &options)) return EXIT_USAGE;
     status = connect_server();

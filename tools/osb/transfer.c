@@ -142,6 +142,25 @@ static uint32_t crc_byte(uint32_t crc, unsigned byte)
     return crc << 8 ^ table[(crc >> 24 ^ byte) & 255];
 }
 
+/* execd makes $NAME, ${NAME}, $1 of a path what they stand for, and there is no way to write a $ that
+   stays: what has such a name would be taken for another. */
+bool is_expanded(const char *path)
+{
+    static const char behind[] = "{*#$@!?-_0123456789abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (path = strchr(path, '$'); path != NULL; path = strchr(path + 1, '$'))
+        if (path[1] != '\0' && strchr(behind, path[1]) != NULL) return true;
+    return false;
+}
+
+int refuse_expanded(const char *verb, const char *path)
+{
+    complain("cannot %s %s: the $ in its name would be read as a variable; rename it, or use an "
+             "archive",
+             verb, path);
+    return EXIT_FAILED;
+}
+
 osb_permission permission_of(const char *path, const rights *wanted)
 {
     osb_permission p = {0};
@@ -406,6 +425,7 @@ static int download_entry(osb_sandbox *box, const char *local, const char *root,
         complain("%v is not in %s: left out", e->info.path, root);
         return EXIT_FAILED;
     }
+    if (is_expanded(e->info.path.data)) return refuse_expanded("download", e->info.path.data);
     target = joined(local, name);
     if (osb_str_equal(e->info.type, "directory")) {
         return make_directory(target, e->info.mode, last) ? EXIT_FINE
@@ -809,6 +829,8 @@ static void add_entry(batch *b, pending *directory, const char *name, pending **
     pending *p;
     if (!can_be_named(local, remote)) {
         b->code = EXIT_FAILED;
+    } else if (is_expanded(name)) {
+        b->code = refuse_expanded("upload", local);
     } else if (stat(local, &about) != 0) {
         b->code = local_failure("read", local);
     } else if (S_ISREG(about.st_mode)) {
