@@ -730,6 +730,13 @@ class Failures(Case):
                         self.assertEqual(ports, [json.loads(port) if port == "443" else
                                                  str(json.loads(port)) if '"' in port else port])
 
+    def test_a_time_before_1970_is_its_beginning(self):
+        for time_ms in (-1, -1000, -86400001, -(1 << 63)):
+            metrics = '{"cpu_count": 1, "timestamp": %d}' % time_ms
+            with self.subTest(time_ms), Server({"/endpoints/": None, "/metrics": metrics}) as s:
+                done = self.osb("sandbox", "metrics", "id", "-o", "raw", "--domain", s)
+                self.assertTrue(done.out.startswith("[1970-01-01T00:00:00Z] "), done.out)
+
     def test_results_of_one_type_are_all_there(self):
         events = "\n\n".join(json.dumps(e) for e in (
             {"type": "init", "text": "c"},

@@ -255,7 +255,10 @@ int64_t read_time(osb_str s)
 
 void add_time(text *to, int64_t unix_s)
 {
-    int64_t days = unix_s / 86400, second = unix_s % 86400, year = 1970, month = 12;
+    int64_t days, second, year = 1970, month = 12;
+    if (unix_s < 0) unix_s = 0;
+    days = unix_s / 86400;
+    second = unix_s % 86400;
     while (days_before(year + 1, 1) <= days) year++;
     while (days_before(year, month) > days) month--;
     add_number(to, (uint64_t)year, 4);
