@@ -9665,8 +9665,10 @@ static osb_status osb__pty_next(osb_client *c, osb_status status)
 OSB_DEF osb_status osb_pty_attach(osb_sandbox *box, osb_pty *pty, const osb_pty_options *options,
                                   const osb_pty_handlers *handlers)
 {
+    /* OpenSandbox's ingress takes a capital "Upgrade" for a sign to use a proxy of its own, which loses
+       the endpoint's headers, and makes a connection that breaks behind it an orderly Close. */
     static const osb_pair headers[] = {{"Upgrade", "websocket"},
-                                       {"Connection", "Upgrade"},
+                                       {"Connection", "upgrade"},
                                        {"Sec-WebSocket-Version", "13"},
                                        {"Sec-WebSocket-Key", NULL}};
     osb_client *c = box->client;

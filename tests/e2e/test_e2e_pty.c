@@ -333,6 +333,23 @@ static void signals(void **state)
     delete_terminal(f, &s);
 }
 
+/* The ingress has two ways for an upgrade, of which one loses the headers that execd wants. */
+static void through_the_gateway(void **state)
+{
+    struct fixture *f = (struct fixture *)*state;
+    osb_create_options options;
+    struct session s;
+    memset(&options, 0, sizeof options);
+    options.image = "python:3.12";
+    options.secure_access = true;
+    OK(f, osb_sandbox_create(&f->client, &options, &f->box));
+    f->has_box = true;
+    init_session(&s, NULL, "exit 5\n");
+    make_and_attach(f, &s);
+    assert_int_equal(s.pty.exit_code.value, 5);
+    delete_terminal(f, &s);
+}
+
 static const struct CMUnitTest tests[] = {
     BOX_TEST(full_screen_program),
     BOX_TEST(reconnections_in_mid_output),
@@ -340,6 +357,7 @@ static const struct CMUnitTest tests[] = {
     BOX_TEST(takeover),
     BOX_TEST(pipes),
     BOX_TEST(signals),
+    CLIENT_TEST(through_the_gateway),
 };
 
 RUN_IN_ALL_VARIANTS(tests, NULL, NULL)

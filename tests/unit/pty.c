@@ -8,7 +8,7 @@
     "Sec-WebSocket-Accept: mVL6JKtNRC4tluIaFAW2hhMffgE=\r\n\r\n"
 #define REQUEST(query)                                                                             \
     "GET /pty/p1/ws" query " HTTP/1.1\r\nHost: execd.example:44772\r\nUser-Agent: t\r\n"           \
-    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"                   \
+    "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"                   \
     "Sec-WebSocket-Key: ABEiM0RVZneImaq7zN3u/w==\r\n\r\n"
 
 enum { TEXT = 0x81, BINARY = 0x82, CLOSE = 0x88, PING = 0x89, PONG = 0x8a };

@@ -19,6 +19,11 @@ SECURE_HEADER = "OpenSandbox-Secure-Access"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SIGNED = re.compile(r"([0-9a-z]{1,13})/([0-9a-f]{8}[0-9a-z])(?:/(.*))?\Z", re.DOTALL)
 _KEY_ID = "0"
+# What the ingress's own proxy for WebSocket sends on.
+_KEPT = {
+    "host", "origin", "cookie", "sec-websocket-protocol", "sec-websocket-key",
+    "sec-websocket-version",
+}
 
 
 class Gateway:
@@ -53,8 +58,7 @@ class Gateway:
         if request.query_string:
             target += "?" + request.query_string
         try:
-            return forward(request, sandbox.host_port(int(port)), target,
-                           {SECURE_HEADER.lower()})
+            return forward(request, sandbox.host_port(int(port)), target, _dropped(request))
         except Unreachable:
             return _refuse(502, "the sandbox does not answer")
 
@@ -88,3 +92,13 @@ def _base36(number):
         digits = _DIGITS[digit] + digits
         if not number:
             return digits
+
+
+def _dropped(request):
+    """The names of the headers that do not travel on. The ingress has another proxy for what is
+    spelled exactly like this, and that one loses an endpoint's headers."""
+    drop = {SECURE_HEADER.lower()}
+    spelling = (request.headers.get("Upgrade"), request.headers.get("Connection"))
+    if spelling == ("websocket", "Upgrade"):
+        drop |= {name.lower() for name, _ in request.headers.items} - _KEPT
+    return drop
