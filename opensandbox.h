@@ -395,9 +395,9 @@ typedef struct osb_log_entry {
 /* What a client does beside its calls. All of it is off by default. */
 typedef struct osb_extras {
     /* How many times a request that failed is sent again, 255 at most: if the connection could not
-       be made or broke, if no answer came in time, or if it was 429, 502, 503 or 504. A POST or
-       PATCH only if no byte of it had been sent, or after 429: never one that may have had its
-       effect. Uploads always: writing a file twice is writing it once. */
+       be made or broke before an answer came, if none came in time, or if it was 429, 502, 503 or
+       504. A POST or PATCH only if no byte of it had been sent, or after 429: never one that may
+       have had its effect. Uploads always: writing a file twice is writing it once. */
     uint32_t retries;
     const uint16_t *retry_statuses; /* other HTTP statuses than these four; default: NULL */
     size_t retry_status_count;
@@ -5828,7 +5828,10 @@ static bool osb__may_retry(osb_client *c, osb_status status)
     if (c->call.once || c->keep_error) return false;
     if (http == 0 && status != OSB_E_CONNECT && status != OSB_E_CLOSED && status != OSB_E_TIMEOUT)
         return false;
-    if (http != 0 && !osb__is_transient(extras, http)) return false;
+    /* Of a request of one's own, what came of the answer has been handed out. */
+    if (http != 0 &&
+        (status == OSB_E_CANCELLED || c->call.op->name == NULL || !osb__is_transient(extras, http)))
+        return false;
     return (unsent || http == 429 || osb__is_idempotent(c)) && osb__rewind(c);
 }
 

@@ -314,6 +314,23 @@ static void test_cancel_in_pause(void **state)
     end(&e);
 }
 
+/* Nor is it lost while an error's body comes of which the request would be sent again. */
+static void test_cancel_in_refusal(void **state)
+{
+    extra_bench e;
+    (void)state;
+    begin(&e, 3, true);
+    bench_lifecycle_answers(&e.b, "HTTP/1.1 503 U\r\nContent-Length: 10\r\n\r\nabc");
+    script_pause(&e.b.port, 1000);
+    assert_int_equal(osb_lifecycle_kill(&e.b.client, "7f"), OSB_PENDING);
+    assert_int_equal(osb_last_error(&e.b.client)->http_status, 503);
+    osb_cancel(&e.b.client);
+    assert_int_equal(bench_finish(&e.b, OSB_PENDING), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&e.b.client)->status, OSB_E_CANCELLED);
+    assert_int_equal(e.count, 1);
+    end(&e);
+}
+
 /* ---- sources -----------------------------------------------------------------------------------*/
 
 /* Sends a body from a source on connections that break, but the last of several. */
@@ -605,6 +622,38 @@ static void test_raw_request_repeated(void **state)
     end(&e);
 }
 
+/* What has been handed out is not handed out again, and a handler's stop is one. */
+static int count_data(void *user, const void *data, size_t size)
+{
+    unsigned *left = (unsigned *)user;
+    (void)data;
+    (void)size;
+    return --*left == 0;
+}
+
+static void ask_overloaded(unsigned pieces, osb_status expected)
+{
+    osb_request request = {0};
+    uint16_t http_status;
+    extra_bench e;
+    begin(&e, 3, false);
+    request.on_data = count_data;
+    request.user = &pieces;
+    bench_execd_answers(&e.b, "HTTP/1.1 503 U\r\nContent-Length: 10\r\n\r\nabc");
+    script_close(&e.b.port);
+    assert_int_equal(osb_endpoint_request(&e.b.client, &e.b.box.execd, &request, &http_status),
+                     expected);
+    assert_int_equal(http_status, 503);
+    end(&e);
+}
+
+static void test_raw_request_handed_out(void **state)
+{
+    (void)state;
+    ask_overloaded(1, OSB_E_CANCELLED);
+    ask_overloaded(2, OSB_E_CLOSED);
+}
+
 /* An operation may have more than one thing in braces; the id is the first. */
 static void test_two_braces(void **state)
 {
@@ -722,6 +771,7 @@ int main(void)
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_retry_after_date),
         cmocka_unit_test(test_cancel_in_pause),
+        cmocka_unit_test(test_cancel_in_refusal),
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_call_after_source),
         cmocka_unit_test(test_durable),
@@ -735,6 +785,7 @@ int main(void)
         cmocka_unit_test(test_no_secrets),
         cmocka_unit_test(test_raw_request),
         cmocka_unit_test(test_raw_request_repeated),
+        cmocka_unit_test(test_raw_request_handed_out),
         cmocka_unit_test(test_two_braces),
         cmocka_unit_test(test_log_text),
         cmocka_unit_test(test_rewrites),
