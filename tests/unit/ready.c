@@ -312,6 +312,33 @@ static void test_cancel(void **state)
     bench_end(&b);
 }
 
+/* A check that gives up when its call has ended: the kill is begun at once, not when the time of that
+   call would have been over. */
+static osb_status ask_and_give_up(void *user, osb_sandbox *box, osb_status last)
+{
+    check *c = (check *)user;
+    if (last != OSB_PENDING) return OSB_E_STATE;
+    return osb_endpoint_request(box->client, &box->execd, &c->request, NULL);
+}
+
+static void test_kill_at_once(void **state)
+{
+    osb_create_options o;
+    check c = {0};
+    bench b;
+    (void)state;
+    begin(&b, &c, &o, true);
+    o.ready.check = ask_and_give_up;
+    bench_execd(&b);
+    script_request(&b.port);
+    script_pause(&b.port, 300);
+    script_reply(&b.port, BENCH_EMPTY("200 OK"));
+    bench_lifecycle_answers(&b, BENCH_EMPTY("204 N"));
+    assert_int_equal(create(&b, &o), OSB_E_STATE);
+    assert_in_range(b.port.now_ms, 1300, 1500);
+    bench_end(&b);
+}
+
 /* A check that begins its call anew whenever that failed is not asked again after a cancel. */
 static osb_status ask_until_ok(void *user, osb_sandbox *box, osb_status last)
 {
@@ -678,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_stops_a_command),
         cmocka_unit_test(test_makes_its_own_of_a_stop),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_kill_at_once),
         cmocka_unit_test(test_cancel_in_a_call),
         cmocka_unit_test(test_final_states),
         cmocka_unit_test(test_lost_id),
