@@ -6056,7 +6056,7 @@ static osb__call *osb__prepare(osb_client *c, const osb__op *op)
     }
     OSB_MEMSET(&c->call, 0, sizeof c->call);
     c->call.op = op;
-    c->again = false;
+    c->again = c->answered = false;
     c->base = c->kept = c->unit = c->unit_end = c->in = c->in_end = 0;
     c->state = OSB__STARTING;
     return &c->call;

@@ -505,6 +505,20 @@ static void test_not_resumed(void **state)
     bench_end(&b);
 }
 
+/* A file that has no more was not read by one whose request cannot be sent. */
+static void test_read_after_the_end(void **state)
+{
+    static const osb_read_options rest = {4, 0, 0, 0, 0};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, BENCH_EMPTY("416 Range"));
+    assert_int_equal(read_with(&b, &rest, ""), OSB_OK);
+    b.box.execd.address[0] = '\0';
+    assert_int_equal(read_with(&b, &rest, ""), OSB_E_INVALID);
+    bench_end(&b);
+}
+
 static void test_ranges(void **state)
 {
     static const osb_read_options first = {0, 4, 0, 0, 2}, rest = {4, 0, 0, 0, 0};
@@ -752,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_read_after_the_end),
         cmocka_unit_test(test_another_range),
         cmocka_unit_test(test_more_than_asked),
         cmocka_unit_test(test_refused_reads),
