@@ -3262,6 +3262,8 @@ static osb_str osb__json_entry_key(const osb_client *c, size_t from)
     return key;
 }
 
+#define OSB__LONGEST_KEY 24u /* that a table has, quotes and all */
+
 /* The key in the unit is complete: finds out what its value is for. */
 static osb_status osb__json_key(osb_client *c)
 {
@@ -3270,6 +3272,8 @@ static osb_status osb__json_key(osb_client *c)
     j->state = OSB__J_COLON;
     if (osb__json_has_keys(j)) return osb__json_keep_key(c);
     j->field = NULL;
+    if (j->dropped > 0 && j->dropped <= OSB__LONGEST_KEY)
+        return osb__too_big(c, "osb_config.memory", "a key", c->config.memory_size + j->dropped);
     if (j->dropped == 0)
         j->field =
             osb__json_find(osb__json_frame(j)->sub, c->buffer + c->unit + 1, osb__unit_size(c) - 2);

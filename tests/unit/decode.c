@@ -529,6 +529,40 @@ static void test_needed(void **state)
         "\"},\"createdAt\":\"2026-06-15T10:00:00Z\",\"expiresAt\":\"2026-06-15T10:00:00Z\"}", 990);
 }
 
+/* Nor does a member get lost whose name found no room behind what is kept. */
+static void test_no_room_for_a_name(void **state)
+{
+    size_t size;
+    (void)state;
+    for (size = 960; size < 1010; size++) {
+        int bytes;
+        for (bytes = 0; bytes < 2; bytes++) {
+            osb_sandbox_info info;
+            osb_status status;
+            struct text json = {0};
+            bench b;
+            size_t i, needed;
+            text_print(&json, "{\"id\":\"7f\",\"status\":{\"reason\":\"");
+            for (i = 0; i < size; i++) text_add(&json, "x", 1);
+            text_print(&json, "\"},\"createdAt\":\"2026\"}");
+            bench_begin(&b, 1024);
+            if (bytes != 0) b.port.cut = CUT_BYTES;
+            bench_lifecycle_answers(&b, json.data);
+            status = osb_lifecycle_get(&b.client, "7f", NULL, &info);
+            needed = osb_last_error(&b.client)->needed;
+            if (status == OSB_OK) assert_true(osb_str_equal(info.created_at, "2026"));
+            else assert_int_equal(status, OSB_E_BUFFER);
+            b.port.at = b.port.step_count;
+            bench_end(&b);
+            if (status != OSB_OK) {
+                assert_int_equal(get(&b, needed, json.data, &info), OSB_OK);
+                bench_end(&b);
+            }
+            text_free(&json);
+        }
+    }
+}
+
 /* Nor is it taken for one that fits, if it is so large that its bytes can hardly be counted. */
 static void count_far(script_port *port)
 {
@@ -944,6 +978,7 @@ int main(void)
         cmocka_unit_test(test_long_list),
         cmocka_unit_test(test_large_map),
         cmocka_unit_test(test_needed),
+        cmocka_unit_test(test_no_room_for_a_name),
         cmocka_unit_test(test_endless_member),
         cmocka_unit_test(test_large_and_unwanted),
         cmocka_unit_test(test_struct_arrays),
