@@ -5240,6 +5240,12 @@ static bool osb__connected_to(const osb_client *c, const osb__address *a)
            osb__equal_nocase((const char *)c->buffer + c->limit, a->host, a->host_size);
 }
 
+/* The request's time, or on a stream the silence that is limited, begins. */
+static OSB__APART void osb__set_deadline(osb_client *c)
+{
+    c->deadline_ms = osb__now(c) + osb__timeout(c);
+}
+
 static void osb__begin_sending(osb_client *c)
 {
     c->state = OSB__SENDING;
@@ -5250,7 +5256,7 @@ static void osb__begin_sending(osb_client *c)
 #endif
     c->accepted = c->answered = false;
     c->used_ms = osb__now(c);
-    c->deadline_ms = c->used_ms + osb__timeout(c);
+    osb__set_deadline(c);
 }
 
 /* Whether an idle connection is still good: used not long ago, not closed by the server meanwhile,
@@ -5387,7 +5393,6 @@ static OSB__APART osb_status osb__send(osb_client *c)
     if (io > 0) {
         c->sent += (uint32_t)io;
         c->accepted = true;
-        if ((c->call.op->flags & OSB__STREAMS) != 0) c->deadline_ms = osb__now(c) + osb__timeout(c);
         return OSB_OK;
     }
     if (io < 0 && !osb__is_later(io)) osb__port_error(c);
@@ -5413,6 +5418,7 @@ static osb_status osb__head_end(osb_client *c)
     if (status == 101 && (op->flags & OSB__UPGRADE) != 0) {
         c->answered = true;
         c->state = OSB__TALKING;
+        osb__set_deadline(c);
         return OSB_PENDING;
     }
 #endif
@@ -5651,7 +5657,6 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     if (io <= 0) return osb__receive_end(c, io);
     c->in_end += (size_t)io;
     c->received += (uint32_t)io;
-    if ((c->call.op->flags & OSB__STREAMS) != 0) c->deadline_ms = osb__now(c) + osb__timeout(c);
     status = osb__consume(c);
     if (c->ended && status == OSB_PENDING && c->drained++ == 8) return OSB_OK;
     *over = status != OSB_PENDING;
@@ -5999,6 +6004,14 @@ static bool osb__repeats(osb_client *c, osb_status status)
 #endif
 }
 
+/* Bytes were sent, received or handed out: on a stream the silence that is limited begins anew. What
+   the handlers took for it is none of the server's. */
+static OSB__APART void osb__went_on(osb_client *c)
+{
+    if (c->state != OSB__SENDING && c->state != OSB__RECEIVING) return;
+    if ((c->call.op->flags & OSB__STREAMS) != 0) osb__set_deadline(c);
+}
+
 /* Moves the pending call on until it has to wait or is done. Bounded: sixteen pieces of work. */
 static osb_status osb__step(osb_client *c)
 {
@@ -6009,6 +6022,7 @@ static osb_status osb__step(osb_client *c)
         osb_status status;
         c->want = 0;
         status = osb__work(c, &over);
+        if (!over && status == OSB_OK) osb__went_on(c);
         /* The deadline of a pause is its end, no time-out. */
         if (!over && status >= 0 && c->state > OSB__STARTING && c->state != OSB__SLEEPING &&
             osb__until(c, c->deadline_ms) == 0)
@@ -9515,8 +9529,6 @@ static OSB__APART osb_status osb__socket_receive(osb_client *c)
     if (io > 0) {
         c->in_end += (size_t)io;
         c->received += (uint32_t)io;
-        if (!((const osb__socket *)c->call.own)->closed)
-            c->deadline_ms = osb__now(c) + osb__timeout(c);
         return OSB_OK;
     }
     if (!osb__is_later(io)) return osb__socket_broken(c, io);
@@ -9555,9 +9567,12 @@ static osb_status osb__socket_step(osb_client *c)
     /* A connection that takes no more may hold what came before: how the shell ended, say. */
     if (sent < 0 && sent != OSB_E_TRUNCATED) return sent;
     if (sent < 0) c->error.status = OSB_OK; /* see osb__stopped */
-    if (s->heard) status = sent;
-    else if (c->in < c->in_end) status = osb__socket_consume(c);
-    else status = osb__socket_receive(c);
+    if (s->heard) {
+        status = sent;
+    } else {
+        status = c->in < c->in_end ? osb__socket_consume(c) : osb__socket_receive(c);
+        if (status == OSB_OK && !s->closed) osb__set_deadline(c);
+    }
     if (s->closed && !s->heard &&
         (status == OSB_E_TRUNCATED || osb__until(c, c->deadline_ms) <= OSB__CLOSE_MS)) {
         c->ended = true;

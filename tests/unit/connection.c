@@ -550,6 +550,58 @@ static void test_idle_deadline(void **state)
     check_deadline(&b, bench_run(&b, NULL, &run), 0xfffff000u, 7000, 7200);
 }
 
+/* What the handlers take is no silence of the server: neither behind a receive nor behind a piece of a
+   text that fills the buffer. */
+static int slow_output(void *user, osb_stream stream, const char *data, size_t size)
+{
+    (void)stream;
+    (void)data;
+    (void)size;
+    ((script_port *)user)->now_ms += 31000;
+    return 0;
+}
+
+static void test_slow_handler(void **state)
+{
+    static char text[3000];
+    osb_handlers handlers = {0};
+    osb_execution run;
+    bench b;
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    bench_begin(&b, 1024);
+    handlers.on_output = slow_output;
+    handlers.user = &b.port;
+    bench_execd_answers(&b, BENCH_STREAM BENCH_INIT "{\"type\":\"stdout\",\"text\":\"a\"}\n\n");
+    script_pause(&b.port, 29000);
+    script_reply(&b.port, "{\"type\":\"stdout\",\"text\":\"");
+    script_reply(&b.port, text);
+    script_pause(&b.port, 29000);
+    script_reply(&b.port, "\"}\n\n" BENCH_DONE);
+    assert_int_equal(bench_run(&b, &handlers, &run), OSB_OK);
+    bench_end(&b);
+}
+
+/* The answer of an earlier request is none to one that did not go out. */
+static void test_no_answer_yet(void **state)
+{
+    osb_pair header = {"X", "a\nb"};
+    osb_request request = {0};
+    uint16_t http_status;
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "hello");
+    assert_int_equal(osb_endpoint_request(&b.client, &b.box.execd, &request, &http_status), OSB_OK);
+    assert_int_equal(http_status, 200);
+    request.headers = &header;
+    request.header_count = 1;
+    assert_int_equal(osb_endpoint_request(&b.client, &b.box.execd, &request, &http_status),
+                     OSB_E_INVALID);
+    assert_int_equal(http_status, 0);
+    bench_end(&b);
+}
+
 /* Whoever polls comes back hours later, or the machine slept: the deadline has passed all the same. */
 static void test_deadline_long_ago(void **state)
 {
@@ -806,6 +858,8 @@ int main(void)
         cmocka_unit_test(test_dribbling_request),
         cmocka_unit_test(test_dribbling_stream),
         cmocka_unit_test(test_idle_deadline),
+        cmocka_unit_test(test_slow_handler),
+        cmocka_unit_test(test_no_answer_yet),
         cmocka_unit_test(test_deadline_long_ago),
         cmocka_unit_test(test_huge_timeouts),
         cmocka_unit_test(test_create_has_its_own),

@@ -30,6 +30,7 @@ typedef struct terminal {
     unsigned asked;    /* for input */
     unsigned connected;
     bool stop_connected, stop_output;
+    uint32_t takes_ms; /* for each output */
 } terminal;
 
 static int on_connected(void *user)
@@ -44,6 +45,7 @@ static int on_output(void *user, osb_stream stream, const void *data, size_t siz
     terminal *t = (terminal *)user;
     assert_true(size > 0);
     text_add(stream == OSB_STDERR ? &t->errors : &t->output, data, size);
+    t->b.port.now_ms += t->takes_ms;
     return t->stop_output;
 }
 
@@ -1090,6 +1092,28 @@ static void test_silence(void **state)
     }
 }
 
+/* It begins anew with the answer to the handshake, and what the handlers take is none of it. */
+static void test_no_silence(void **state)
+{
+    terminal t;
+    script_step answer;
+    (void)state;
+    begin(&t, 0, REQUEST(""));
+    answer = t.b.port.steps[--t.b.port.step_count];
+    script_pause(&t.b.port, 60000);
+    script_add(&t.b.port, answer.kind, answer.data, answer.size, answer.number);
+    script_pause(&t.b.port, 60000);
+    sends_text(&t, "{\"type\":\"connected\",\"session_id\":\"p1\",\"mode\":\"pty\"}");
+    t.takes_ms = 80000;
+    sends(&t, BINARY, "\001slow", 5);
+    script_pause(&t.b.port, 60000);
+    sends_exit(&t, 3);
+    script_close(&t.b.port);
+    assert_int_equal(attach(&t), OSB_OK);
+    assert_string_equal(t.output.data, "slow");
+    end(&t);
+}
+
 /* ---- the other calls ---------------------------------------------------------------------------*/
 
 static void test_calls(void **state)
@@ -1150,6 +1174,7 @@ int main(void)
         cmocka_unit_test(test_exit_behind_input),
         cmocka_unit_test(test_stopped_behind_input),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_no_silence),
         cmocka_unit_test(test_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
