@@ -739,8 +739,8 @@ OSB_DEF osb_status osb_lifecycle_list_all(osb_client *client, const osb_sandbox_
                                           osb_sandbox_page *page);
 
 /* Asks for a sandbox until its state is this one ("Paused", "Running"). OSB_E_STATE: it is Failed
-   or Terminated instead; error.code is the state. OSB_E_NOT_FOUND: the server has none, as most do
-   once it has ended. options may be NULL. GET /sandboxes/{id} */
+   or Terminated instead; error.code is the state. OSB_E_NOT_FOUND: the server has it no more, as
+   after a kill. options may be NULL. GET /sandboxes/{id} */
 OSB_DEF osb_status osb_lifecycle_wait(osb_client *client, const char *id, const char *state,
                                       const osb_wait_options *options, osb_sandbox_info *info);
 #endif
@@ -1521,7 +1521,8 @@ OSB_DEF void osb_pty_signal(osb_pty *pty, const char *signal);
 #ifndef OSB_NO_METRICS
 /* ---- execd: metrics --------------------------------------------------------------------------*/
 
-/* What a sandbox uses. Decimals are in thousandths: 1500 is 1.5. */
+/* What a sandbox uses, as its kernel tells execd: in a container that is what its whole machine has and
+   uses. Decimals are in thousandths: 1500 is 1.5. */
 typedef struct osb_metrics {
     int64_t timestamp_ms; /* since 1970, server's clock */
     int64_t cpu_count_milli;
