@@ -177,11 +177,13 @@ static char *flow_word(source *s)
 
 static bool flow_member(source *s, node *map)
 {
-    char *key = *s->at == '"' || *s->at == '\'' ? quoted(s) : flow_word(s);
+    bool is_quoted = *s->at == '"' || *s->at == '\'';
+    char *key = is_quoted ? quoted(s) : flow_word(s);
     if (s->broken) return false;
     if (get(map, key) != NULL) return broken(s, formatted("'%s' stands here twice", key)) != NULL;
     skip(s, false);
-    if (*key == '\0' || *s->at != ':') return broken(s, "expected \"name\": here") != NULL;
+    if ((*key == '\0' && !is_quoted) || *s->at != ':')
+        return broken(s, "expected \"name\": here") != NULL;
     s->at++;
     return flow(s, map, key) != NULL;
 }
@@ -233,9 +235,10 @@ static size_t key_size(const source *s)
     char quote = *s->at;
     size_t size = 0;
     if (quote == '"' || quote == '\'') {
-        for (size = 1; s->at[size] != quote; size++) {
+        for (size = 1; s->at[size] != quote || (quote == '\'' && s->at[size + 1] == quote);
+             size++) {
             if (s->at[size] == '\0' || s->at[size] == '\n') return 0;
-            if (quote == '"' && s->at[size] == '\\' && s->at[size + 1] != '\0') size++;
+            if (s->at[size] == (quote == '"' ? '\\' : quote) && s->at[size + 1] != '\0') size++;
         }
         return s->at[size + 1] == ':' ? size + 1 : 0;
     }
