@@ -860,7 +860,6 @@ static void test_reconnections(void **state)
     }
 }
 
-/* Not for ever; and a shell that has exited needs no connection any more. */
 /* A server that proxies says by a Close that it, or the sandbox behind it, is out of reach; others end
    the call. */
 static void test_outage(void **state)
