@@ -55,6 +55,7 @@ ISOLATED = "/v1/isolated/session/{}"
 OP = re.compile(r"static const osb__op (\w+) = (\{[^}]*(?:\{[^}]*\}[^}]*)*\});")
 TABLE = re.compile(r"^static const osb__field (\w+)\[\] = \{(.*?)\};$", re.M | re.S)
 KINDS = re.compile(r"enum \{([^}]*?)OSB__KIND = ", re.S)
+LONGEST_KEY = re.compile(r"#define OSB__LONGEST_KEY (\d+)u")
 
 
 def merge(old, new):
@@ -281,6 +282,14 @@ def headers_of(operation):
     return sorted({**operation.parameters.get("header", {}), **operation.headers})
 
 
+def long_keys(where, types, header):
+    """A longer name than the decoder knows of could get lost where the working buffer is full."""
+    for path in types:
+        name = re.sub(r"\[\]|\{\}", "", path).rpartition(".")[2]
+        if len(f'"{name}"') > header.longest_key:
+            yield f"{where} {path}: longer than OSB__LONGEST_KEY"
+
+
 def compare_operation(operation, header):
     """Yields an operation's gaps."""
     name, tables = operation.name, header.tables_of(operation)
@@ -292,6 +301,7 @@ def compare_operation(operation, header):
     for part in operation.body.get(MULTIPART, {}):
         if f'osb__put_part_head(w, "{part}"' not in header.source:
             yield f"{name} part {part}: not in the header"
+    yield from long_keys(f"{name} answer", tables.answer, header)
     answer = json_of(operation.answer)
     if is_events(operation) != tables.events:
         yield f"{name} answer: {'' if is_events(operation) else 'not '}a stream of events"
@@ -363,6 +373,7 @@ class Header:
         self.unused = unused_tables(dump)
         self.known = frozenset()  # members of answers that some operation is known to have
         self.source = HEADER.read_text().lower()
+        self.longest_key = int(LONGEST_KEY.search(HEADER.read_text())[1])
 
     def operations_in_comments(self):
         """What the comments of the public part name; those for files stand for both."""
@@ -405,6 +416,8 @@ def find_gaps(operations, shared, header):
     yield from compare("errors", Types(flat_shape(errors)), header.errors)
     yield from compare("events", Types(flat_shape(events)), header.events)
     yield from compare("messages", Types(flat_shape(messages)), header.messages)
+    for where in ("errors", "events", "messages"):
+        yield from long_keys(where, getattr(header, where), header)
     yield from (f"{name}: a table of no operation" for name in header.unused)
 
 

@@ -45,6 +45,9 @@ CASES = (
     ("a member behind a table's end", "opensandbox.h", '"traceback", NULL, 0, OSB__ARRAY | OSB__LAST, 0}',
      '"traceback", NULL, 0, OSB__ARRAY | OSB__LAST, 0},\n{"x", NULL, 0, OSB__VIEW, 0}',
      ("tools/api.py: osb__failure_fields: only its last member is OSB__LAST, in no #if",)),
+    ("a longer name than the decoder knows of", "opensandbox.h", "OSB__LONGEST_KEY 24u",
+     "OSB__LONGEST_KEY 23u", ("POST /v1/isolated/session answer idle_remaining_seconds: "
+                              "longer than OSB__LONGEST_KEY",)),
     ("a property that is new", "tests/api/execd.json", '"exit_code": "integer"',
      '"exit_code": "integer", "signal": "string"',
      ("GET /command/status/{id} answer signal: not in the header",)),
