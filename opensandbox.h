@@ -431,9 +431,10 @@ typedef struct osb_config {
     size_t header_count;
     const char *user_agent;      /* default opensandbox.h/VERSION */
     uint32_t connect_timeout_ms; /* default 10000 */
-    uint32_t request_timeout_ms; /* send a request and get its whole answer; default 30000 */
+    /* Send a request and get its whole answer, with what handlers take meanwhile; default 30000 */
+    uint32_t request_timeout_ms;
     /* Instead of it where events or bytes stream (runs, logs, files, reports, your own requests):
-       the longest silence; execd pings every 3 s; default 30000 */
+       the server's longest silence; execd pings every 3 s; default 30000 */
     uint32_t idle_timeout_ms;
     bool https;            /* the protocol if the domain names none; default http */
     bool use_server_proxy; /* reach sandboxes through the lifecycle server; default false */
@@ -8261,7 +8262,8 @@ static osb_status osb__read_next(osb_client *c, osb_status status)
     osb__read *r = (osb__read *)c->call.answer;
     uint64_t got = r->got - r->before;
     bool broken = status == OSB_E_CLOSED || status == OSB_E_TIMEOUT || status == OSB_E_CONNECT;
-    if (c->answered && c->http.status == 416 && r->got == 0) return OSB_OK; /* behind the end */
+    if (status == OSB_E_API && c->http.status == 416 && r->got == 0)
+        return OSB_OK; /* behind the end */
     if (!broken || r->resumptions == 0 || (c->answered && c->http.status >= 300)) return status;
     r->resumptions--;
     r->query.from += got;

@@ -519,6 +519,27 @@ static void test_read_after_the_end(void **state)
     bench_end(&b);
 }
 
+/* An answer that says so has to be whole, and a cancel is one. */
+static void test_read_behind_the_end_broken(void **state)
+{
+    static const osb_read_options rest = {4, 0, 0, 0, 0};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "HTTP/1.1 416 Range\r\nContent-Length: 9\r\n\r\nabc");
+    script_close(&b.port);
+    assert_int_equal(read_with(&b, &rest, ""), OSB_E_CLOSED);
+    bench_end(&b);
+
+    bench_begin_polling(&b, 1024);
+    bench_execd_answers(&b, "HTTP/1.1 416 Range\r\nContent-Length: 9\r\n\r\nabc");
+    script_pause(&b.port, 1000);
+    assert_int_equal(osb_file_read(&b.box, "/a", &rest, NULL, NULL, NULL), OSB_PENDING);
+    osb_cancel(&b.client);
+    assert_int_equal(osb_poll(&b.client), OSB_E_CANCELLED);
+    bench_end(&b);
+}
+
 static void test_ranges(void **state)
 {
     static const osb_read_options first = {0, 4, 0, 0, 2}, rest = {4, 0, 0, 0, 0};
@@ -767,6 +788,7 @@ int main(void)
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_read_after_the_end),
+        cmocka_unit_test(test_read_behind_the_end_broken),
         cmocka_unit_test(test_another_range),
         cmocka_unit_test(test_more_than_asked),
         cmocka_unit_test(test_refused_reads),
