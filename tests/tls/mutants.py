@@ -6,8 +6,10 @@
 Prints one line for each; ends with status 1 if a mutant survives or the port itself fails.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -139,18 +141,27 @@ def survives(text, suite):
     return run(program, folder)
 
 
+def end(process):
+    """Ends the program with the servers that it has started: they hold its output's other end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(program, folder):
     """Whether all tests pass; the first that fails, or a long time, ends it."""
     with subprocess.Popen([program], cwd=ROOT, env=dict(os.environ, TMPDIR=str(folder)),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace") as process:
-        deadline = threading.Timer(SECONDS, process.kill)
+                          errors="replace", start_new_session=True) as process:
+        deadline = threading.Timer(SECONDS, end, [process])
         deadline.start()
-        for line in process.stdout:
-            if "[  FAILED  ]" in line:
-                process.kill()
-        deadline.cancel()
-        return process.wait() == 0
+        try:
+            for line in process.stdout:
+                if "[  FAILED  ]" in line:
+                    end(process)
+            return process.wait() == 0
+        finally:
+            deadline.cancel()
+            end(process)
 
 
 def main():

@@ -132,9 +132,8 @@ SUPPORT struct proxy *start_proxy(uint16_t target)
     p->target = target;
     p->record = -1;
     p->server.port = ntohs(address.sin_port);
-    p->server.pid = fork();
+    p->server.pid = fork_for_me();
     if (p->server.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) proxy_serve(p, accept(fd, NULL, NULL));
     }
     close(fd);

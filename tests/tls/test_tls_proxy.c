@@ -35,7 +35,6 @@ static bool reads_anything(const connect_proxy *p)
 
 static void serve(connect_proxy *p)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (;;) {
         if (!connect_proxy_step(p)) sleep_ms(1);
         if (reads_anything(p)) _exit(SAW_PLAIN_TEXT);
@@ -56,7 +55,7 @@ static void open_way(struct way *w)
     osb_proxy_options to;
     osb_port inner;
     memset(&to, 0, sizeof to);
-    w->pid = fork();
+    w->pid = fork_for_me();
     if (w->pid == 0) serve(&w->server);
     w->c = new_client();
     open_client(w->c); /* then all of it again, with the proxy between */

@@ -386,9 +386,8 @@ static struct server start_plain(void)
     assert_int_equal(listen(fd, 5), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
     server.port = ntohs(address.sin_port);
-    server.pid = fork();
+    server.pid = fork_for_me();
     if (server.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) {
             char request[1024];
             int peer = accept(fd, NULL, NULL);

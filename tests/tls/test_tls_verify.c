@@ -374,11 +374,10 @@ static struct server start_canned(const unsigned char *data, size_t size)
     assert_int_equal(listen(fd, 5), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
     server.port = ntohs(address.sin_port);
-    server.pid = fork();
+    server.pid = fork_for_me();
     if (server.pid == 0) {
         char hello[1024];
         int peer = accept(fd, NULL, NULL);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (recv(peer, hello, sizeof hello, 0) > 0) send(peer, data, size, 0);
         while (recv(peer, hello, sizeof hello, 0) > 0) {
         }

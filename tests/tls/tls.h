@@ -106,13 +106,22 @@ struct server {
 
 #define SERVER_ARGUMENTS 40
 
+/* fork(), but for a child that ends with this program, however that ends. */
+SUPPORT pid_t fork_for_me(void)
+{
+    pid_t me = getpid(), pid = fork();
+    if (pid != 0) return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != me) _exit(1); /* it has ended already */
+    return pid;
+}
+
 /* Starts a program that ends with this one; its output goes to a file in the scratch directory. */
 SUPPORT pid_t start_program(const char *const *arguments, const char *log)
 {
-    pid_t pid = fork();
+    pid_t pid = fork_for_me();
     int out;
     if (pid != 0) return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     out = open(in_scratch(log), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(out, 1);
