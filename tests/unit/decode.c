@@ -418,8 +418,9 @@ static void number(const char *text, bool good)
 static void test_number_grammar(void **state)
 {
     static const char *const good[] = {"0", "-0", "10", "1.5", "-1.50", "1e1", "1E+1", "0.1e-10"};
-    static const char *const bad[] = {"",   "-",  "01",  "-01",  "1.",  ".1",  "1e",   "1e+",
-                                      "+1", "1a", "0x1", "1.e1", "NaN", "--1", "1..2", "1e1.5"};
+    static const char *const bad[] = {"",     "-",   "01",  "-01",  "1.",   ".1",
+                                      "1e",   "1e+", "1d5", "+1",   "1a",   "0x1",
+                                      "1.e1", "NaN", "--1", "1..2", "1e1.5"};
     size_t i;
     (void)state;
     for (i = 0; i < sizeof good / sizeof good[0]; i++) number(good[i], true);
