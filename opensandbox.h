@@ -10600,7 +10600,6 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
     c->box = c->suspended;
     status = osb__ask_check(c, last);
     if (status == OSB_PENDING) return status;
-    c->ready_now = true; /* for a kill that begins now */
     if (status == OSB_OK) OSB_MEMSET(&c->error, 0, sizeof c->error);
     else status = osb__ready_failed(c, status);
     if (status != OSB_PENDING) c->state = OSB__IDLE;

@@ -1762,19 +1762,21 @@ class Files(WithSandbox):
         self.assertEqual(self.osb("file", "cat", self.box, f"{self.remote}/big").bytes,
                          local.read_bytes())
 
-    def test_a_sandbox_that_checks_with_a_long_answer(self):
-        cksum = self.file("bin/cksum", "#!/bin/sh\nprintf %0200d 7\n")
-        cksum.chmod(0o755)
-        box = self.create("-e", f"PATH={cksum.parent}:{os.environ['PATH']}")
+    def box_with(self, name, program):
+        """A sandbox of its own in which a program is another one."""
+        path = self.file(f"bin/{name}", program)
+        path.chmod(0o755)
+        box = self.create("-e", f"PATH={path.parent}:{os.environ['PATH']}")
         self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        return box
+
+    def test_a_sandbox_that_checks_with_a_long_answer(self):
+        box = self.box_with("cksum", "#!/bin/sh\nprintf %0200d 7\n")
         self.fails(125, "has changed while it was sent", "file", "upload", box,
                    self.file("big", bytes(9 * MB)), f"{self.remote}/big", "-q")
 
     def test_a_sandbox_that_writes_nothing_is_not_asked_for_ever(self):
-        dd = self.file("bin/dd", "#!/bin/sh\n")
-        dd.chmod(0o755)
-        box = self.create("-e", f"PATH={dd.parent}:{os.environ['PATH']}")
-        self.addCleanup(lambda: self.osb("sandbox", "kill", box))
+        box = self.box_with("dd", "#!/bin/sh\n")
         self.fails(125, "is not what was sent: is the sandbox's disk full", "file", "upload", box,
                    self.file("big", bytes(9 * MB)), f"{self.remote}/big", "-q")
 
