@@ -316,6 +316,14 @@ static int osb__posix_failed(osb_posix *tcp, int code)
     return OSB_IO_FAILED;
 }
 
+/* An attempt has failed. That there is no way to an address, as where this machine has one family
+   only, is no news beside another one's failure. */
+static void osb__posix_attempt_failed(osb_posix *tcp, int code)
+{
+    bool no_way = code == ENETUNREACH || code == EADDRNOTAVAIL || code == EAFNOSUPPORT;
+    if (!no_way || tcp->code == 0) osb__posix_failed(tcp, code);
+}
+
 static const char *osb__posix_error(void *ctx, int32_t *code)
 {
     const osb_posix *tcp = (const osb_posix *)ctx;
@@ -425,7 +433,7 @@ static int osb__posix_resolve(osb_posix *tcp, const char *host, uint16_t port)
     count = tcp->resolve(tcp->resolve_user, host, port, tcp->address, OSB_POSIX_ADDRESSES);
     if (count == OSB_IO_WANT_READ || count == OSB_IO_WANT_WRITE) return count;
     if (count <= 0) return osb__posix_name_not_found(tcp, EAI_NONAME, NULL);
-    tcp->count = (size_t)count;
+    tcp->count = count < OSB_POSIX_ADDRESSES ? (size_t)count : OSB_POSIX_ADDRESSES;
     return 0;
 }
 
@@ -483,7 +491,7 @@ static bool osb__posix_begin_attempt(osb_posix *tcp)
         if (errno == EINPROGRESS || errno == EINTR)
             return true; /* EINTR: it goes on all the same */
     }
-    osb__posix_failed(tcp, errno);
+    osb__posix_attempt_failed(tcp, errno);
     osb__posix_close_socket(fd);
     return false;
 }
@@ -492,16 +500,18 @@ static bool osb__posix_begin_attempt(osb_posix *tcp)
 static int osb__posix_check_attempt(osb_posix *tcp, int *fd)
 {
     struct pollfd ready;
-    int code = 0;
+    int code = 0, count;
     socklen_t size = sizeof code;
     ready.fd = *fd;
     ready.events = POLLOUT;
     ready.revents = 0;
-    if (poll(&ready, 1, 0) <= 0) return OSB_IO_WANT_WRITE;
-    if (getsockopt(*fd, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
+    count = poll(&ready, 1, 0);
+    if (count == 0 || (count < 0 && errno == EINTR)) return OSB_IO_WANT_WRITE;
+    if (count < 0 || getsockopt(*fd, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
     if (code == 0) return 0;
     osb__posix_close_socket(fd);
-    return osb__posix_failed(tcp, code);
+    osb__posix_attempt_failed(tcp, code);
+    return OSB_IO_FAILED;
 }
 
 /* Looks after all attempts: 0: one has connected and is tcp->fd now, the others are gone.

@@ -170,6 +170,14 @@ static int osb__win32_failed(osb_win32 *tcp, int code)
     return OSB_IO_FAILED;
 }
 
+/* An attempt has failed. That there is no way to an address, as where this machine has one family
+   only, is no news beside another one's failure. */
+static void osb__win32_attempt_failed(osb_win32 *tcp, int code)
+{
+    bool no_way = code == WSAENETUNREACH || code == WSAEADDRNOTAVAIL || code == WSAEAFNOSUPPORT;
+    if (!no_way || tcp->code == 0) osb__win32_failed(tcp, code);
+}
+
 static int osb__win32_name_not_found(osb_win32 *tcp, int code)
 {
     strcpy(tcp->text, "name not found");
@@ -259,7 +267,7 @@ static int osb__win32_resolve(osb_win32 *tcp, const char *host, uint16_t port)
     count = tcp->resolve(tcp->resolve_user, host, port, tcp->address, OSB_WIN32_ADDRESSES);
     if (count == OSB_IO_WANT_READ || count == OSB_IO_WANT_WRITE) return count;
     if (count <= 0) return osb__win32_name_not_found(tcp, WSAHOST_NOT_FOUND);
-    tcp->count = (size_t)count;
+    tcp->count = count < OSB_WIN32_ADDRESSES ? (size_t)count : OSB_WIN32_ADDRESSES;
     return 0;
 }
 
@@ -309,7 +317,7 @@ static bool osb__win32_begin_attempt(osb_win32 *tcp)
         if (connect(*s, &address->any, size) == 0) return true;
         if (WSAGetLastError() == WSAEWOULDBLOCK) return true;
     }
-    osb__win32_failed(tcp, WSAGetLastError());
+    osb__win32_attempt_failed(tcp, WSAGetLastError());
     osb__win32_close_socket(s);
     return false;
 }
@@ -331,16 +339,19 @@ static int osb__win32_check_attempt(osb_win32 *tcp, SOCKET *s)
 {
     struct timeval none = {0, 0};
     fd_set writable, failed;
-    int code = 0, size = sizeof code;
+    int code = 0, size = sizeof code, count;
     osb__win32_clear(&writable);
     osb__win32_clear(&failed);
     osb__win32_add(&writable, *s);
     osb__win32_add(&failed, *s);
-    if (select(0, NULL, &writable, &failed, &none) <= 0) return OSB_IO_WANT_WRITE;
-    if (getsockopt(*s, SOL_SOCKET, SO_ERROR, (char *)&code, &size) != 0) code = WSAGetLastError();
+    count = select(0, NULL, &writable, &failed, &none);
+    if (count == 0) return OSB_IO_WANT_WRITE;
+    if (count < 0 || getsockopt(*s, SOL_SOCKET, SO_ERROR, (char *)&code, &size) != 0)
+        code = WSAGetLastError();
     if (code == 0 && failed.fd_count == 0) return 0;
     osb__win32_close_socket(s);
-    return osb__win32_failed(tcp, code != 0 ? code : WSAECONNREFUSED);
+    osb__win32_attempt_failed(tcp, code != 0 ? code : WSAECONNREFUSED);
+    return OSB_IO_FAILED;
 }
 
 /* Looks after all attempts: 0: one has connected and is tcp->connection now, the others are gone.

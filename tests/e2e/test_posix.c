@@ -2,6 +2,7 @@
 #include "e2e.h"
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- a port, and peers on loopback -----------------------------------------------------------*/
@@ -51,7 +52,7 @@ static int answer_resolver(void *user, const char *host, uint16_t port,
     assert_int_equal(port, 80);
     assert_int_equal(room, OSB_POSIX_ADDRESSES);
     if (answer->asked++ < answer->not_yet) return OSB_IO_WANT_READ;
-    for (i = 0; i < answer->count; i++) {
+    for (i = 0; i < answer->count && i < (int)room; i++) {
         memset(&addresses[i], 0, sizeof addresses[i]);
         addresses[i].v4.sin_family = AF_INET;
         addresses[i].v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -176,6 +177,51 @@ static void name_not_found(void **state)
     assert_int_equal(code, EAI_NONAME);
 }
 
+/* As snprintf counts: what there would be, had it found room. */
+static void more_addresses_than_room(void **state)
+{
+    struct answer answer = {{0}, OSB_POSIX_ADDRESSES + 3, 0, 0};
+    int before = open_files();
+    osb_posix tcp;
+    size_t i;
+    (void)state;
+    for (i = 0; i < OSB_POSIX_ADDRESSES; i++) answer.ports[i] = closed_port();
+    assert_int_equal(connect_by_name(&tcp, &answer), OSB_IO_FAILED);
+    assert_int_equal(tcp.code, ECONNREFUSED);
+    close_and_expect_files(&tcp, before);
+}
+
+static int two_ways(void *user, const char *host, uint16_t port, osb_posix_address *addresses,
+                    size_t room)
+{
+    static const char *const hosts[] = {"127.0.0.1", "224.0.0.1"}; /* nothing connects to groups */
+    const bool *swapped = (const bool *)user;
+    size_t i;
+    (void)host, (void)port, (void)room;
+    for (i = 0; i < 2; i++) {
+        osb__posix_literal(hosts[i], &addresses[*swapped ? 1 - i : i]);
+        osb__posix_set_port(&addresses[*swapped ? 1 - i : i], closed_port());
+    }
+    return 2;
+}
+
+/* Where a host has an address of a family that this machine is not connected to, what is said is
+   why the other failed. */
+static void no_way_to_an_address(void **state)
+{
+    bool swapped = false;
+    int tries;
+    (void)state;
+    for (tries = 0; tries < 2; tries++, swapped = true) {
+        osb_posix tcp;
+        osb_port port = osb_posix_port(&tcp);
+        tcp.resolve = two_ways;
+        tcp.resolve_user = &swapped;
+        assert_int_equal(connect_to(&tcp, port.ops, "sandbox.example", 80), OSB_IO_FAILED);
+        assert_int_equal(tcp.code, ECONNREFUSED);
+    }
+}
+
 static void next_address_after_a_failure(void **state)
 {
     struct peer peer = listen_on_loopback(1);
@@ -268,6 +314,30 @@ static void pollfds_while_connecting(void **state)
     assert_int_equal(osb_posix_fd(&tcp), fds[1].fd);
     osb__posix_close(&tcp);
     close_hanging_peer(&hanging, queue);
+}
+
+/* poll(2) itself may fail, here since it is given more files than a process may have. */
+static void nothing_to_wait_with(void **state)
+{
+    int queue[QUEUE], before = open_files();
+    struct peer hanging = hanging_peer(queue, QUEUE);
+    struct rlimit limit, none;
+    osb_posix tcp;
+    osb_port port = osb_posix_port(&tcp);
+    int io;
+    (void)state;
+    io = port.ops->connect(&tcp, "127.0.0.1", hanging.port, false);
+    assert_int_equal(io, OSB_IO_WANT_WRITE);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    io = port.ops->connect(&tcp, "127.0.0.1", hanging.port, false);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    close_hanging_peer(&hanging, queue);
+    assert_int_equal(io, OSB_IO_FAILED);
+    assert_int_equal(tcp.code, EINVAL);
+    close_and_expect_files(&tcp, before);
 }
 
 static void resolver_that_needs_time(void **state)
@@ -410,9 +480,12 @@ int main(void)
         cmocka_unit_test(name_of_this_machine),
         cmocka_unit_test(refused),
         cmocka_unit_test(name_not_found),
+        cmocka_unit_test(more_addresses_than_room),
+        cmocka_unit_test(no_way_to_an_address),
         cmocka_unit_test(next_address_after_a_failure),
         cmocka_unit_test(next_address_beside_one_that_hangs),
         cmocka_unit_test(pollfds_while_connecting),
+        cmocka_unit_test(nothing_to_wait_with),
         cmocka_unit_test(resolver_that_needs_time),
         cmocka_unit_test(families_in_turn),
         cmocka_unit_test(send_and_receive),

@@ -228,6 +228,56 @@ static void no_address_answers(void **state)
     assert_int_equal(tcp.code, WSAECONNREFUSED);
 }
 
+/* As snprintf counts: what there would be, had it found room. */
+static void more_addresses_than_room(void **state)
+{
+    struct answer answer;
+    osb_win32 tcp;
+    int i;
+    (void)state;
+    memset(&answer, 0, sizeof answer);
+    for (i = 0; i < OSB_WIN32_ADDRESSES; i++)
+        answer.addresses[i] = loopback(AF_INET, closed_port());
+    answer.count = OSB_WIN32_ADDRESSES + 3;
+    assert_int_equal(connect_by_name(&tcp, &answer), OSB_IO_FAILED);
+    assert_int_equal(tcp.count, 0);
+    assert_int_equal(tcp.code, WSAECONNREFUSED);
+}
+
+/* Where a host has an address of a family that this machine is not connected to, what is said is
+   why the other failed. */
+static void no_way_to_an_address(void **state)
+{
+    struct answer answer;
+    osb_win32 tcp;
+    int first;
+    (void)state;
+    for (first = 0; first < 2; first++) {
+        memset(&answer, 0, sizeof answer);
+        answer.addresses[first] = loopback(AF_INET, closed_port());
+        answer.addresses[1 - first] = loopback(AF_INET, 80);
+        answer.addresses[1 - first].v4.sin_addr.s_addr = htonl(0xe0000001u); /* a group's */
+        answer.count = 2;
+        assert_int_equal(connect_by_name(&tcp, &answer), OSB_IO_FAILED);
+        assert_int_equal(tcp.code, WSAECONNREFUSED);
+    }
+}
+
+/* select() itself may fail, here since what it is given is no socket. */
+static void nothing_to_wait_with(void **state)
+{
+    osb_win32 tcp;
+    osb_port port = osb_win32_port(&tcp);
+    (void)state;
+    tcp.connecting = true;
+    tcp.count = tcp.next = 1;
+    tcp.attempt[0] = socket(AF_INET, SOCK_STREAM, 0);
+    closesocket(tcp.attempt[0]);
+    assert_int_equal(port.ops->connect(&tcp, "127.0.0.1", 80, false), OSB_IO_FAILED);
+    assert_int_equal(tcp.code, WSAENOTSOCK); /* wine has no text for it */
+    assert_true(osb_win32_socket(&tcp) == INVALID_SOCKET);
+}
+
 /* IPv6 first, then in turn; more than there is room for are left out. */
 static void families_in_turn(void **state)
 {
@@ -537,6 +587,9 @@ int main(void)
         cmocka_unit_test(refused),
         cmocka_unit_test(next_address),
         cmocka_unit_test(no_address_answers),
+        cmocka_unit_test(more_addresses_than_room),
+        cmocka_unit_test(no_way_to_an_address),
+        cmocka_unit_test(nothing_to_wait_with),
         cmocka_unit_test(families_in_turn),
         cmocka_unit_test(later_then_bytes_then_end),
         cmocka_unit_test(broken_connection),
