@@ -170,6 +170,7 @@ typedef struct osb_posix {
     size_t count, next;                             /* of addresses; the next one to try */
     uint32_t tried_ms;                              /* when the last attempt began */
     bool connecting;
+    bool held;    /* the end of what was sent may wait in the kernel */
     int32_t code; /* of the last failure, and its text */
     char text[120];
 } osb_posix;
@@ -240,6 +241,15 @@ OSB_DEF int osb_posix_fd(const osb_posix *tcp);
 #else
 #define OSB__POSIX_SEND_FLAGS 0 /* SO_NOSIGPIPE is set instead */
 #endif
+
+/* Linux: larger pieces wait for each other, so that they go out in whole segments, until the answer
+   is asked for. */
+#if defined(__linux__) && defined(MSG_MORE) && !defined(OSB_POSIX_SOCKETS)
+#define OSB__POSIX_MORE MSG_MORE
+#else
+#define OSB__POSIX_MORE 0
+#endif
+#define OSB__POSIX_LARGE_BYTES 1024u
 
 #define OSB__POSIX_RESOLVE_MS 10u /* between two questions to a resolver that needs time */
 
@@ -590,18 +600,29 @@ static size_t osb__posix_at_most_int(size_t size)
 static int osb__posix_send(void *ctx, const void *data, size_t size)
 {
     osb_posix *tcp = (osb_posix *)ctx;
+    int more = size >= OSB__POSIX_LARGE_BYTES ? OSB__POSIX_MORE : 0;
     ssize_t n;
-    do n = send(tcp->fd, data, osb__posix_at_most_int(size), OSB__POSIX_SEND_FLAGS);
+    do n = send(tcp->fd, data, osb__posix_at_most_int(size), OSB__POSIX_SEND_FLAGS | more);
     while (n < 0 && errno == EINTR);
+    tcp->held = more != 0;
     if (n >= 0) return (int)n;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return OSB_IO_WANT_WRITE;
     return osb__posix_failed(tcp, errno);
+}
+
+/* TCP_NODELAY is set already; to set it again sends what waits. */
+static void osb__posix_flush(osb_posix *tcp)
+{
+    const int on = 1;
+    tcp->held = false;
+    setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 static int osb__posix_recv(void *ctx, void *data, size_t size)
 {
     osb_posix *tcp = (osb_posix *)ctx;
     ssize_t n;
+    if (tcp->held) osb__posix_flush(tcp);
     do n = recv(tcp->fd, data, osb__posix_at_most_int(size), 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) return (int)n;
