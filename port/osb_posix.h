@@ -242,14 +242,14 @@ OSB_DEF int osb_posix_fd(const osb_posix *tcp);
 #define OSB__POSIX_SEND_FLAGS 0 /* SO_NOSIGPIPE is set instead */
 #endif
 
-/* Linux: larger pieces wait for each other, so that they go out in whole segments, until the answer
-   is asked for. */
+/* Linux: the end of a large piece may wait for the next one, so that both go out in whole segments;
+   no longer than until the answer is asked for, or what is before it has arrived. */
 #if defined(__linux__) && defined(MSG_MORE) && !defined(OSB_POSIX_SOCKETS)
 #define OSB__POSIX_MORE MSG_MORE
 #else
 #define OSB__POSIX_MORE 0
 #endif
-#define OSB__POSIX_LARGE_BYTES 1024u
+#define OSB__POSIX_LARGE_BYTES 4096u /* several segments but on loopback */
 
 #define OSB__POSIX_RESOLVE_MS 10u /* between two questions to a resolver that needs time */
 
@@ -614,6 +614,7 @@ static int osb__posix_send(void *ctx, const void *data, size_t size)
 static void osb__posix_flush(osb_posix *tcp)
 {
     const int on = 1;
+    if (!tcp->held) return;
     tcp->held = false;
     setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
@@ -622,7 +623,7 @@ static int osb__posix_recv(void *ctx, void *data, size_t size)
 {
     osb_posix *tcp = (osb_posix *)ctx;
     ssize_t n;
-    if (tcp->held) osb__posix_flush(tcp);
+    osb__posix_flush(tcp);
     do n = recv(tcp->fd, data, osb__posix_at_most_int(size), 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) return (int)n;
@@ -633,7 +634,7 @@ static int osb__posix_recv(void *ctx, void *data, size_t size)
 
 static void osb__posix_wait(void *ctx, unsigned want, uint32_t timeout_ms)
 {
-    const osb_posix *tcp = (const osb_posix *)ctx;
+    osb_posix *tcp = (osb_posix *)ctx;
     struct pollfd fds[OSB_POSIX_ADDRESSES];
     osb_wait wait;
     uint8_t count; /* fits whatever type a system counts them in; Zephyr's is no nfds_t */
@@ -642,6 +643,7 @@ static void osb__posix_wait(void *ctx, unsigned want, uint32_t timeout_ms)
     wait.read = (want & OSB_WANT_READ) != 0;
     wait.write = (want & OSB_WANT_WRITE) != 0;
     wait.timeout_ms = timeout_ms;
+    if (!wait.write) osb__posix_flush(tcp);
     count = (uint8_t)osb_posix_pollfds(tcp, &wait, fds, &timeout);
     poll(fds, count, timeout); /* a signal ends it early, as is allowed */
 }
