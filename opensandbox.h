@@ -924,6 +924,7 @@ struct osb_sandbox {
     const char *isolated; /* an isolated session's id: file calls go there; default: NULL */
     /* private: the multi-step call that is under way */
     const osb_ready_options *ready;
+    osb_sandbox *outer; /* whose ready check makes it; NULL: no one's */
     osb_str state, reason, message;
     uint32_t deadline_ms;
     uint8_t step;
@@ -5846,7 +5847,8 @@ static bool osb__may_retry(osb_client *c, osb_status status)
     return (unsent || http == 429 || osb__is_idempotent(c)) && osb__rewind(c);
 }
 
-/* How long to wait before the next attempt: by chance, a half to the whole of the doubled pause. */
+/* How long to wait before the next attempt: by chance, a half to the whole of the doubled pause;
+   UINT32_MAX: there is none. */
 static uint32_t osb__backoff(const osb_client *c)
 {
     const osb_extras *extras = c->config.extras;
@@ -5860,7 +5862,11 @@ static uint32_t osb__backoff(const osb_client *c)
     half = pause / 2;
     pause = half + chance % (half + 1);
     if (c->error.retry_after_s > most / 1000u) return UINT32_MAX;
-    return pause < c->error.retry_after_s * 1000u ? c->error.retry_after_s * 1000u : pause;
+    if (pause < c->error.retry_after_s * 1000u) pause = c->error.retry_after_s * 1000u;
+    /* A ready check's call has no more time than the check. */
+    if (c->suspended != NULL && osb__until(c, c->suspended->deadline_ms) <= pause)
+        return UINT32_MAX;
+    return pause;
 }
 
 /* An exchange has its status: tells the log, and whether it is to be done again after a pause. */
@@ -10429,16 +10435,17 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     uint32_t interval_ms = osb__default(box->ready->interval_ms, 200);
     osb_status status = OSB_PENDING;
     bool cancelled;
+    box->outer = c->suspended;
     c->suspended = box;
     c->state = OSB__IDLE;
     c->next = NULL;
     if (OSB_ATOMIC_LOAD(&c->cancel) != OSB__CANCEL_OUTER) /* else it might begin its call anew */
         status = box->ready->check(box->ready->user, box, last);
     if (c->state != OSB__IDLE) return OSB_PENDING; /* its call is pending: osb_poll comes back */
-    c->suspended = NULL;
+    c->suspended = box->outer;
     c->box = box;
     cancelled = OSB_ATOMIC_LOAD(&c->cancel) != 0;
-    OSB_ATOMIC_STORE(&c->cancel, 0);
+    OSB_ATOMIC_STORE(&c->cancel, cancelled && c->suspended != NULL ? OSB__CANCEL_OUTER : 0);
     if (c->keep_error && c->error.status != status) { /* its call cleaned up; this one goes on */
         osb__unpin_error(c);
         osb__forget_error(c);
@@ -10598,6 +10605,7 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
 {
     osb_status status;
     c->box = c->suspended;
+    c->suspended = c->box->outer;
     status = osb__ask_check(c, last);
     if (status == OSB_PENDING) return status;
     if (status == OSB_OK) OSB_MEMSET(&c->error, 0, sizeof c->error);

@@ -374,6 +374,147 @@ static void test_cancel_in_a_call(void **state)
     bench_end(&b);
 }
 
+/* ---- a check whose call waits for a check of its own -------------------------------------------*/
+
+/* The sandbox is ready when another one is, whose own check asks it. */
+typedef struct pair_of_checks {
+    osb_sandbox other;
+    osb_ready_options ready; /* of the other */
+    check inner;
+    osb_status then; /* of the inner check */
+    osb_status last; /* what the outer one was told */
+    unsigned asked;
+} pair_of_checks;
+
+static osb_status ask_other(void *user, osb_sandbox *box, osb_status last)
+{
+    pair_of_checks *p = (pair_of_checks *)user;
+    assert_string_equal(box->id, "6e");
+    p->inner.asked++;
+    if (last == OSB_PENDING) {
+        last = osb_endpoint_request(box->client, &box->execd, &p->inner.request, NULL);
+        if (last == OSB_PENDING) return OSB_PENDING;
+    }
+    return last == OSB_OK ? p->then : last;
+}
+
+static osb_status connect_other(void *user, osb_sandbox *box, osb_status last)
+{
+    pair_of_checks *p = (pair_of_checks *)user;
+    assert_string_equal(box->id, "7f");
+    p->asked++;
+    if (last == OSB_PENDING) last = osb_sandbox_connect(box->client, "6e", &p->ready, &p->other);
+    p->last = last;
+    return last;
+}
+
+static void within(pair_of_checks *p, bench *b, osb_create_options *o)
+{
+    memset(p, 0, sizeof *p);
+    p->ready.check = ask_other;
+    p->ready.user = p;
+    p->ready.timeout_ms = 1000;
+    o->ready.check = connect_other;
+    o->ready.user = p;
+    bench_answer(b, "{\"id\":\"6e\",\"status\":{\"state\":\"Running\"}}");
+    bench_answer(b, "{\"endpoint\":\"other.example:44772\"}");
+    script_connect(&b->port, "other.example", 44772);
+}
+
+static void within_a_check(bench *b, check *c, osb_create_options *o)
+{
+    pair_of_checks p;
+    (void)c;
+    within(&p, b, o);
+    bench_answer(b, "");
+    assert_int_equal(create(b, o), OSB_OK);
+    assert_int_equal(p.last, OSB_OK);
+    assert_true(p.inner.asked > 0);
+    assert_string_equal(b->box.execd.address, "execd.example:44772");
+    assert_string_equal(p.other.execd.address, "other.example:44772");
+}
+
+static void fails_within_a_check(bench *b, check *c, osb_create_options *o)
+{
+    pair_of_checks p;
+    (void)c;
+    within(&p, b, o);
+    p.then = OSB_E_STATE;
+    bench_answer(b, "");
+    expect_kill(b);
+    assert_int_equal(create(b, o), OSB_E_STATE);
+    assert_int_equal(p.last, OSB_E_STATE);
+    assert_int_equal(osb_last_error(&b->client)->status, OSB_E_STATE);
+}
+
+static void test_within_a_check(void **state)
+{
+    (void)state;
+    in_both_modes(within_a_check);
+    in_both_modes(fails_within_a_check);
+}
+
+/* A cancel ends them all: the request, both waits; neither check is asked again. */
+static osb_client *cancelled_client;
+
+static void cancel_at_request(script_port *port)
+{
+    if (port->at < port->step_count && port->steps[port->at].kind == SCRIPT_STALL)
+        osb_cancel(cancelled_client);
+}
+
+static void cancelled_within_a_check(bench *b, check *c, osb_create_options *o)
+{
+    pair_of_checks p;
+    (void)c;
+    within(&p, b, o);
+    b->port.steps[b->port.step_count - 1].kind = SCRIPT_STALL;
+    expect_kill(b);
+    cancelled_client = &b->client;
+    b->port.watch = cancel_at_request;
+    assert_int_equal(create(b, o), OSB_E_CANCELLED);
+    assert_int_equal(osb_last_error(&b->client)->status, OSB_E_CANCELLED);
+    assert_int_equal(p.inner.asked, 1);
+    assert_int_equal(p.asked, 1);
+}
+
+static void test_cancelled_within_a_check(void **state)
+{
+    (void)state;
+    in_both_modes(cancelled_within_a_check);
+}
+
+/* A port on which nobody reaches the sandbox. */
+static int refuse_execd(void *ctx, const char *host, uint16_t port, bool tls)
+{
+    return port == 44772 ? OSB_IO_FAILED : script_connect_call(ctx, host, port, tls);
+}
+
+/* A check's own call is not sent again when the time to get ready would be over. */
+static void retries_no_longer(bench *b, check *c, osb_create_options *o)
+{
+    osb_request request = {0};
+    osb_extras extras = {0};
+    uint32_t start = b->port.now_ms;
+    (void)c;
+    extras.retries = 20;
+    extras.backoff_ms = extras.backoff_most_ms = 500;
+    b->client.config.extras = &extras;
+    o->ready.check = pass_on;
+    o->ready.user = &request;
+    o->ready.timeout_ms = 2000;
+    b->ops.connect = refuse_execd;
+    expect_kill(b);
+    assert_int_equal(create(b, o), OSB_E_CONNECT);
+    assert_in_range(b->port.now_ms - start, 1000, 2010);
+}
+
+static void test_retries_no_longer(void **state)
+{
+    (void)state;
+    in_both_modes(retries_no_longer);
+}
+
 /* ---- states and time -------------------------------------------------------------------------*/
 
 /* Each state that does not change by itself ends the wait at once; connect never kills. */
@@ -707,6 +848,9 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_kill_at_once),
         cmocka_unit_test(test_cancel_in_a_call),
+        cmocka_unit_test(test_within_a_check),
+        cmocka_unit_test(test_cancelled_within_a_check),
+        cmocka_unit_test(test_retries_no_longer),
         cmocka_unit_test(test_final_states),
         cmocka_unit_test(test_lost_id),
         cmocka_unit_test(test_polled_too_late),
