@@ -571,8 +571,8 @@ typedef struct osb_volume {
 #endif
 
 /* The caller's own test of readiness instead of execd's ping. The client is idle while it runs:
-   it may make one call on it. Returns OSB_OK (ready), OSB_PENDING (ask again) or an error,
-   which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
+   it may make one call on it, but none that makes box ready anew (osb_lifecycle_resume does not).
+   Returns OSB_OK (ready), OSB_PENDING (ask again) or an error, which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
    and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise.
    osb_cancel ends the check's call and the one that waits; then the check is not asked again. */
 typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status last);
