@@ -572,9 +572,10 @@ typedef struct osb_volume {
 
 /* The caller's own test of readiness instead of execd's ping. The client is idle while it runs:
    it may make one call on it, but none that makes box ready anew (osb_lifecycle_resume does not).
-   Returns OSB_OK (ready), OSB_PENDING (ask again) or an error, which ends the wait. In poll mode, when its call returned OSB_PENDING, it returns OSB_PENDING
-   and is asked again with that call's outcome in `last`; `last` is OSB_PENDING otherwise.
-   osb_cancel ends the check's call and the one that waits; then the check is not asked again. */
+   Returns OSB_OK (ready), OSB_PENDING (ask again) or an error, which ends the wait. In poll mode,
+   when its call returned OSB_PENDING, it returns OSB_PENDING and is asked again with that call's
+   outcome in `last`; `last` is OSB_PENDING otherwise. osb_cancel ends the check's call and the one
+   that waits; then the check is not asked again. */
 typedef osb_status (*osb_ready_check)(void *user, osb_sandbox *box, osb_status last);
 
 /* How osb_sandbox_create, _connect and _resume wait until the sandbox is ready. */
@@ -8884,7 +8885,7 @@ static osb_status osb__durable_next(osb_client *c, osb_status status)
     bool file = d->step == OSB__D_STDOUT || d->step == OSB__D_STDERR;
     bool transient = osb__durable_transient(c, d, status);
     file = file && c->answered && status != OSB_E_CANCELLED;
-    if (file && c->http.status == 416) status = OSB_OK; /* there is no more */
+    if (file && status == OSB_E_API && c->http.status == 416) status = OSB_OK; /* no more */
     if (file && !transient && status < 0 && c->http.status >= 400 && !d->in_tmp) {
         d->in_tmp = true;
         return osb__durable_step(c, d, 0);

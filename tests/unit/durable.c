@@ -684,6 +684,19 @@ static void test_recover_broken(void **state)
     assert_string_equal(b.r.output[0].data, "abcdef");
     bench_end(&b);
 
+    run = known(3); /* so is one that breaks while the server says that there is no more */
+    bench_begin(&b, 2048);
+    handlers = recorder_handlers(&b.r);
+    bench_execd_answers(&b, ENDED);
+    bench_answer(&b, "HTTP/1.1 416 R\r\nContent-Length: 9\r\n\r\nabc");
+    script_close(&b.port);
+    bench_execd_answers(&b, "HTTP/1.1 206 P\r\nContent-Range: bytes 3-5/6\r\n"
+                            "Content-Length: 3\r\n\r\ndef");
+    bench_last_answer(&b, FILE_OF(""));
+    assert_int_equal(osb_command_recover(&b.box, NULL, &handlers, &run), OSB_OK);
+    assert_string_equal(b.r.output[0].data, "def");
+    bench_end(&b);
+
     run = known(0); /* what does not speak HTTP is not asked for another file */
     bench_begin(&b, 2048);
     bench_execd_answers(&b, ENDED);

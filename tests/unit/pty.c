@@ -1063,6 +1063,108 @@ static void test_stopped_behind_input(void **state)
     end(&t);
 }
 
+/* ---- a port without chance ---------------------------------------------------------------------*/
+
+/* Whether of so many texts of so many bytes each bit is 0 somewhere and 1 somewhere, and no byte is
+   the same in all of them. */
+static bool all_vary(const unsigned char *bytes, size_t count, size_t size)
+{
+    unsigned some = 0, all = 0xff;
+    size_t i, differ = 0;
+    for (i = 0; i < count * size; i++) {
+        some |= bytes[i];
+        all &= bytes[i];
+    }
+    for (i = 0; i < size; i++) {
+        size_t j = 1;
+        while (j < count && bytes[j * size + i] == bytes[i]) j++;
+        differ += j < count;
+    }
+    return some == 0xff && all == 0 && differ == size;
+}
+
+/* Each key is 16 bytes in base64, another one than the last. */
+static void test_keys_without_chance(void **state)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned char bytes[10 * 16];
+    char keys[10][25];
+    terminal t;
+    size_t i, j, at = 0;
+    (void)state;
+    begin(&t, 0, REQUEST(""));
+    t.b.port.step_count = 0;
+    t.b.ops.random = NULL;
+    t.options.reconnections = 9;
+    for (i = 0; i < 10; i++) {
+        bench_execd(&t.b);
+        script_request(&t.b.port);
+        script_close(&t.b.port);
+    }
+    assert_int_equal(attach(&t), OSB_E_CLOSED);
+    for (i = 0; i < 10; i++) {
+        const char *key = t.b.port.log.data;
+        for (j = 0; j <= i; j++) key = strstr(key, "Sec-WebSocket-Key: ") + 19;
+        memcpy(keys[i], key, 24);
+        assert_memory_equal(key + 22, "==\r\n", 4);
+        for (j = 0; j < 16; j++) { /* six bits of four digits make three bytes */
+            size_t bit = j * 8;
+            unsigned two = 64u * (unsigned)(strchr(digits, key[bit / 6]) - digits);
+            if (key[bit / 6 + 1] != '=')
+                two += (unsigned)(strchr(digits, key[bit / 6 + 1]) - digits);
+            bytes[at++] = (unsigned char)(two >> (4 - bit % 6));
+        }
+        for (j = 0; j < i; j++) assert_memory_not_equal(keys[i], keys[j], 24);
+    }
+    assert_true(all_vary(bytes, 10, 16));
+    end(&t);
+}
+
+/* What the shell is sent is masked, each time otherwise. The key is known, so that there is a shell. */
+static struct text frames;
+
+static int random_key(void *ctx, void *data, size_t size)
+{
+    return size == 16 ? script_random_call(ctx, data, size) : -1;
+}
+
+static int send_frames(void *ctx, const void *data, size_t size)
+{
+    if (mute->connected == 0) return script_send_call(ctx, data, size);
+    text_add(&frames, data, size);
+    return (int)size;
+}
+
+static void test_masks_without_chance(void **state)
+{
+    unsigned char masks[20 * 4];
+    terminal t;
+    size_t i, j;
+    (void)state;
+    begin_connected(&t, 0);
+    mute = &t;
+    t.b.ops.random = random_key;
+    t.b.ops.send = send_frames;
+    text_clear(&frames);
+    t.no_input = true;
+    for (i = 0; i < 20; i++) sends(&t, PING, "ping", 4);
+    sends_exit(&t, 0);
+    sends(&t, CLOSE, "\x03\xe8", 2);
+    assert_int_equal(attach(&t), OSB_OK);
+    assert_int_equal(frames.size, 20 * (6 + 4) + 6 + 2);
+    for (i = 0; i < 20; i++) {
+        const unsigned char *frame = (const unsigned char *)frames.data + i * 10;
+        assert_int_equal(frame[0], PONG);
+        assert_int_equal(frame[1], 0x84);
+        memcpy(masks + i * 4, frame + 2, 4);
+        for (j = 0; j < 4; j++) assert_int_equal(frame[6 + j] ^ frame[2 + j], "ping"[j]);
+        for (j = 0; j < i; j++) assert_memory_not_equal(masks + i * 4, masks + j * 4, 4);
+    }
+    assert_true(all_vary(masks, 20, 4));
+    text_free(&frames);
+    end(&t);
+}
+
 /* The server pings every 30 s: silence ends it after 75 s, or later if the caller says so. */
 static void test_silence(void **state)
 {
@@ -1139,6 +1241,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit),
+        cmocka_unit_test(test_keys_without_chance),
+        cmocka_unit_test(test_masks_without_chance),
         cmocka_unit_test(test_not_connected_yet),
         cmocka_unit_test(test_input),
         cmocka_unit_test(test_no_input),
