@@ -536,7 +536,26 @@ class Settings(Case):
         self.assertEqual(self.path().read_text(), "# mine\n[other]\nx = 1\n[connection]\n"
                          "domain = \"b\"\n\n[output]\ncolor = false\n")
 
+    def test_others_can_read_what_is_set(self):
+        """The official osb and other readers of TOML, for which a number has no zeros before it, and
+        a key is a text."""
+        self.osb("config", "init")
+        for key, value in (("connection.api_key", "0123"), ("connection.domain", "1"),
+                           ("connection.request_timeout", "030"), ("defaults.timeout", "0600"),
+                           ("defaults.image", "true"), ("output.color", "00")):
+            self.osb("config", "set", key, value, code=2 if value == "00" else 0)
+        self.osb("config", "set", "output.color", "0")
+        lines = [line for line in self.path().read_text().splitlines() if " = " in line[1:]]
+        self.assertEqual([line for line in lines if not line.startswith("#")],
+                         ['api_key = "0123"', 'domain = "1"', 'request_timeout = "030"',
+                          "color = 0", 'image = "true"', 'timeout = "0600"'])
+        self.assertEqual(self.shown()["request_timeout"], 30)
+        self.assertEqual(self.shown()["default_timeout"], "0600")
+
     def test_errors_name_file_and_line(self):
+        if os.path.isdir("/sys/kernel"):  # nobody makes a directory there
+            self.fails(125, "cannot write /sys/x/a.toml: (Permission denied|Operation not permitted|"
+                       "Read-only file system)$", "config", "init", "--config", "/sys/x/a.toml")
         self.fails(125, "run osb config init first", "config", "set", "connection.domain", "x")
         self.osb("config", "init")
         self.fails(125, "--force overwrites", "config", "init")
@@ -699,7 +718,7 @@ class Failures(Case):
                                "--request-timeout", "1", *words)
 
     def test_a_server_cannot_steer_the_terminal(self):
-        wild = "\x1b[31m\x7f\x9b31m\t\u2028\u00e9"
+        wild = "\x1b[31m\x7f\x9b31m\t\u2028\ufffe\uffff\u00e9"
         body = json.dumps({"id": "x", "status": {"state": wild}, "metadata": {wild: wild}}).encode()
         with Impostor(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
                       % len(body) + body) as server:
@@ -710,7 +729,7 @@ class Failures(Case):
             self.assertNotRegex(done.out, controls)
             self.assertIn("\u00e9", done.out)
         self.assertEqual(shown["json"].json["metadata"], {wild: wild})
-        quoted = r'"\u001b[31m\u007f\u009b31m\u0009\u2028' + "\u00e9\""
+        quoted = r'"\u001b[31m\u007f\u009b31m\u0009\u2028\ufffe\uffff' + "\u00e9\""
         self.assertIn(f"  {quoted}: {quoted}\n", shown["yaml"].out)
         refusal = json.dumps({"code": "X", "message": wild}).encode()
         with Impostor(b"HTTP/1.1 400 No\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
@@ -1159,6 +1178,11 @@ class Sandboxes(WithSandbox):
         self.osb("sandbox", "kill", box)
 
     def test_unhealthy_is_1(self):
+        box = self.create()
+        self.osb("sandbox", "kill", box)
+        done = self.osb("sandbox", "health", box, "-o", "json", code=1)
+        self.assertEqual(done.json, {"sandbox_id": box, "healthy": False})
+        self.assertIn("not found", done.err)
         box = self.create("--skip-health-check", "--extension", "devserver.execd-answer=503")
         done = self.osb("sandbox", "health", box, "-o", "json", code=1)
         self.assertEqual(done.json["healthy"], False)

@@ -271,14 +271,6 @@ bool load_settings(const args *a)
 
 /* ---- commands --------------------------------------------------------------------------------*/
 
-/* Makes the directories above a path. */
-static void make_directories(const char *path)
-{
-    const char *at;
-    for (at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/'))
-        mkdir(keep_text(path, (size_t)(at - path)), 0700);
-}
-
 /* Replaces a file whole, or not at all. It may hold the API key: nobody else may read it. What is
    no plain file, such as a link, stays what it is. */
 static bool replace_file(const char *path, const char *data, size_t size)
@@ -286,9 +278,9 @@ static bool replace_file(const char *path, const char *data, size_t size)
     struct stat about;
     bool plain = lstat(path, &about) != 0 || S_ISREG(about.st_mode), done, made;
     const char *target = plain ? formatted("%s.%n.new", path, (uint64_t)getpid()) : path;
-    int fd;
-    make_directories(path);
-    fd = open(target, O_WRONLY | O_CREAT | (plain ? O_EXCL : O_TRUNC) | O_CLOEXEC, 0600);
+    int fd = -1;
+    if (make_parents(path, 0700))
+        fd = open(target, O_WRONLY | O_CREAT | (plain ? O_EXCL : O_TRUNC) | O_CLOEXEC, 0600);
     made = plain && fd >= 0;
     done = fd >= 0 && write_all(fd, data, size) && (!plain || fsync(fd) == 0);
     if (fd >= 0 && close(fd) != 0) done = false;
@@ -355,12 +347,14 @@ int do_config_show(const args *a)
     return show(answer, "");
 }
 
-/* Numbers and truth values as they are, all else in quotes. */
-static void add_toml(text *to, const char *name, const char *value)
+/* Numbers and truth values as they are, all else in quotes. What is a text stays one for others that
+   read the file, as a key that is all digits, and for TOML a number has no zeros before it. */
+static void add_toml(text *to, setting_kind kind, const char *name, const char *value)
 {
     uint64_t number;
-    bool bare =
-        same(value, "true") || same(value, "false") || read_number(value, INT64_MAX, &number);
+    bool bare = kind >= SECONDS &&
+                (same(value, "true") || same(value, "false") ||
+                 (read_number(value, INT64_MAX, &number) && (*value != '0' || value[1] == '\0')));
     add_format(to, "%s = ", name);
     if (!bare) add_char(to, '"');
     for (; *value != '\0'; value++) {
@@ -406,7 +400,7 @@ static const char *find_line(const char *content, const char *section, const cha
 /* The content with section.name set: in the line that has it, else in one where it is a comment,
    else at the section's end. */
 static void set_in(text *to, const char *content, const char *section, const char *name,
-                   const char *value)
+                   setting_kind kind, const char *value)
 {
     const char *end, *at = find_line(content, section, name, false, &end), *rest;
     if (at == NULL) at = find_line(content, section, name, true, &end);
@@ -415,7 +409,7 @@ static void set_in(text *to, const char *content, const char *section, const cha
     add(to, content, (size_t)(at - content));
     if (to->size > 0 && to->data[to->size - 1] != '\n') add_char(to, '\n');
     if (at == rest && end == NULL) add_format(to, "\n[%s]\n", section);
-    add_toml(to, name, value);
+    add_toml(to, kind, name, value);
     add_string(to, rest);
 }
 
@@ -445,7 +439,7 @@ int do_config_set(const args *a)
     if (*value != '\0' && !fits(rows[id].kind, key, value)) return EXIT_USAGE;
     code = read_own(&old);
     if (code != EXIT_FINE) return code;
-    set_in(&changed, old.data, keep_text(key, (size_t)(dot - key)), dot + 1, value);
+    set_in(&changed, old.data, keep_text(key, (size_t)(dot - key)), dot + 1, rows[id].kind, value);
     done = replace_file(config.path, changed.data, changed.size);
     clear(&old);
     clear(&changed);

@@ -428,6 +428,8 @@ int upload_file(osb_sandbox *box, const char *local, const char *remote, const r
 int upload_directory(osb_sandbox *box, const char *local, const char *remote, const rights *wanted);
 int download_file(osb_sandbox *box, const char *local, const osb_file_info *remote);
 int download_directory(osb_sandbox *box, const char *local, const char *remote);
+/* Makes the directories above a path; false: errno tells. */
+bool make_parents(const char *path, mode_t mode);
 bool is_expanded(const char *path);
 int refuse_expanded(const char *verb, const char *path); /* complains; EXIT_FAILED */
 osb_permission permission_of(const char *path, const rights *wanted);

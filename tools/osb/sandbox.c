@@ -365,7 +365,7 @@ int do_sandbox_endpoint(const args *a)
 static bool is_no(osb_status status)
 {
     return status == OSB_E_CONNECT || status == OSB_E_CLOSED || status == OSB_E_API ||
-           status == OSB_E_TIMEOUT;
+           status == OSB_E_TIMEOUT || status == OSB_E_NOT_FOUND;
 }
 
 static int show_health(osb_status status, const char *what, const char *id)
@@ -388,8 +388,9 @@ int do_sandbox_health(const args *a)
 {
     osb_sandbox box;
     osb_status status = connect_sandbox(a->words[0], &box);
-    if (status != OSB_OK) return failed(status);
-    return show_health(osb_ping(&box), "Sandbox", a->words[0]);
+    if (status == OSB_OK) status = osb_ping(&box);
+    else if (status != OSB_E_NOT_FOUND) return failed(status);
+    return show_health(status, "Sandbox", a->words[0]);
 }
 
 int do_server_health(const args *a)

@@ -282,11 +282,11 @@ static int give_modes(const made *m)
     return code;
 }
 
-static bool make_parents(const char *path)
+bool make_parents(const char *path, mode_t mode)
 {
     const char *at;
     for (at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/'))
-        if (mkdir(keep_text(path, (size_t)(at - path)), 0777) != 0 && errno != EEXIST) return false;
+        if (mkdir(keep_text(path, (size_t)(at - path)), mode) != 0 && errno != EEXIST) return false;
     return true;
 }
 
@@ -356,7 +356,7 @@ int download_file(osb_sandbox *box, const char *local, const osb_file_info *info
     }
     if (there && !S_ISREG(about.st_mode)) return download_into(box, local, remote, size);
     if (already_there(local, size, modified)) return EXIT_FINE;
-    if (!make_parents(local)) return local_failure("make the directories above", local);
+    if (!make_parents(local, 0777)) return local_failure("make the directories above", local);
     if (!open_part(&in, part, size, modified)) return EXIT_FAILED;
     if (in.done > 0) remark("going on from byte %n", in.done);
     progress_begin(local, size, in.done);
@@ -455,7 +455,7 @@ int download_directory(osb_sandbox *box, const char *local, const char *remote)
     found.end = &found.first;
     status = osb_directory_list(box, root, &options, on_listed, &found);
     if (status != OSB_OK) return failed(status);
-    if (!make_parents(local) || !make_directory(local, mode, &last))
+    if (!make_parents(local, 0777) || !make_directory(local, mode, &last))
         return local_failure("make", local);
     for (e = found.first; e != NULL && !was_interrupted(); e = e->next) {
         one = download_entry(box, local, root, e, &last);

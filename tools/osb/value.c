@@ -150,6 +150,8 @@ static void add_json_text(text *to, const char *at, size_t size)
             add_char(to, hex[c & 15]);
         } else if (step == 3 && memcmp(at, "\xe2\x80", 2) == 0 && (at[2] & 0x7e) == 0x28) {
             add_string(to, (at[2] & 1) != 0 ? "\\u2029" : "\\u2028"); /* YAML: a line's end */
+        } else if (step == 3 && memcmp(at, "\xef\xbf", 2) == 0 && (unsigned char)at[2] >= 0xbe) {
+            add_string(to, (at[2] & 1) != 0 ? "\\uffff" : "\\ufffe"); /* YAML has no such */
         } else {
             add(to, at, step);
         }
