@@ -224,6 +224,7 @@ class Listener:
 
     def __enter__(self):
         self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(20)  # what asks for nothing must fail, not hang
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
         self.body = b""
         self.thread = threading.Thread(target=self.hear)
@@ -2145,6 +2146,8 @@ class Pools(Case):
                 (b"a: 0644\nb: 1.\nc: 1e5\nd: -0.5\ne: -\nf: 0\ng: 1.5E-3\nh: 1e\n",
                  {"a": "0644", "b": "1.", "c": 1e5, "d": -0.5, "e": "-", "f": 0, "g": 0.0015,
                   "h": "1e"}),
+                (b"a : 1\nlonger  :\n- b : 2\n  'c' : 3\n\"d\":\t4\ne\t:\t5\n",
+                 {"a": 1, "longer": [{"b": 2, "c": 3}], "d": 4, "e": 5}),
                 (b'{"a": "\\ud83d\\ude00", "b": [1e5, 10]}', {"a": "\U0001f600", "b": [1e5, 10]}),
         ):
             with self.subTest(content), Listener() as server:

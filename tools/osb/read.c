@@ -229,7 +229,8 @@ static node *flow(source *s, node *parent, const char *key)
 
 static node *block(source *s, node *parent, const char *key, int above, bool same_line);
 
-/* The size of a "name:" at hand; 0: it is none. */
+/* The size of a "name:" at hand, blanks before the colon included if there are no quotes; 0: it is
+   none. */
 static size_t key_size(const source *s)
 {
     char quote = *s->at;
@@ -240,10 +241,11 @@ static size_t key_size(const source *s)
             if (s->at[size] == '\0' || s->at[size] == '\n') return 0;
             if (s->at[size] == (quote == '"' ? '\\' : quote) && s->at[size + 1] != '\0') size++;
         }
-        return s->at[size + 1] == ':' ? size + 1 : 0;
+        size++;
+        return s->at[size + strspn(s->at + size, " \t")] == ':' ? size : 0;
     }
     for (; s->at[size] != '\0' && s->at[size] != '\n'; size++)
-        if (s->at[size] == ':' && (s->at[size + 1] == '\0' || strchr(" \r\n", s->at[size + 1])))
+        if (s->at[size] == ':' && (s->at[size + 1] == '\0' || strchr(" \t\r\n", s->at[size + 1])))
             return size;
     return 0;
 }
@@ -280,10 +282,11 @@ static node *block_map(source *s, node *parent, const char *key)
             if (name == NULL) return NULL;
         } else {
             name = keep_text(s->at, size);
+            while (strchr(" \t", name[size - 1]) != NULL) name[--size] = '\0';
             s->at += size;
         }
         if (get(map, name) != NULL) return broken(s, formatted("'%s' stands here twice", name));
-        s->at++;
+        s->at += strspn(s->at, " \t") + 1;
         block(s, map, name, mine, true);
         skip(s, false);
     }
