@@ -4710,6 +4710,7 @@ static OSB__APART osb_status osb__head_line(osb_client *c, const char *line, siz
     if (osb__is_blank(line[0])) /* a folded header's second line */
         return h->framing_header ? osb__bad_http(c, OSB__SAY("ambiguous framing")) : OSB_OK;
     while (name < size && line[name] != ':') name++;
+    h->framing_header = false;
     if (name == size && h->cut) return OSB_OK;
     if (name == size || name == 0 || osb__is_blank(line[name - 1]))
         return osb__bad_http(c, OSB__SAY("malformed header"));
@@ -5667,26 +5668,40 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
     return *over ? status : OSB_OK;
 }
 
-/* Moves the error's texts to the buffer's end, where the calls that clean up cannot reach them. */
+/* A text of the error: what the buffer began with, so many bytes, stands at its end now. */
+static void osb__move_text(osb_client *c, osb_str *text, size_t size)
+{
+    size_t at = (size_t)((uintptr_t)text->data - (uintptr_t)c->buffer);
+    unsigned char *moved = c->buffer + c->config.memory_size - size + at;
+    if (at >= c->config.memory_size) return; /* it is not in the buffer */
+    if (at >= size) {
+        *text = osb__view("");
+        return;
+    }
+    if (text->size >= size - at) {
+        text->size = osb__whole_characters(moved, size - at - 1);
+        moved[text->size] = '\0';
+        c->error.message_cut = true;
+    }
+    text->data = (const char *)moved;
+}
+
+/* Moves the error's texts to the buffer's end, where the calls that clean up cannot reach them. They
+   are cut if they leave too little room for these. */
 static void osb__pin_error(osb_client *c)
 {
-    osb_str *texts[4], port_text = osb__view(c->error.port_text);
-    size_t origin = c->config.memory_size - c->limit, host = osb__length(c->config.domain) + 1;
-    size_t size, i;
-    char *low = (char *)c->buffer;
-    bool room;
+    osb_str port_text = osb__view(c->error.port_text);
+    size_t origin = c->config.memory_size - c->limit, home = osb__length(c->config.domain) + 1;
+    size_t size, most, i;
     if (c->keep_error) return;
     c->keep_error = true;
     if (port_text.size > 0 && port_text.size < (c->limit - c->kept) / 4)
         port_text = osb__keep(c, port_text.data, port_text.size); /* the port will forget it */
-    texts[0] = &c->error.code;
-    texts[1] = &c->error.message;
-    texts[2] = &c->error.request_id;
-    texts[3] = &port_text;
-    size = c->kept;
-    if (host < origin) host = origin; /* a kill goes to the lifecycle server, whoever failed */
-    room = size > 0 && size + host + OSB__LEAST_ROOM <= c->config.memory_size;
-    if (room) {
+    if (home < origin) home = origin; /* a kill goes to the lifecycle server, whoever failed */
+    home += OSB__LEAST_ROOM;
+    most = home < c->config.memory_size ? c->config.memory_size - home : 0;
+    size = c->kept < most ? c->kept : most;
+    if (size > 0) {
         unsigned char *to = c->buffer + c->limit - size;
         OSB_MEMMOVE(to, c->buffer, size);
         for (i = 0; i < origin; i++) { /* the origin changes places with them */
@@ -5697,11 +5712,10 @@ static void osb__pin_error(osb_client *c)
         c->limit -= size;
         c->pinned = size;
     }
-    for (i = 0; i < 4; i++) {
-        if (texts[i]->data < low || texts[i]->data >= low + c->config.memory_size) continue;
-        if (room) texts[i]->data += c->config.memory_size - size;
-        else *texts[i] = osb__view("");
-    }
+    osb__move_text(c, &c->error.code, size);
+    osb__move_text(c, &c->error.message, size);
+    osb__move_text(c, &c->error.request_id, size);
+    osb__move_text(c, &port_text, size);
     c->error.port_text = port_text.data;
 }
 

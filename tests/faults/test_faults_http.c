@@ -100,6 +100,9 @@ static const fault heads[] = {
      .large = true,
      .steps = {REQUEST, SEND(OK_LINE), REPEAT("X-A: some value\r\n", 10000),
                SEND(LENGTH "\r\n" BODY)}},
+    {.id = "header-64k", /* and what is folded is that one's, not of the length before it */
+     .large = true,
+     .steps = {REQUEST, SEND(OK_LINE LENGTH), REPEAT("n", 65536), SEND(": v\r\n w\r\n\r\n" BODY)}},
     {.id = "header-64k-framing",
      .large = true,
      .status = OSB_E_PROTOCOL,

@@ -322,7 +322,7 @@ static void test_long_port_text(void **state)
     }
 }
 
-/* An error text of half the buffer outlives it too, or is left out, but never half overwritten. */
+/* An error text of half the buffer outlives it too, or what fits of it, but never half overwritten. */
 static void check_long_text_and_kill(size_t memory, size_t size)
 {
     osb_create_options o = plain_create();
@@ -341,9 +341,44 @@ static void check_long_text_and_kill(size_t memory, size_t size)
     e = osb_last_error(&b.client);
     assert_true(e->message.size <= size);
     if (size + 600 < memory) assert_int_equal(e->message.size, size);
+    if (size >= 400) assert_true(e->message.size >= 400);
+    assert_int_equal(e->message_cut, e->message.size < size);
     for (i = 0; i < e->message.size; i++) assert_int_equal(e->message.data[i], 'm');
+    assert_int_equal(e->message.data[e->message.size], '\0');
     text_free(&answer);
     bench_end(&b);
+}
+
+/* The state of a sandbox that failed is said in any case, and why as far as there is room. */
+static void test_long_reason_and_kill(void **state)
+{
+    size_t size, from;
+    (void)state;
+    for (size = 380; size < 800; size++) {
+        osb_create_options o = plain_create();
+        struct text answer = {0};
+        const osb_error *e;
+        char text[1000];
+        bench b;
+        bench_begin(&b, 1024);
+        text_print(&answer, "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\",\"message\":\"");
+        from = answer.size;
+        while (answer.size < size) text_add(&answer, "\xe2\x82\xac", 3);
+        text_print(&answer, "\"}}");
+        bench_lifecycle_answers(&b, answer.data);
+        script_add(&b.port, SCRIPT_MAY_CONNECT, "api.example", 11, 8080);
+        bench_answer(&b, BENCH_EMPTY("204 N"));
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_STATE);
+        e = osb_last_error(&b.client);
+        assert_true(osb_str_equal(e->code, "Failed"));
+        assert_true(e->message.size >= 250 && e->message.size + from <= answer.size);
+        assert_int_equal(e->message.size % 3, 0); /* no character is split */
+        assert_memory_equal(e->message.data, answer.data + from, e->message.size);
+        assert_true(osb_error_text(&b.client, text, sizeof text) < sizeof text);
+        assert_int_equal(strstr(text, "\xac...") != NULL, e->message_cut);
+        text_free(&answer);
+        bench_end(&b);
+    }
 }
 
 static void test_long_json_and_kill(void **state)
@@ -827,6 +862,7 @@ int main(void)
         cmocka_unit_test(test_long_port_text),
         cmocka_unit_test(test_long_text_and_kill),
         cmocka_unit_test(test_long_json_and_kill),
+        cmocka_unit_test(test_long_reason_and_kill),
         cmocka_unit_test(test_long_text_and_long_name),
         cmocka_unit_test(test_port_text_behind_the_memory),
         cmocka_unit_test(test_interrupt_after_cancel),
