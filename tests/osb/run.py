@@ -335,6 +335,8 @@ class Usage(Case):
             ("--env X is not NAME=VALUE", "run", "-e", "X", "image", "--", "true"),
             ("--timeout 5x is not a time", "sandbox", "renew", "a", "-t", "5x"),
             ("--timeout 1m1h is not a time", "sandbox", "renew", "a", "-t", "1m1h"),
+            (r"--timeout 1112h is not a time .* \(1111h at most\)", "sandbox", "renew", "a", "-t",
+             "1112h"),
             ("--timeout 0 is not a time", "sandbox", "renew", "a", "-t", "0"),
             ("--ready-timeout 0 is not a time", "sandbox", "create", "i", "--ready-timeout", "0"),
             ("--timeout 10s: a sandbox lives at least 60s", "sandbox", "create", "i", "-t", "10s"),
