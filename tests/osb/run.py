@@ -5,6 +5,7 @@ what is interactive through a real terminal.
     tools/with-devserver.sh tests/osb/run.py PROGRAM [TEST]...
 """
 
+import contextlib
 import fcntl
 import http.server
 import json
@@ -17,6 +18,7 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -891,6 +893,27 @@ class Tls(Case):
                    "nosuch.pem")
         self.fails(125, "ca_file x: .*; it wants certificates, as PEM or DER$", "sandbox", "list",
                    "--ca-file", self.file("x", "no certificate").name)
+
+    def test_what_to_do_about_a_certificate(self):
+        for name, advice in (("unknown", "unknown authority; --ca-file FILE says whom to trust"),
+                             ("expired", "expired on 2020-01-01; or is this machine's clock wrong?"),
+                             ("future", "before 2090-01-02; or is this machine's clock wrong?"),
+                             ("wrong-name", "name does not match 127.0.0.1; check --domain")):
+            pair = Path(os.environ["SSL_CERT_FILE"]).with_name(name)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.with_suffix(".pem"), pair.with_suffix(".key"))
+            with self.subTest(name), socket.create_server(("127.0.0.1", 0)) as server:
+                server.settimeout(20)
+
+                def shake_hands():
+                    with contextlib.suppress(OSError), server.accept()[0] as s:
+                        context.wrap_socket(s, server_side=True).close()
+
+                thread = threading.Thread(target=shake_hands)
+                thread.start()
+                self.fails(125, advice, "sandbox", "list", "--domain",
+                           "127.0.0.1:%d" % server.getsockname()[1])
+                thread.join()
 
     def test_plain_http_to_a_tls_port(self):
         self.fails(125, "closed|HTTP|not valid", "sandbox", "list", "--protocol", "http")

@@ -272,10 +272,18 @@ osb_status connect_sandbox(const char *id, osb_sandbox *box)
     return osb_lifecycle_endpoint(client, id, EXECD_PORT, NULL, &box->execd);
 }
 
-/* The server is not to blame for a file of authorities that is none. */
+/* The server is not to blame for a file of authorities that is none, nor for a clock that is not set. */
 static const char *connect_advice(const char *why)
 {
+    static const char *const known[][2] = {
+        {"unknown authority", "; --ca-file FILE says whom to trust"},
+        {"certificate expired", "; or is this machine's clock wrong?"},
+        {"certificate is not valid before", "; or is this machine's clock wrong?"},
+    };
+    size_t i;
     if (why != NULL && begins(why, "ca_")) return "; it wants certificates, as PEM or DER";
+    for (i = 0; why != NULL && i < COUNT(known); i++)
+        if (strstr(why, known[i][0]) != NULL) return known[i][1];
     return config.domain == NULL ? "; set OPEN_SANDBOX_DOMAIN or give --domain, or start a server"
                                  : "; check --domain and --protocol, and that the server is there";
 }

@@ -131,7 +131,8 @@ static bool value_fits(const reader *r, const flag *f, const char *value)
     case DURATION:
         return (read_duration_ms(value, &ms) &&
                 (ms > 0 || f == &flags[F_TIME_LIMIT] || f == &flags[F_IDLE_TIMEOUT])) ||
-               wrong(path, "--%s %s is not a time such as 90s, 10m, 1h30m (1111h at most)", f->name, value);
+               wrong(path, "--%s %s is not a time such as 90s, 10m, 1h30m (1111h at most)", f->name,
+                     value);
     case PAIRS:
         return (strchr(value, '=') != NULL && *value != '=') ||
                wrong(path, "--%s %s is not %s", f->name, value, f->placeholder);

@@ -23,6 +23,7 @@
 #include "opensandbox.h"
 #include "port/osb_posix.h"
 #include <stdarg.h>
+#include <sys/types.h>
 #ifdef OSB_TOOL_TLS
 #include "port/osb_mbedtls.h"
 #endif
