@@ -9234,7 +9234,9 @@ static void osb__socket_frame(osb_client *c, unsigned opcode, size_t size)
     s->out_size = (uint8_t)(OSB__W_HEAD + size);
 }
 
-#define OSB__CLOSE_MS 1000u /* so long the server may take to say that it has heard our Close */
+/* So long the server may take to say that it has heard our Close; in blocking mode a slice less, so that
+   the end of this time, up to which a poll may wait, is no time-out. */
+#define OSB__CLOSE_MS 1000u
 
 static void osb__socket_hang_up(osb_client *c)
 {
@@ -9243,7 +9245,7 @@ static void osb__socket_hang_up(osb_client *c)
     s->out[OSB__W_HEAD + 1] = 1000 & 0xff;
     osb__socket_frame(c, OSB__W_CLOSE, 2);
     s->closed = true;
-    c->deadline_ms = osb__now(c) + 2 * OSB__CLOSE_MS;
+    c->deadline_ms = osb__now(c) + OSB__CLOSE_MS;
 }
 
 static size_t osb__put_resize(osb__writer *w, const osb_pty *pty)
@@ -9598,7 +9600,7 @@ static osb_status osb__socket_step(osb_client *c)
         if (status == OSB_OK && !s->closed) osb__set_deadline(c);
     }
     if (s->closed && !s->heard &&
-        (status == OSB_E_TRUNCATED || osb__until(c, c->deadline_ms) <= OSB__CLOSE_MS)) {
+        (status == OSB_E_TRUNCATED || osb__until(c, c->deadline_ms) <= OSB__SLICE_MS)) {
         c->ended = true;
         return OSB_OK;
     }
