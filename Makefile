@@ -325,6 +325,7 @@ build/dist/opensandbox.h: opensandbox.h tools/dist.py /usr/include/jsmn.h
 
 # make install DESTDIR=... PREFIX=...; HEADER=opensandbox.h where jsmn.h is installed too.
 PREFIX := /usr/local
+$(if $(filter-out /%,$(firstword $(PREFIX))),$(error PREFIX=$(PREFIX) does not begin with a /))
 HEADER := build/dist/opensandbox.h
 
 install: $(HEADER) ## install the header, ports, pkg-config and CMake files (PREFIX, DESTDIR)

@@ -71,6 +71,15 @@ uninstall_with_make() {
     [ -z "$(find "$work/gone" -type f)" ] || fail "left behind: $(find "$work/gone" -type f)"
 }
 
+# What is relative would be found from one directory only, and a shell may leave a ~ as it is.
+prefix_is_absolute() {
+    local prefix
+    for prefix in here '~/.local'; do
+        ! make --no-print-directory install DESTDIR="$work/nowhere/" PREFIX="$prefix" || fail "installed in $prefix"
+    done
+    [ ! -e "$work/nowhere" ] || fail "it has installed something"
+}
+
 with_pkg_config() { # PROGRAM; its flags are quoted for a shell
     local cflags
     eval "cflags=($(pkg-config --cflags opensandbox))"
@@ -338,10 +347,11 @@ without_a_port() {
 
 passed=0
 failed=0
-tests=(versions_agree same_bytes one_file_header install_with_make uninstall_with_make pkg_config
-    cmake_find_package cmake_fetch_checkout cmake_fetch_release cmake_install_release meson_wrap
-    debian_package conan_package platformio_library platformio_manifest arduino_sketch arduino_metadata
-    esp_idf_component zephyr_module vcpkg_port no_placeholders without_a_port)
+tests=(versions_agree same_bytes one_file_header install_with_make uninstall_with_make
+    prefix_is_absolute pkg_config cmake_find_package cmake_fetch_checkout cmake_fetch_release
+    cmake_install_release meson_wrap debian_package conan_package platformio_library
+    platformio_manifest arduino_sketch arduino_metadata esp_idf_component zephyr_module vcpkg_port
+    no_placeholders without_a_port)
 [ $# -eq 0 ] || tests=("$@")
 rm -rf "$work"
 mkdir -p "$work"
