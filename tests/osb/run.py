@@ -761,6 +761,17 @@ class Failures(Case):
                 done = self.osb("sandbox", "metrics", "id", "-o", "raw", "--domain", s)
                 self.assertTrue(done.out.startswith("[1970-01-01T00:00:00Z] "), done.out)
 
+    def test_a_time_that_no_date_can_tell_takes_no_time(self):
+        for time_ms, shown in (((1 << 63) - 1, "9999-12-31T23:59:59Z"),
+                               (253402300799000, "9999-12-31T23:59:59Z"),
+                               (253370764800000, "9999-01-01T00:00:00Z")):
+            metrics = '{"cpu_count": 1, "timestamp": %d}' % time_ms
+            with self.subTest(time_ms), Server({"/endpoints/": None, "/metrics": metrics}) as s:
+                began = time.monotonic()
+                done = self.osb("sandbox", "metrics", "id", "-o", "raw", "--domain", s)
+                self.assertLess(time.monotonic() - began, 1)
+                self.assertTrue(done.out.startswith(f"[{shown}] "), done.out)
+
     def test_results_of_one_type_are_all_there(self):
         events = "\n\n".join(json.dumps(e) for e in (
             {"type": "init", "text": "c"},

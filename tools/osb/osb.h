@@ -83,7 +83,7 @@ bool read_number(const char *string, uint64_t max, uint64_t *number);
 bool read_duration_ms(const char *string, uint32_t *ms);
 /* RFC 3339 to seconds since 1970; 0: not a time. */
 int64_t read_time(osb_str time);
-void add_time(text *to, int64_t unix_s); /* the other way, UTC, from 1970 on */
+void add_time(text *to, int64_t unix_s); /* the other way, UTC, from 1970 to 9999 */
 
 /* Writes all; false: not possible, errno tells. */
 bool write_all(int fd, const void *data, size_t size);

@@ -257,6 +257,7 @@ void add_time(text *to, int64_t unix_s)
 {
     int64_t days, second, year = 1970, month = 12;
     if (unix_s < 0) unix_s = 0;
+    if (unix_s > 253402300799) unix_s = 253402300799; /* the end of 9999 */
     days = unix_s / 86400;
     second = unix_s % 86400;
     while (days_before(year + 1, 1) <= days) year++;
