@@ -4280,6 +4280,7 @@ typedef struct osb__read_query {
     const char *path;
     uint64_t first_line, line_count;
     uint64_t from, size; /* size 0: to the end */
+    bool at_end;         /* a 416 said that the file ends at `from` */
 } osb__read_query;
 
 static void osb__put_range(osb__writer *w, const osb__read_query *query)
@@ -4626,13 +4627,18 @@ static osb_status osb__framing_header(osb_client *c, int header, const char *val
 }
 
 #ifndef OSB_NO_FILES
-/* "bytes 4-9/10": a part of a file begins where it was asked to. */
+/* "bytes 4-9/10": a part of a file begins where it was asked to. With a 416 a star stands in place of
+   the part, and behind its slash how large the file is. */
 static osb_status osb__content_range(osb_client *c, const char *value, size_t size)
 {
     const osb__read_query *query = (const osb__read_query *)c->call.query;
     size_t n = 6; /* of "bytes " */
     uint64_t from;
-    if ((c->call.op->flags & OSB__RANGE) == 0 || c->http.status != 206) return OSB_OK;
+    if ((c->call.op->flags & OSB__RANGE) == 0) return OSB_OK;
+    if (c->http.status == 416 && c->call.answer != NULL && size > n + 2)
+        ((osb__read_query *)c->call.answer)->at_end =
+            osb__number(value + n + 2, size - n - 2, &from) && from == query->from;
+    if (c->http.status != 206) return OSB_OK;
     while (n < size && value[n] != '-') n++;
     if (n < size && osb__number(value + 6, n - 6, &from) && from == query->from) return OSB_OK;
     return osb__bad_http(c, OSB__SAY("another range than was asked for"));
@@ -8283,8 +8289,8 @@ static osb_status osb__read_next(osb_client *c, osb_status status)
     osb__read *r = (osb__read *)c->call.answer;
     uint64_t got = r->got - r->before;
     bool broken = status == OSB_E_CLOSED || status == OSB_E_TIMEOUT || status == OSB_E_CONNECT;
-    if (status == OSB_E_API && c->http.status == 416 && r->got == 0)
-        return OSB_OK; /* behind the end */
+    if (status == OSB_E_API && c->http.status == 416 && (r->got == 0 || r->query.at_end))
+        return OSB_OK; /* behind the end, or all had come before the break */
     if (!broken || r->resumptions == 0 || (c->answered && c->http.status >= 300)) return status;
     r->resumptions--;
     r->query.from += got;

@@ -505,6 +505,39 @@ static void test_not_resumed(void **state)
     bench_end(&b);
 }
 
+#define IN_CHUNKS "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+/* Where only the server's close, or a last chunk, tells the end: all had come when the connection
+   broke, and the server has no more. But less than there was is another file. */
+static void test_broken_at_the_end(void **state)
+{
+    static const struct {
+        const char *range;
+        osb_status status;
+    } cases[] = {{"Content-Range: bytes */3\r\n", OSB_OK},
+                 {"Content-Range: bytes */2\r\n", OSB_E_API},
+                 {"Content-Range: bytes */33\r\n", OSB_E_API},
+                 {"Content-Range: bytes *\r\n", OSB_E_API},
+                 {"Content-Range: bytes */\r\n", OSB_E_API},
+                 {"Content-Range: \r\n", OSB_E_API},
+                 {"", OSB_E_API}};
+    static const osb_read_options options = {0, 0, 0, 0, 1};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char answer[200];
+        bench b;
+        snprintf(answer, sizeof answer, "HTTP/1.1 416 Range\r\n%sContent-Length: 4\r\n\r\nnone",
+                 cases[i].range);
+        bench_begin(&b, 1024);
+        bench_execd_answers(&b, IN_CHUNKS "3\r\nabc\r\n");
+        script_close(&b.port);
+        bench_execd_answers(&b, answer);
+        assert_int_equal(read_with(&b, &options, "abc"), cases[i].status);
+        assert_non_null(strstr(b.port.log.data, "Range: bytes=3-\r\n"));
+        bench_end(&b);
+    }
+}
+
 /* A file that has no more was not read by one whose request cannot be sent. */
 static void test_read_after_the_end(void **state)
 {
@@ -787,6 +820,7 @@ int main(void)
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_broken_at_the_end),
         cmocka_unit_test(test_read_after_the_end),
         cmocka_unit_test(test_read_behind_the_end_broken),
         cmocka_unit_test(test_another_range),
