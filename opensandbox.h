@@ -1072,7 +1072,7 @@ typedef struct osb_handlers {
 typedef struct osb_execution {
     char id[OSB_ID_SIZE];
     osb_i32 exit_code;   /* set only if known; -1: killed by a signal, time-out among them */
-    bool timed_out;      /* osb_command.timeout_ms ended it */
+    bool timed_out;      /* its time was over: timeout_ms, or one of execd's own */
     bool ended;          /* its last event came */
     osb_str error_name;  /* an error's name; empty if it has none, NULL if there was no error */
     osb_str error_value; /* and its value, or its last piece if it is larger than the buffer; views
@@ -1196,15 +1196,17 @@ typedef struct osb_session {
 /* A shell command for a session. */
 typedef struct osb_session_command {
     const char *command;
-    const char *cwd;     /* the next run goes on there, too; default: where the last run ended */
-    uint32_t timeout_ms; /* execd ends it after this time; 0: after 24 hours */
+    const char *cwd; /* the next run goes on there, too; default: where the last run ended */
+    /* execd ends the shell after this time, but not what it has started: the run goes on as long as
+       any of that may still write output. 0: after 24 hours */
+    uint32_t timeout_ms;
 } osb_session_command;
 
 /* Begins a session; cwd, which is made if it is missing, may be NULL. POST {execd}/session */
 OSB_DEF osb_status osb_session_create(osb_sandbox *box, const char *cwd, osb_session *session);
 
 /* Runs a command in a session, as osb_command_run does; stderr comes as stdout, blank lines are
-   lost, and leaving early ends the command. A time-out is OSB_E_STREAM with execution->timed_out.
+   lost, and leaving early ends the shell. A time-out is OSB_E_STREAM with execution->timed_out.
    POST {execd}/session/{id}/run */
 OSB_DEF osb_status osb_session_run(osb_sandbox *box, const char *id,
                                    const osb_session_command *command, const osb_handlers *handlers,
@@ -1298,8 +1300,8 @@ OSB_DEF osb_status osb_rows_feed(osb_rows *rows, const char *text, size_t size);
 /* ---- execd: files and directories ------------------------------------------------------------*/
 
 /* In all paths, which are UTF-8, execd expands ~, $VAR and ${VAR}. A mode has the digits that people
-   write, as a decimal number: 644 or 755, not C's 0644. With osb_sandbox.isolated set, these calls
-   see the files of that isolated session. */
+   write, as a decimal number: 644 or 755, not C's 0644. execd takes three: of 4755 it sets 755. With
+   osb_sandbox.isolated set, these calls see the files of that isolated session. */
 
 /* A file, directory or symbolic link. Views; times are RFC 3339. */
 typedef struct osb_file_info {
@@ -1341,7 +1343,7 @@ typedef struct osb_read_options {
 
 /* Reads a file, in pieces as they come; *size_bytes, which may be NULL, gets how many bytes were
    handed out, after an error too. options may be NULL. Beyond the file's end there are 0 bytes. A
-   directory breaks off: OSB_E_CLOSED.
+   directory breaks off: OSB_E_CLOSED. Of what has no size (/proc) only lines can be read: OSB_E_API.
    GET {execd}/files/download */
 OSB_DEF osb_status osb_file_read(osb_sandbox *box, const char *path,
                                  const osb_read_options *options,
@@ -7426,17 +7428,23 @@ static osb_status osb__run_ended(osb_client *c, osb_status status)
     return status;
 }
 
+/* execd does not say why it killed a command: the time that it ran does. On a busy machine the init
+   event comes a while after that time has begun. */
+static bool osb__is_overdue(const osb_execution *run, uint32_t timeout_ms)
+{
+    uint32_t late_ms = timeout_ms / 2 < 1000 ? timeout_ms / 2 : 1000;
+    uint64_t ran_ms = (uint64_t)run->last_ms - (uint64_t)run->started_ms;
+    return timeout_ms > 0 && run->last_ms >= run->started_ms &&
+           ran_ms + 10u + late_ms >= timeout_ms;
+}
+
 static osb_status osb__run_next(osb_client *c, osb_status status)
 {
     const osb_command *command = (const osb_command *)c->call.body;
     osb_execution *run = (osb_execution *)c->call.own;
     bool killed = run->exit_code.set && run->exit_code.value == -1;
-    uint64_t ran_ms = (uint64_t)run->last_ms - (uint64_t)run->started_ms;
     if (!command->background) (void)osb__run_ended(c, status);
-    /* execd does not say why it killed a command: the time that it ran does. */
-    if (killed && command->timeout_ms > 0 && run->last_ms >= run->started_ms &&
-        ran_ms + 10u >= command->timeout_ms)
-        run->timed_out = true;
+    if (killed && osb__is_overdue(run, command->timeout_ms)) run->timed_out = true;
     if (status != OSB_E_CANCELLED || command->keep_running || command->background) return status;
     return osb__interrupt_run(c, &osb__op_interrupt);
 }
@@ -7627,10 +7635,8 @@ OSB_DEF osb_status osb_session_create(osb_sandbox *box, const char *cwd, osb_ses
 /* execd tells of a time-out in words only. */
 static osb_status osb__session_run_next(osb_client *c, osb_status status)
 {
-    const osb_session_command *command = (const osb_session_command *)c->call.body;
     osb_execution *run = (osb_execution *)c->call.own;
-    if (status == OSB_E_STREAM && command->timeout_ms > 0)
-        run->timed_out = osb__contains(c->error.message, "timeout after");
+    if (status == OSB_E_STREAM) run->timed_out = osb__contains(c->error.message, "timeout after");
     return osb__run_ended(c, status);
 }
 
@@ -9963,10 +9969,8 @@ OSB_DEF osb_status osb_isolated_delete(osb_sandbox *box, const char *id)
 /* execd tells of a time-out in words only. */
 static osb_status osb__isolated_run_next(osb_client *c, osb_status status)
 {
-    const osb_isolated_command *command = (const osb_isolated_command *)c->call.body;
     osb_execution *run = (osb_execution *)c->call.own;
-    if (status == OSB_OK && command->timeout_s > 0)
-        run->timed_out = osb__contains(run->error_value, "deadline exceeded");
+    if (status == OSB_OK) run->timed_out = osb__contains(run->error_value, "deadline exceeded");
     return osb__run_ended(c, status);
 }
 

@@ -104,7 +104,8 @@ static void test_exit_codes(void **state)
     expect_error("\"boom\"", false, 0);
 }
 
-/* A command that was killed (-1) was timed out if it ran for as long as it may. */
+/* A command that was killed (-1) was timed out if it ran for as long as it may: nearly, since execd's
+   time for it begins before the init event does, on a busy machine by 200 ms and more. */
 static void test_timed_out(void **state)
 {
     static const struct {
@@ -112,9 +113,10 @@ static void test_timed_out(void **state)
         uint32_t timeout_ms;
         bool timed_out;
         int32_t code;
-    } cases[] = {{"1100", 1000, true, -1},  {"1090", 1000, true, -1},
-                 {"1089", 1000, false, -1}, {"90", 1000, false, -1},
-                 {"1100", 0, false, -1},    {"-9223372036854775808", 1000, false, -1},
+    } cases[] = {{"1100", 1000, true, -1},   {"590", 1000, true, -1},
+                 {"589", 1000, false, -1},   {"90", 1000, false, -1},
+                 {"59090", 60000, true, -1}, {"59089", 60000, false, -1},
+                 {"1100", 0, false, -1},     {"-9223372036854775808", 1000, false, -1},
                  {"1100", 1000, false, 1}};
     size_t i;
     (void)state;
@@ -157,7 +159,7 @@ static void test_killed_at_once(void **state)
     bench_end(&b);
 }
 
-/* Only a session's run that was given a time can have used it up. */
+/* A session's run that was given no time has execd's own, of 24 hours, to use up. */
 static void test_session_without_a_time(void **state)
 {
     static const char failure[] =
@@ -173,7 +175,7 @@ static void test_session_without_a_time(void **state)
         script_reply(&b.port, failure);
         script_close(&b.port);
         assert_int_equal(osb_session_run(&b.box, "5e01", &command, NULL, &run), OSB_E_STREAM);
-        assert_int_equal(run.timed_out, command.timeout_ms > 0);
+        assert_true(run.timed_out);
         bench_end(&b);
     }
 }
@@ -187,7 +189,7 @@ static void test_isolated_errors(void **state)
         bool exit_code, timed_out;
     } cases[] = {{"ExitError", "3", 1, true, false},
                  {"RuntimeError", "context deadline exceeded", 1, false, true},
-                 {"RuntimeError", "context deadline exceeded", 0, false, false},
+                 {"RuntimeError", "context deadline exceeded", 0, false, true}, /* execd's own */
                  {"RuntimeError", "session process has exited", 1, false, false}};
     size_t i;
     (void)state;
