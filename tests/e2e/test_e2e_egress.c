@@ -137,6 +137,35 @@ static void policy_errors(void **state)
     assert_non_null(strstr(error_text(f), "unauthorized"));
 }
 
+/* A request of one's own to the sidecar, and the status that it is refused with. */
+static void expect_refused(struct fixture *f, osb_egress *egress, uint16_t expected,
+                           const char *method, const char *path, const char *body)
+{
+    osb_request request = {.method = method, .path = path, .body = body};
+    uint16_t http_status;
+    request.body_size = strlen(body);
+    OK(f, osb_endpoint_request(&f->client, &egress->endpoint, &request, &http_status));
+    assert_int_equal(http_status, expected);
+}
+
+/* Nothing may follow the body's value, and an empty name is none. */
+static void strict_sidecar(void **state)
+{
+    static const osb_vault_content nothing = {NULL, 0, NULL, 0};
+    struct fixture *f = (struct fixture *)*state;
+    osb_egress egress;
+    create_with_policy(f, NULL, &egress);
+    expect_refused(f, &egress, 400, "PATCH", "/policy",
+                   "[{\"action\":\"deny\",\"target\":\"x.example\"}] y");
+    expect_refused(f, &egress, 400, "DELETE", "/policy", "[\"bad.example.com\"] y");
+    expect_refused(f, &egress, 400, "DELETE", "/policy", "null");
+    expect_policy(f, &egress, "enforcing", "deny",
+                  "allow api.example.com\nallow *.example.org\ndeny bad.example.com\n");
+    OK(f, osb_vault_create(&egress, &nothing, NULL, NULL));
+    expect_refused(f, &egress, 404, "GET", "/credential-vault/credentials/", "");
+    expect_refused(f, &egress, 404, "GET", "/credential-vault/bindings/", "");
+}
+
 static void hundreds_of_rules(void **state)
 {
     static char names[300][64];
@@ -397,6 +426,7 @@ static void vault_without_a_proxy(void **state)
 static const struct CMUnitTest tests[] = {
     CLIENT_TEST(policy),
     CLIENT_TEST(policy_errors),
+    CLIENT_TEST(strict_sidecar),
     CLIENT_TEST(hundreds_of_rules),
     CLIENT_TEST(vault),
     CLIENT_TEST(kinds_of_authentication),

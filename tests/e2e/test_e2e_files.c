@@ -204,11 +204,28 @@ static void missing_files(void **state)
            osb_file_read(&f->box, "not-there", NULL, add_content, &content, &size));
     assert_int_equal(size, 0);
     EXPECT(OSB_E_NOT_FOUND, f, osb_file_read_all(&f->box, "not-there", data, 8, &length));
+    EXPECT(OSB_E_NOT_FOUND, f, osb_file_read_all(&f->box, "$1", data, 8, &length)); /* = "" */
     EXPECT(OSB_E_NOT_FOUND, f, osb_file_search(&f->box, "not-there", NULL, add_file, &content));
     EXPECT(OSB_E_NOT_FOUND, f, osb_directory_list(&f->box, "not-there", NULL, add_file, &content));
     assert_int_equal(content.calls, 0);
     OK(f, osb_file_delete(&f->box, paths + 1, 1));
     OK(f, osb_directory_delete(&f->box, paths + 1, 1));
+}
+
+/* A file of /proc has no size that execd could promise. */
+static void file_without_a_size(void **state)
+{
+    static const osb_read_options first = {.first_line = 1, .line_count = 1};
+    struct fixture *f = (struct fixture *)*state;
+    struct content content;
+    uint64_t size = 1;
+    empty(&content);
+    EXPECT(OSB_E_API, f,
+           osb_file_read(&f->box, "/proc/self/status", NULL, add_content, &content, &size));
+    assert_non_null(strstr(error_text(f), "can't seek"));
+    assert_int_equal(size, 0);
+    OK(f, osb_file_read(&f->box, "/proc/self/status", &first, add_content, &content, &size));
+    assert_memory_equal(content.text, "Name:", 5);
 }
 
 /* A directory is answered with a promise of endless bytes, and none of them. */
@@ -623,6 +640,7 @@ static const struct CMUnitTest tests[] = {
     BOX_TEST(lines),
     BOX_TEST(names),
     BOX_TEST(missing_files),
+    BOX_TEST(file_without_a_size),
     BOX_TEST(download_of_a_directory),
     BOX_TEST(array_too_small),
     BOX_TEST(reader_stops),

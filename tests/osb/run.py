@@ -1754,7 +1754,7 @@ class Files(WithSandbox):
     def test_a_mode_that_cannot_be_told_is_refused(self):
         for words in (["chmod", self.box, "/x"], ["write", self.box, "/x", "-c", ""],
                       ["upload", self.box, "x", "/x"], ["mkdir", self.box, "/x"]):
-            for mode in ("0", "0000"):
+            for mode in ("0", "0000", "4755", "1777", "02755"): # execd would drop the first digit
                 self.fails(2, f"--mode {mode}: ", "file", *words, "--mode", mode)
 
     def test_upload_and_download(self):

@@ -215,7 +215,7 @@ def _items(request, what, decode):
     body = _body(request)
     if not body:
         raise Refused(400, "empty body")
-    items = _decode(what, decode, body)
+    items = _decode(what, lambda text: gojson.decode_whole(decode, text), body)
     if not items:
         raise Refused(400, what + ": empty array")
     return items

@@ -109,7 +109,7 @@ class Files:
             return _runtime_error(str(failed))
         try:
             os.stat(root)
-        except OSError as problem:
+        except (OSError, ValueError) as problem:
             return _file_error(_failure("stat", root, problem))
         try:
             found = [_describe_file(path) for path in _matching(root, pattern)]
@@ -164,12 +164,20 @@ class Files:
             message = ("line-based reading (offset/limit) and byte range (Range header) "
                        "are mutually exclusive")
             return error(400, "INVALID_REQUEST_BODY", message)
+        if not path:  # a variable without a value, such as $1, and nothing else
+            return error(404, "FILE_NOT_FOUND",
+                         "file not found. open : no such file or directory")
         try:
             descriptor = os.open(paths.absolute(path, self._env), os.O_RDONLY)
         except (OSError, ValueError) as problem:
             return _file_error(_failure("open", path, problem))
         if any(lines):
             return _send_lines(descriptor, *lines)
+        try:
+            os.lseek(descriptor, 0, os.SEEK_END)
+        except OSError:  # files of /proc; where they end is what Go wants to know
+            os.close(descriptor)
+            return text_response(500, "seeker can't seek\n")
         limit = self._sandbox.hooks.download_limit
         return _Download(request, descriptor, os.path.basename(path), limit).send()
 
@@ -187,7 +195,7 @@ class Files:
             return _runtime_error(str(failed))
         try:
             mode = os.lstat(root).st_mode
-        except OSError as problem:
+        except (OSError, ValueError) as problem:
             return _file_error(_failure("lstat", root, problem))
         if stat.S_ISLNK(mode):
             message = "path is a symbolic link, refusing to traverse: " + root

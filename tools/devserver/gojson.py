@@ -256,21 +256,7 @@ class Struct:
 
     def decode_whole(self, body):
         """Like `decode`, but nothing may follow the value."""
-        text = body.decode("utf-8", "replace").strip(" \t\r\n")
-        try:
-            rest = text[_DECODER.raw_decode(text)[1]:].lstrip(" \t\r\n")
-        except (ValueError, RecursionError):
-            rest = ""
-        if rest:
-            raise DecodeError(
-                "invalid character %s after top-level value" % _quote_char(rest[0]))
-        try:
-            return self.decode(body)
-        except DecodeError as problem:
-            # Here the end of the text is known to be the end, and Go says so differently.
-            if str(problem) in ("EOF", "unexpected EOF"):
-                raise DecodeError("unexpected end of JSON input") from None
-            raise
+        return decode_whole(self.decode, body)
 
     def decode_map(self, body):
         """A map from strings to this struct."""
@@ -380,14 +366,35 @@ def _convert_list(value, item, owner, path):
     return [_zero(item) if v is None else _convert(v, item, owner, path) for v in value]
 
 
+def decode_whole(decode, body):
+    """What `decode` makes of the body; but nothing may follow the value."""
+    text = body.decode("utf-8", "replace").strip(" \t\r\n")
+    try:
+        rest = text[_DECODER.raw_decode(text)[1]:].lstrip(" \t\r\n")
+    except (ValueError, RecursionError):
+        rest = ""
+    if rest:
+        raise DecodeError(
+            "invalid character %s after top-level value" % _quote_char(rest[0]))
+    try:
+        return decode(body)
+    except DecodeError as problem:
+        # Here the end of the text is known to be the end, and Go says so differently.
+        if str(problem) in ("EOF", "unexpected EOF"):
+            raise DecodeError("unexpected end of JSON input") from None
+        raise
+
+
 def decode_strings(body):
     """A list of strings."""
     value = loads(body)
+    if value is None:
+        return []
     if not isinstance(value, list):
         raise DecodeError(
             "json: cannot unmarshal %s into Go value of type []string" % _kind(value))
     for item in value:
-        if not isinstance(item, str):
+        if item is not None and not isinstance(item, str):
             raise DecodeError(
                 "json: cannot unmarshal %s into Go value of type string" % _kind(item))
-    return value
+    return [item or "" for item in value]

@@ -80,10 +80,10 @@ class Vault:
                 "GET": self._get, "POST": self._create, "PATCH": self._patch,
                 "DELETE": self._delete,
             }
-        kind, _, name = path[1:].partition("/")
+        kind, one, name = path[1:].partition("/")
         if kind not in ("credentials", "bindings"):
             return None
-        return {"GET": lambda body, policy: self._part(kind, name.strip())}
+        return {"GET": lambda body, policy: self._part(kind, name.strip() if one else None)}
 
     def check(self, policy):
         """Whether the bindings there are would still be good under another policy."""
@@ -99,7 +99,7 @@ class Vault:
     def _part(self, kind, name):
         self._must_exist()
         items = self._describe()[kind]
-        if not name:
+        if name is None:
             return {"revision": self._revision, kind: items}
         found = next((item for item in items if item["name"] == name), None)
         if found is None:

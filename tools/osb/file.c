@@ -23,6 +23,10 @@ static bool read_mode(const args *a, uint32_t *mode)
               word);
         return false;
     }
+    if (number > 777) { /* setuid, setgid and sticky would be lost without a word */
+        usage(a, "--mode %s: OpenSandbox sets three digits; run chmod in the sandbox", word);
+        return false;
+    }
     *mode = (uint32_t)number;
     return true;
 }
