@@ -4282,7 +4282,7 @@ typedef struct osb__read_query {
     const char *path;
     uint64_t first_line, line_count;
     uint64_t from, size; /* size 0: to the end */
-    bool at_end;         /* a 416 said that the file ends at `from` */
+    bool at_end;         /* of a 416: it said that the file ends at `from` */
 } osb__read_query;
 
 static void osb__put_range(osb__writer *w, const osb__read_query *query)
@@ -4634,16 +4634,16 @@ static osb_status osb__framing_header(osb_client *c, int header, const char *val
 static osb_status osb__content_range(osb_client *c, const char *value, size_t size)
 {
     const osb__read_query *query = (const osb__read_query *)c->call.query;
-    size_t n = 6; /* of "bytes " */
-    uint64_t from;
+    bool part = c->http.status == 206, as_asked;
+    size_t at = part ? 6 : 8, n = at; /* behind "bytes ", or "bytes " and the star with its slash */
+    uint64_t number;
     if ((c->call.op->flags & OSB__RANGE) == 0) return OSB_OK;
-    if (c->http.status == 416 && c->call.answer != NULL && size > n + 2)
-        ((osb__read_query *)c->call.answer)->at_end =
-            osb__number(value + n + 2, size - n - 2, &from) && from == query->from;
-    if (c->http.status != 206) return OSB_OK;
     while (n < size && value[n] != '-') n++;
-    if (n < size && osb__number(value + 6, n - 6, &from) && from == query->from) return OSB_OK;
-    return osb__bad_http(c, OSB__SAY("another range than was asked for"));
+    as_asked = osb__number(value + at, n - at, &number) && number == query->from;
+    if (part && (n >= size || !as_asked))
+        return osb__bad_http(c, OSB__SAY("another range than was asked for"));
+    if (c->call.answer != NULL) ((osb__read_query *)c->call.answer)->at_end = as_asked;
+    return OSB_OK;
 }
 #endif
 
