@@ -10472,7 +10472,7 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     c->suspended = box->outer;
     c->box = box;
     cancelled = OSB_ATOMIC_LOAD(&c->cancel) != 0;
-    OSB_ATOMIC_STORE(&c->cancel, cancelled && c->suspended != NULL ? OSB__CANCEL_OUTER : 0);
+    if (cancelled) OSB_ATOMIC_STORE(&c->cancel, c->suspended != NULL ? OSB__CANCEL_OUTER : 0);
     if (c->keep_error && c->error.status != status) { /* its call cleaned up; this one goes on */
         osb__unpin_error(c);
         osb__forget_error(c);

@@ -1,6 +1,21 @@
 /* The way to a sandbox that is ready: the caller's own test of it, in both modes, with and without a
    call of its own; states, time that runs out, ids. */
+#include <stdint.h>
+
+/* Whatever the library does after it has looked for a cancel, one may come just then. */
+static uint8_t load_cancel(volatile uint8_t *byte);
+#define OSB_ATOMIC_LOAD(byte) load_cancel((volatile uint8_t *)(uintptr_t)(byte))
+#define OSB_ATOMIC_STORE(byte, value) (*(byte) = (uint8_t)(value))
 #include "tests/support/unit.h"
+
+static unsigned looks, cancel_behind;
+
+static uint8_t load_cancel(volatile uint8_t *byte)
+{
+    uint8_t value = *byte;
+    if (++looks == cancel_behind) *byte = OSB__CANCEL;
+    return value;
+}
 
 typedef struct check {
     unsigned asked;
@@ -310,6 +325,37 @@ static void test_cancel(void **state)
     assert_int_equal(bench_finish(&b, OSB_PENDING), OSB_E_CANCELLED);
     assert_int_equal(osb_last_error(&b.client)->status, OSB_E_CANCELLED);
     bench_end(&b);
+}
+
+/* A cancel is heard whenever it comes, behind whichever look for one. */
+static osb_status never(void *user, osb_sandbox *box, osb_status last)
+{
+    unsigned *look = (unsigned *)user;
+    (void)box;
+    (void)last;
+    if (cancel_behind != *look) looks = 0; /* asked for the first time */
+    cancel_behind = *look;
+    return OSB_PENDING;
+}
+
+static void test_cancel_at_any_time(void **state)
+{
+    unsigned look, poll_mode;
+    (void)state;
+    for (poll_mode = 0; poll_mode < 2; poll_mode++)
+        for (look = 1; look < 20; look++) {
+            osb_create_options o;
+            check c = {0};
+            bench b;
+            begin(&b, &c, &o, poll_mode != 0);
+            o.ready.check = never;
+            o.ready.user = &look;
+            expect_kill(&b);
+            assert_int_equal(create(&b, &o), OSB_E_CANCELLED);
+            assert_true(looks >= look);
+            cancel_behind = 0;
+            bench_end(&b);
+        }
 }
 
 /* A check that gives up when its call has ended: the kill is begun at once, not when the time of that
@@ -846,6 +892,7 @@ int main(void)
         cmocka_unit_test(test_stops_a_command),
         cmocka_unit_test(test_makes_its_own_of_a_stop),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel_at_any_time),
         cmocka_unit_test(test_kill_at_once),
         cmocka_unit_test(test_cancel_in_a_call),
         cmocka_unit_test(test_within_a_check),
