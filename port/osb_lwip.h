@@ -94,6 +94,7 @@ OSB_DEF osb_port osb_lwip_port(osb_lwip *tcp, void (*pump)(void *user), void *us
 #ifndef OSB__LWIP_IMPLEMENTED
 #define OSB__LWIP_IMPLEMENTED
 
+#include "lwip/def.h"
 #include "lwip/dns.h"
 #include "lwip/pbuf.h"
 #include "lwip/sys.h"
@@ -204,11 +205,11 @@ static void osb__lwip_on_error(void *arg, err_t code)
 
 #if LWIP_DNS
 /* The answer may be to a look-up that was given up long ago: then it is for another name, or comes
-   when nobody waits. */
+   when nobody waits. The name may be spelt as another client, which asked first, has spelt it. */
 static void osb__lwip_on_name(const char *name, const ip_addr_t *address, void *arg)
 {
     osb_lwip *tcp = (osb_lwip *)arg;
-    if (tcp->step != OSB__LWIP_RESOLVING || tcp->host == NULL || strcmp(tcp->host, name) != 0)
+    if (tcp->step != OSB__LWIP_RESOLVING || tcp->host == NULL || lwip_stricmp(tcp->host, name) != 0)
         return;
     if (address == NULL) {
         osb__lwip_failed(tcp, ERR_VAL, "name not found, or no answer from the DNS server");

@@ -349,6 +349,24 @@ static void names_are_looked_up(void **state)
     assert_string_equal(error_text(&code), "not a host name");
 }
 
+/* lwIP asks once for names that differ in their letters' case only, and tells both by the first. */
+static void one_answer_to_two_spellings(void **state)
+{
+    static osb_lwip other;
+    osb_port beside = osb_lwip_port(&other, pump, NULL);
+    (void)state;
+    assert_int_equal((port.ops->connect)(port.ctx, "twice.example.com", SERVER_PORT, false),
+                     OSB_IO_WANT_READ);
+    assert_int_equal((beside.ops->connect)(beside.ctx, "Twice.Example.com", SERVER_PORT, false),
+                     OSB_IO_WANT_READ);
+    settle(5);
+    dns_answer(true);
+    settle(5);
+    assert_int_equal(tcp.step, OSB__LWIP_RESOLVED);
+    assert_int_equal(other.step, OSB__LWIP_RESOLVED);
+    (beside.ops->close)(beside.ctx);
+}
+
 static void a_dns_server_that_does_not_answer(void **state)
 {
     int32_t code;
@@ -494,6 +512,7 @@ int main(void)
         TEST(a_deaf_server_makes_it_wait),
         TEST(no_connection_left),
         TEST(names_are_looked_up),
+        TEST(one_answer_to_two_spellings),
         TEST(a_dns_server_that_does_not_answer),
         TEST(a_late_answer_is_ignored),
         TEST(wait_ends_in_time),
