@@ -1134,8 +1134,8 @@ OSB_DEF osb_status osb_command_logs(osb_sandbox *box, const char *id, uint64_t c
                                     int (*on_data)(void *user, const void *data, size_t size),
                                     void *user, uint64_t *next);
 
-/* Interrupts a command: SIGTERM to its process group, after 3 s SIGKILL. OSB_E_API: it has ended.
-   DELETE {execd}/command */
+/* Interrupts a command: SIGTERM to its process group, after 3 s SIGKILL. OSB_E_API: it has ended, or
+   it began in the background a few milliseconds ago: ask again. DELETE {execd}/command */
 OSB_DEF osb_status osb_command_interrupt(osb_sandbox *box, const char *id);
 #endif
 
@@ -8905,6 +8905,19 @@ static uint32_t osb__durable_pause(const osb_client *c, const osb__durable *d)
     return pause_ms > after_s * 1000u ? pause_ms : after_s * 1000u;
 }
 
+/* Interrupts the command; execd has to know it first. */
+static osb_status osb__durable_interrupt(osb_client *c, const osb__durable *d)
+{
+    osb_status status;
+    c->call.own = d->run;
+    status = osb__interrupt_run(c, &osb__op_interrupt);
+    if (status == OSB_PENDING && !d->known) {
+        osb__sleep(c, 100);
+        c->again = true;
+    }
+    return status;
+}
+
 static osb_status osb__durable_next(osb_client *c, osb_status status)
 {
     osb__durable *d = (osb__durable *)c->call.own;
@@ -8925,8 +8938,7 @@ static osb_status osb__durable_next(osb_client *c, osb_status status)
         return osb__durable_step(c, d, osb__durable_pause(c, d));
     }
     if (status != OSB_E_CANCELLED || d->command == NULL || d->command->keep_running) return status;
-    c->call.own = d->run;
-    return osb__interrupt_run(c, &osb__op_interrupt);
+    return osb__durable_interrupt(c, d);
 }
 
 /* The command has started, in the background. */
@@ -8943,7 +8955,7 @@ static osb_status osb__durable_started(osb_client *c, osb_status status)
         if (status == OSB_OK) return osb__durable_step(c, d, 0);
     }
     if (status != OSB_E_CANCELLED || d->command->keep_running) return status;
-    return osb__interrupt_run(c, &osb__op_interrupt);
+    return osb__durable_interrupt(c, d);
 }
 
 static osb_status osb__begin_durable(osb_sandbox *box, const osb__op *op,
@@ -10499,8 +10511,6 @@ static osb_status osb__ready_step(osb_client *c)
         osb__prepare(c, &osb__op_box_get)->id = box->id;
         c->call.answer = box;
         box->state = box->reason = box->message = osb__view(NULL);
-        box->state.data = box->reason.data = box->message.data = NULL;
-        box->state.size = box->reason.size = box->message.size = 0;
         break;
     case OSB__S_ENDPOINT:
         osb__start_endpoint(c, box->id,

@@ -405,6 +405,7 @@ static void test_stop_output(void **state)
 
 static void test_stop_init(void **state)
 {
+    uint32_t began_ms;
     int keep_running;
     (void)state;
     for (keep_running = 0; keep_running < 2; keep_running++) {
@@ -418,10 +419,13 @@ static void test_stop_init(void **state)
         b.r.cancel_on = "init";
         bench_stream(&b, BENCH_INIT BENCH_DONE);
         if (!keep_running) bench_execd_answers(&b, "");
+        began_ms = b.port.now_ms;
         assert_int_equal(osb_command_run_durable(&b.box, &command, NULL, &handlers, &run),
                          OSB_E_CANCELLED);
         assert_string_equal(run.id, "0a1b");
         assert_int_equal(count_of(&b, "DELETE /command?id=0a1b"), !keep_running);
+        /* Before that, execd would not know the command yet: it would run on. */
+        assert_int_equal(b.port.now_ms - began_ms >= 100, !keep_running);
         bench_end(&b);
     }
 }
