@@ -436,6 +436,17 @@ class Usage(Case):
                               input=self.osb("man").bytes, capture_output=True)
         self.assertEqual(done.stderr, b"")
 
+    def test_each_exit_code_of_its_own_is_said_everywhere(self):
+        codes = re.findall(r"^    EXIT_\w+ = (\d+)", (ROOT / "tools/osb/osb.h").read_text(), re.M)
+        codes.remove("0")
+        readme = (ROOT / "README.md").read_text()
+        for name, said in (("--help", self.osb("--help").out.split("\nExit code: ")[1]),
+                           ("man", self.osb("man").out.split(".SH EXIT STATUS\n")[1]),
+                           ("README", readme.split("**Exit codes of osb itself.**")[1])):
+            said = said.split(".SH ")[0].split("\n- ")[0]
+            self.assertEqual([code for code in codes if not re.search(rf"\b{code}\b", said)], [],
+                             name)
+
     def test_it_needs_nothing_else(self):
         image = Path(PROGRAM).read_bytes()
         if b"libasan" in image:  # the one with sanitizers

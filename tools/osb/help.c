@@ -134,7 +134,8 @@ int print_help(const char *path)
     if (*path == '\0')
         print("\nExit code: the sandbox command's. Of osb's own: 1 the answer is no, 2 wrong use,\n"
               "124 timed out, 125 osb or the server failed, 126 and 127 the command cannot\n"
-              "be run, 130 interrupted. stderr says which.\n");
+              "be run, 130 interrupted (by SIGTERM: 143). stderr says which. 141: nobody reads\n"
+              "the output any more.\n");
     return EXIT_FINE;
 }
 
@@ -206,7 +207,8 @@ int do_manual(const args *a)
     print(".SH EXIT STATUS\nThat of the sandbox command, if one was run. Of osb's own:\n"
           ".TP\n1\nthe answer is no\n.TP\n2\nwrong use\n.TP\n124\ntimed out\n"
           ".TP\n125\nosb or the server failed\n.TP\n126, 127\nthe command cannot be run\n"
-          ".TP\n130\ninterrupted\n"
+          ".TP\n130\ninterrupted\n.TP\n141\nnobody reads the output any more\n"
+          ".TP\n143\ninterrupted by SIGTERM\n"
           ".PP\nThe first Ctrl\\-C interrupts the command in the sandbox, the second one leaves.\n"
           ".SH ENVIRONMENT\nOPEN_SANDBOX_API_KEY, OPEN_SANDBOX_DOMAIN, OPEN_SANDBOX_PROTOCOL, "
           "OPEN_SANDBOX_REQUEST_TIMEOUT, OPEN_SANDBOX_USE_SERVER_PROXY: as the flags, which "
