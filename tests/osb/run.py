@@ -913,8 +913,11 @@ class Tls(Case):
         self.fails(125, "cannot connect.*unknown authority", "sandbox", "list", "--ca-file", other)
         self.fails(2, "cannot read nosuch.pem: No such file", "sandbox", "list", "--ca-file",
                    "nosuch.pem")
-        self.fails(125, "ca_file x: .*; it wants certificates, as PEM or DER$", "sandbox", "list",
-                   "--ca-file", self.file("x", "no certificate").name)
+        says = "; it must be a file of certificates, PEM or DER$"
+        for words in (["sandbox", "list"], ["server", "health"]):  # of the server it says nothing
+            self.fails(125, f"ca_file x: .*{says}", *words, "--ca-file",
+                       self.file("x", "no certificate").name)
+            self.fails(125, f"ca_file nosuch: .*{says}", *words, env={"SSL_CERT_FILE": "nosuch"})
 
     def test_what_to_do_about_a_certificate(self):
         for name, advice in (("unknown", "unknown authority; --ca-file FILE says whom to trust"),

@@ -281,7 +281,7 @@ static const char *connect_advice(const char *why)
         {"certificate is not valid before", "; or is this machine's clock wrong?"},
     };
     size_t i;
-    if (why != NULL && begins(why, "ca_")) return "; it wants certificates, as PEM or DER";
+    if (why != NULL && begins(why, "ca_")) return "; it must be a file of certificates, PEM or DER";
     for (i = 0; why != NULL && i < COUNT(known); i++)
         if (strstr(why, known[i][0]) != NULL) return known[i][1];
     return config.domain == NULL ? "; set OPEN_SANDBOX_DOMAIN or give --domain, or start a server"

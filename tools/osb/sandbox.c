@@ -361,9 +361,12 @@ int do_sandbox_endpoint(const args *a)
     return show_or_raw(answer, url);
 }
 
-/* An answer that is no is an answer; but who may not ask gets none. */
+/* An answer that is no is an answer; but who may not ask gets none, nor does who has no authorities
+   to check it with. */
 static bool is_no(osb_status status)
 {
+    const char *why = osb_last_error(client)->port_text;
+    if (why != NULL && begins(why, "ca_")) return false;
     return status == OSB_E_CONNECT || status == OSB_E_CLOSED || status == OSB_E_API ||
            status == OSB_E_TIMEOUT || status == OSB_E_NOT_FOUND;
 }
