@@ -5680,12 +5680,13 @@ static OSB__APART osb_status osb__receive(osb_client *c, bool *over)
 static void osb__move_text(osb_client *c, osb_str *text, size_t size)
 {
     size_t at = (size_t)((uintptr_t)text->data - (uintptr_t)c->buffer);
-    unsigned char *moved = c->buffer + c->config.memory_size - size + at;
+    unsigned char *moved;
     if (at >= c->config.memory_size) return; /* it is not in the buffer */
     if (at >= size) {
         *text = osb__view("");
         return;
     }
+    moved = c->buffer + c->config.memory_size - size + at;
     if (text->size >= size - at) {
         text->size = osb__whole_characters(moved, size - at - 1);
         moved[text->size] = '\0';
