@@ -6072,10 +6072,11 @@ static osb_status osb__step(osb_client *c)
 static osb_status osb__resume_suspended(osb_client *c, osb_status last);
 
 /* Poll mode: if a ready check made the call that has ended, the call that waits for the check goes
-   on. */
-static osb_status osb__settle(osb_client *c, osb_status status)
+   on; up to the one whose check made this call. */
+static osb_status osb__settle(osb_client *c, osb_status status, const osb_sandbox *outer)
 {
-    while (status != OSB_PENDING && c->suspended != NULL) status = osb__resume_suspended(c, status);
+    while (status != OSB_PENDING && c->suspended != outer)
+        status = osb__resume_suspended(c, status);
     return status;
 }
 
@@ -6084,11 +6085,11 @@ static osb_status osb__settle(osb_client *c, osb_status status)
 /* Blocking mode: to the call's end. Poll mode: the first step. */
 static osb_status osb__drive(osb_client *c)
 {
-    bool nested = c->suspended != NULL;
+    const osb_sandbox *outer = c->suspended;
     for (;;) {
         osb_status status = osb__step(c);
         uint32_t left;
-        if (c->config.poll_mode) return nested ? status : osb__settle(c, status);
+        if (c->config.poll_mode) return osb__settle(c, status, outer);
         if (status != OSB_PENDING) return status;
         if (c->ready_now) continue;
         left = osb__until(c, c->deadline_ms);
@@ -6220,7 +6221,7 @@ OSB_DEF void osb_client_close(osb_client *client)
 OSB_DEF osb_status osb_poll(osb_client *client)
 {
     if (client->state == OSB__IDLE) return client->error.status;
-    return osb__settle(client, osb__step(client));
+    return osb__settle(client, osb__step(client), NULL);
 }
 
 OSB_DEF void osb_want(const osb_client *client, osb_wait *wait)

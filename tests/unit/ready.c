@@ -495,9 +495,19 @@ static void fails_within_a_check(bench *b, check *c, osb_create_options *o)
 
 static void test_within_a_check(void **state)
 {
+    size_t later_at;
     (void)state;
     in_both_modes(within_a_check);
     in_both_modes(fails_within_a_check);
+    for (later_at = 0; later_at < 40; later_at++) { /* once, somewhere, it has to wait */
+        osb_create_options o;
+        check c = {0};
+        bench b;
+        begin(&b, &c, &o, true);
+        b.port.later_at = later_at;
+        fails_within_a_check(&b, &c, &o);
+        bench_end(&b);
+    }
 }
 
 /* A cancel ends them all: the request, both waits; neither check is asked again. */
