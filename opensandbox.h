@@ -10479,7 +10479,6 @@ static osb_status osb__ask_check(osb_client *c, osb_status last)
     box->outer = c->suspended;
     c->suspended = box;
     c->state = OSB__IDLE;
-    c->next = NULL;
     if (OSB_ATOMIC_LOAD(&c->cancel) != OSB__CANCEL_OUTER) /* else it might begin its call anew */
         status = box->ready->check(box->ready->user, box, last);
     if (c->state != OSB__IDLE) return OSB_PENDING; /* its call is pending: osb_poll comes back */
@@ -10649,7 +10648,6 @@ static osb_status osb__resume_suspended(osb_client *c, osb_status last)
     if (status == OSB_PENDING) return status;
     if (status == OSB_OK) OSB_MEMSET(&c->error, 0, sizeof c->error);
     else status = osb__ready_failed(c, status);
-    if (status != OSB_PENDING) c->state = OSB__IDLE;
     c->ready_now = true; /* the kill has nothing to wait for */
     return status;
 }
