@@ -1272,7 +1272,8 @@ typedef struct osb_code {
 OSB_DEF osb_status osb_code_run(osb_sandbox *box, const osb_code *code,
                                 const osb_handlers *handlers, osb_execution *execution);
 
-/* Interrupts what runs in a context: its id, or execution->id. DELETE {execd}/code */
+/* Interrupts what runs in a context: its id, or execution->id. Code that has only begun (on_init) may
+   go on: ask again. DELETE {execd}/code */
 OSB_DEF osb_status osb_code_interrupt(osb_sandbox *box, const char *id);
 
 /* Takes an SQL result apart, row by row. Zero it, set on_cell and an array for the largest cell,
@@ -7419,6 +7420,18 @@ static osb_status osb__interrupt_run(osb_client *c, const osb__op *op)
     return OSB_PENDING;
 }
 
+#if !defined(OSB_NO_CODE) || (!defined(OSB_NO_BACKGROUND) && !defined(OSB_NO_DURABLE))
+/* What has only begun is not there to be interrupted yet: waits before it is. */
+static OSB__APART osb_status osb__interrupt_begun(osb_client *c, const osb__op *op)
+{
+    osb_status status = osb__interrupt_run(c, op);
+    if (status != OSB_PENDING) return status;
+    osb__sleep(c, 100);
+    c->again = true;
+    return status;
+}
+#endif
+
 /* A shell's stream that tells of no error means exit code 0. */
 static osb_status osb__run_ended(osb_client *c, osb_status status)
 {
@@ -7790,7 +7803,7 @@ static osb_status osb__code_run_next(osb_client *c, osb_status status)
     if (body->language == NULL) status = osb__run_ended(c, status);
     else if (status != OSB_OK) ((osb_execution *)c->call.own)->ended = false;
     if (status != OSB_E_CANCELLED || body->keep_running) return status;
-    return osb__interrupt_run(c, &osb__op_code_interrupt);
+    return osb__interrupt_begun(c, &osb__op_code_interrupt);
 }
 
 OSB_DEF osb_status osb_code_run(osb_sandbox *box, const osb_code *code,
@@ -8907,17 +8920,10 @@ static uint32_t osb__durable_pause(const osb_client *c, const osb__durable *d)
     return pause_ms > after_s * 1000u ? pause_ms : after_s * 1000u;
 }
 
-/* Interrupts the command; execd has to know it first. */
 static osb_status osb__durable_interrupt(osb_client *c, const osb__durable *d)
 {
-    osb_status status;
     c->call.own = d->run;
-    status = osb__interrupt_run(c, &osb__op_interrupt);
-    if (status == OSB_PENDING && !d->known) {
-        osb__sleep(c, 100);
-        c->again = true;
-    }
-    return status;
+    return osb__interrupt_begun(c, &osb__op_interrupt);
 }
 
 static osb_status osb__durable_next(osb_client *c, osb_status status)

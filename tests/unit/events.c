@@ -180,6 +180,34 @@ static void test_session_without_a_time(void **state)
     }
 }
 
+static int stop(void *user, const osb_event *event)
+{
+    (void)user;
+    (void)event;
+    return 1;
+}
+
+/* A kernel gets the code after its init event: an interrupt that came before it would be lost, and
+   the code would run on. */
+static void test_code_stopped_at_init(void **state)
+{
+    static const osb_code code = {"while True: pass", NULL, "python", false};
+    osb_handlers handlers = {0};
+    osb_execution run;
+    uint32_t began_ms;
+    bench b;
+    (void)state;
+    handlers.on_init = stop;
+    bench_begin(&b, 1024);
+    bench_stream(&b, BENCH_INIT);
+    bench_execd_answers(&b, BENCH_EMPTY("200 OK"));
+    began_ms = b.port.now_ms;
+    assert_int_equal(osb_code_run(&b.box, &code, &handlers, &run), OSB_E_CANCELLED);
+    assert_non_null(strstr(b.port.log.data, "DELETE /code?id=0a1b"));
+    assert_in_range(b.port.now_ms - began_ms, 100, 199);
+    bench_end(&b);
+}
+
 /* An isolated session's run tells of its end in a text and an error; no event has its id. */
 static void test_isolated_errors(void **state)
 {
@@ -474,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_killed_at_once),
         cmocka_unit_test(test_session_without_a_time),
+        cmocka_unit_test(test_code_stopped_at_init),
         cmocka_unit_test(test_isolated_errors),
         cmocka_unit_test(test_long_id),
         cmocka_unit_test(test_what_is_interrupted),
