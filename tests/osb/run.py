@@ -1173,6 +1173,15 @@ class Sandboxes(WithSandbox):
         self.assertEqual(self.osb("sandbox", "list", "-s", "paused", "-m", "team=blue",
                                   "-o", "json").json["items"], [])
 
+    def test_colours_on_a_terminal_that_knows_them(self):
+        for more, env, coloured in (([], {}, True), (["--no-color"], {}, False),
+                                    ([], {"NO_COLOR": "1"}, False), ([], {"TERM": "dumb"}, False)):
+            t = Terminal(["sandbox", "get", self.box, *more],
+                         dict(self.env, TERM="vt100", **{"NO_COLOR": ""}) | env)
+            self.assertEqual(t.end(), 0)
+            self.assertEqual("\x1b[32mRunning\x1b[0m" in t.seen, coloured, env)
+            self.assertEqual("\x1b" in t.seen, coloured, env)
+
     def test_pages(self):
         boxes = [self.create("-m", "of=pages") for _ in range(3)]
         first = self.osb("sandbox", "list", "-m", "of=pages", "--page-size", "2")
@@ -1986,9 +1995,22 @@ class Files(WithSandbox):
             t = Terminal(words, self.env)
             self.assertEqual(t.end(), 0)
             self.assertRegex(t.seen, r"100%  9.4 MB  \d+(\.\d)? [kMG]?B/s  \d+:\d\d left")
-        t = Terminal(["file", "upload", self.box, local, f"{self.remote}/q", "--quiet"], self.env)
-        self.assertEqual(t.end(), 0)
-        self.assertNotIn("%", t.seen)
+        for more, env in ((["--quiet"], {}), ([], {"TERM": "dumb"})):
+            t = Terminal(["file", "upload", self.box, local, f"{self.remote}/q", *more],
+                         dict(self.env, **env))
+            self.assertEqual(t.end(), 0)
+            self.assertNotIn("%", t.seen)
+            self.assertNotIn("\x1b", t.seen)
+
+    def test_progress_on_a_narrow_terminal_stays_on_its_line(self):
+        local = self.file("n\u00e4me/" + "x" * 150, os.urandom(9 * MB))
+        for width, left in ((70, r"x{9,}  100%  9.4 MB .* left"), (20, r"^.{10,19}$")):
+            t = Terminal(["file", "upload", self.box, local, f"{self.remote}/{width}"], self.env)
+            fcntl.ioctl(t.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+            self.assertEqual(t.end(), 0)
+            shown = [line.split("\x1b")[0] for line in t.seen.split("\r") if "\x1b[K" in line]
+            self.assertRegex(shown[-1], left)
+            self.assertLess(max(map(len, shown)), width)
 
     def test_ctrl_c_on_an_upload(self):
         t = Terminal(["file", "write", self.box, f"{self.remote}/x"], self.env)

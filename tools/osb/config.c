@@ -192,6 +192,12 @@ static const char *environment(const char *name)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
+bool is_terminal(int fd)
+{
+    const char *kind = environment("TERM");
+    return isatty(fd) && (kind == NULL || !same(kind, "dumb"));
+}
+
 /* The value that counts, NULL: none. An empty one in the environment or the file is none. False
    after a complaint. */
 static bool choose(const args *a, setting_id id, const char **value)
@@ -227,7 +233,7 @@ static bool choose_all(const args *a)
         !has(a, F_NO_PROXY) && (has(a, F_USE_PROXY) || (values[USE_SERVER_PROXY] != NULL &&
                                                         truth_of(values[USE_SERVER_PROXY]) == 1));
     config.color = (values[COLOR] == NULL || truth_of(values[COLOR]) == 1) && !has(a, F_NO_COLOR) &&
-                   environment("NO_COLOR") == NULL && isatty(STDOUT_FILENO);
+                   environment("NO_COLOR") == NULL && is_terminal(STDOUT_FILENO);
     config.ca_file = flag_text(a, F_CA_FILE);
     if (config.ca_file != NULL && access(config.ca_file, R_OK) != 0) {
         complain("cannot read %s: %s", config.ca_file, strerror(errno));

@@ -133,6 +133,7 @@ node *put_copy(node *parent, const char *key, const node *of); /* shares what is
 node *get(const node *map, const char *key);
 /* What is not can go nowhere in JSON: servers make U+FFFD of it. */
 bool is_utf8(const char *at);
+size_t width_of(const char *string); /* how many characters a UTF-8 text has */
 #define NOT_UTF8 "not UTF-8, as OpenSandbox wants it"
 
 /* Writes a document as -o says; columns, for tables: "id state=status.state image". A map with a
@@ -318,6 +319,8 @@ extern settings config;
 
 /* False after a complaint. */
 bool load_settings(const args *a);
+/* A terminal that knows colours, and can write a line anew. */
+bool is_terminal(int fd);
 
 /* ---- link.c ----------------------------------------------------------------------------------*/
 

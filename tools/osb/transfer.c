@@ -6,6 +6,7 @@
 #include <string.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,23 +47,35 @@ static void add_size(text *to, uint64_t size)
     add_string(to, units[unit]);
 }
 
+/* A text's end: what of it stays on one line of the terminal, where a longer one would scroll. */
+static const char *fitting(const char *line)
+{
+    struct winsize size;
+    size_t width = width_of(line);
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return line;
+    for (; width >= size.ws_col; line++) width -= (line[1] & 0xc0) != 0x80;
+    return line;
+}
+
 static void show_progress(void)
 {
     uint64_t passed = now_ms() - progress.began_ms;
     uint64_t rate = passed == 0 ? 0 : (progress.done - progress.before) * 1000 / passed;
     uint64_t left = rate == 0 ? 0 : (progress.total - progress.done) / rate;
     uint64_t percent = progress.total == 0 ? 100 : progress.done * 100 / progress.total;
-    text line = {0};
-    add_format(&line, "\r%s  %n%%  ", progress.name, percent);
-    make_plain(line.data + 1, line.size - 1);
+    text line = {0}, shown = {0};
+    add_format(&line, "%s  %n%%  ", progress.name, percent);
+    make_plain(line.data, line.size);
     add_size(&line, progress.done);
     add_string(&line, "  ");
     add_size(&line, rate);
     add_format(&line, "/s  %n:", left / 60);
     add_number(&line, left % 60, 2);
-    add_string(&line, " left\033[K");
-    write_all(STDERR_FILENO, line.data, line.size);
+    add_string(&line, " left");
+    add_format(&shown, "\r%s\033[K", fitting(line.data));
+    write_all(STDERR_FILENO, shown.data, shown.size);
     clear(&line);
+    clear(&shown);
 }
 
 static void progress_begin(const char *name, uint64_t total, uint64_t done)
@@ -71,7 +84,7 @@ static void progress_begin(const char *name, uint64_t total, uint64_t done)
     progress.total = total;
     progress.done = progress.before = done;
     progress.began_ms = progress.shown_ms = now_ms();
-    progress.on = !config.quiet && isatty(STDERR_FILENO);
+    progress.on = !config.quiet && is_terminal(STDERR_FILENO);
 }
 
 static void progress_to(uint64_t done)

@@ -270,8 +270,7 @@ void add_yaml(text *to, const node *v, int indent)
 
 /* ---- tables ----------------------------------------------------------------------------------*/
 
-/* How wide a UTF-8 text is, as far as a table cares. */
-static size_t width_of(const char *string)
+size_t width_of(const char *string)
 {
     size_t width = 0;
     for (; *string != '\0'; string++) width += ((unsigned char)*string & 0xc0) != 0x80;
