@@ -350,32 +350,76 @@ static void check_long_text_and_kill(size_t memory, size_t size)
 }
 
 /* The state of a sandbox that failed is said in any case, and why as far as there is room. */
+static void check_long_reason_and_kill(const char *character, size_t size)
+{
+    osb_create_options o = plain_create();
+    struct text answer = {0};
+    const osb_error *e;
+    char text[1000];
+    size_t from;
+    bench b;
+    bench_begin(&b, 1024);
+    text_print(&answer, "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\",\"message\":\"");
+    from = answer.size;
+    while (answer.size < size) text_add(&answer, character, strlen(character));
+    text_print(&answer, "\"}}");
+    bench_lifecycle_answers(&b, answer.data);
+    script_add(&b.port, SCRIPT_MAY_CONNECT, "api.example", 11, 8080);
+    bench_answer(&b, BENCH_EMPTY("204 N"));
+    assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_STATE);
+    e = osb_last_error(&b.client);
+    assert_true(osb_str_equal(e->code, "Failed"));
+    assert_true(e->message.size >= 250 && from + e->message.size + 3 <= answer.size);
+    assert_int_equal(e->message_cut, from + e->message.size + 3 < answer.size);
+    assert_int_equal(e->message.size % strlen(character), 0); /* none is split */
+    assert_memory_equal(e->message.data, answer.data + from, e->message.size);
+    assert_in_range(e->message.data + e->message.size - (char *)b.memory, 0, 1023);
+    if (e->message_cut) /* no room is left, but for the rest of a character */
+        assert_in_range(e->message.data + e->message.size - (char *)b.memory,
+                        1024 - strlen(character), 1023);
+    assert_int_equal(e->message.data[e->message.size], '\0');
+    assert_true(osb_error_text(&b.client, text, sizeof text) < sizeof text);
+    assert_int_equal(strstr(text, "...") != NULL, e->message_cut);
+    text_free(&answer);
+    bench_end(&b);
+}
+
 static void test_long_reason_and_kill(void **state)
 {
-    size_t size, from;
+    size_t size;
     (void)state;
-    for (size = 380; size < 800; size++) {
+    for (size = 310; size < 700; size++) {
+        check_long_reason_and_kill("\xe2\x82\xac", size);
+        check_long_reason_and_kill("m", size);
+    }
+}
+
+/* Of two texts the second goes first, wherever it begins. */
+static void test_long_code_and_kill(void **state)
+{
+    size_t size, i;
+    (void)state;
+    for (size = 200; size < 700; size++) {
         osb_create_options o = plain_create();
         struct text answer = {0};
         const osb_error *e;
-        char text[1000];
         bench b;
         bench_begin(&b, 1024);
-        text_print(&answer, "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\",\"message\":\"");
-        from = answer.size;
-        while (answer.size < size) text_add(&answer, "\xe2\x82\xac", 3);
-        text_print(&answer, "\"}}");
-        bench_lifecycle_answers(&b, answer.data);
-        script_add(&b.port, SCRIPT_MAY_CONNECT, "api.example", 11, 8080);
-        bench_answer(&b, BENCH_EMPTY("204 N"));
-        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_STATE);
+        text_print(&answer, "HTTP/1.1 403 E\r\n\r\n{\"code\":\"");
+        for (i = 0; i < size; i++) text_add(&answer, "c", 1);
+        text_print(&answer, "\",\"message\":\"mm\"}");
+        bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Running\"}}");
+        bench_last_answer(&b, answer.data);
+        bench_lifecycle_answers(&b, "");
+        assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_AUTH);
         e = osb_last_error(&b.client);
-        assert_true(osb_str_equal(e->code, "Failed"));
-        assert_true(e->message.size >= 250 && e->message.size + from <= answer.size);
-        assert_int_equal(e->message.size % 3, 0); /* no character is split */
-        assert_memory_equal(e->message.data, answer.data + from, e->message.size);
-        assert_true(osb_error_text(&b.client, text, sizeof text) < sizeof text);
-        assert_int_equal(strstr(text, "\xac...") != NULL, e->message_cut);
+        assert_true(e->code.size >= 200 && e->code.size <= size && e->message.size <= 2);
+        if (e->message.size == 2) assert_false(e->message_cut);
+        if (e->code.size < size || e->message.size == 1) assert_true(e->message_cut);
+        if (e->message.size > 0) assert_int_equal(e->code.size, size);
+        for (i = 0; i < e->code.size; i++) assert_int_equal(e->code.data[i], 'c');
+        assert_int_equal(e->code.data[e->code.size], '\0');
+        assert_int_equal(e->message.data[e->message.size], '\0');
         text_free(&answer);
         bench_end(&b);
     }
@@ -863,6 +907,7 @@ int main(void)
         cmocka_unit_test(test_long_text_and_kill),
         cmocka_unit_test(test_long_json_and_kill),
         cmocka_unit_test(test_long_reason_and_kill),
+        cmocka_unit_test(test_long_code_and_kill),
         cmocka_unit_test(test_long_text_and_long_name),
         cmocka_unit_test(test_port_text_behind_the_memory),
         cmocka_unit_test(test_interrupt_after_cancel),
