@@ -1106,6 +1106,21 @@ class Run(Case):
         self.assertEqual(t.end(), 130)
         self.assertLess(time.monotonic() - began, 15)
 
+    def test_ctrl_c_twice_leaves_a_reader_that_has_stopped(self):
+        p = subprocess.Popen([PROGRAM, "run", "i", "-m", "of=run-test", "--", "yes"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        p.stdout.read(1)
+        time.sleep(2)  # until the pipe is full
+        p.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        p.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        self.assertEqual(p.wait(timeout=60), 130)
+        self.assertLess(time.monotonic() - began, 15)
+        self.assertEqual(self.count(), 0)
+        self.assertEqual(p.stderr.read(), b"osb: interrupted; once more to leave\n"
+                                          b"osb: interrupted\n")
+
     def test_ctrl_c_while_it_is_created(self):
         t = Terminal(["run", "i", "-m", "of=run-test", "--extension", "devserver.never-ready=1",
                       "--", "true"], self.env)

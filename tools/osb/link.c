@@ -1,5 +1,6 @@
 /* The connection to the server, signals, errors and exit codes. */
 #include "osb.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,11 @@ bool was_interrupted(void)
     return signals > 0;
 }
 
+bool is_leaving(void)
+{
+    return signals > 1;
+}
+
 int interrupted_code(void)
 {
     return last_signal == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
@@ -325,7 +331,8 @@ static const char *advice(const osb_error *error)
 int failed(osb_status status)
 {
     char line[1024];
-    if (status == OSB_E_CANCELLED && output_error != 0) return EXIT_FAILED; /* main() says why */
+    if (status == OSB_E_CANCELLED && output_error != 0 && output_error != EINTR)
+        return EXIT_FAILED; /* main() says why */
     if ((status == OSB_E_CANCELLED && was_interrupted()) || attended < signals)
         return say_interrupted();
     osb_error_text(client, line, sizeof line);

@@ -363,6 +363,7 @@ static bool check_output(const args *a)
 static int finish(int code)
 {
     if (flush_output()) return code;
+    if (output_error == EINTR) return interrupted_code();
     if (output_error == EPIPE) return EXIT_PIPE;
     complain("cannot write the output: %s", strerror(output_error));
     return EXIT_FAILED;

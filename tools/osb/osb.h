@@ -338,6 +338,7 @@ int failed(osb_status status);
 void interruptible(osb_sandbox *box, const char *execution_id, bool is_code);
 void attend_signals(void); /* from handlers that may be called without a pause */
 bool was_interrupted(void);
+bool is_leaving(void); /* interrupted twice */
 int interrupted_code(void);
 int say_interrupted(void);  /* complains; returns the code */
 void hide_interrupts(void); /* for cleaning up: forget what came so far */

@@ -283,11 +283,14 @@ bool write_all(int fd, const void *data, size_t size)
     const char *at = data;
     while (size > 0) {
         ssize_t n = write(fd, at, size);
-        if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) {
             struct pollfd wait = {fd, POLLOUT, 0};
-            poll(&wait, 1, 1000);
-            continue;
+            if (poll(&wait, 1, 1000) >= 0 || errno != EINTR) continue;
+        }
+        if (n < 0 && errno == EINTR) { /* the reader may have stopped */
+            attend_signals();
+            if (!is_leaving()) continue;
+            errno = EINTR;
         }
         if (n < 0) return false;
         at += n;
