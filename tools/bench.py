@@ -186,7 +186,7 @@ def transfers(bench):
         """Those that have a buffer as large as curl's own."""
         return {OSB: clients[WIDE], CURL: clients[CURL]}
 
-    down, up = rates(bench.best(5, down)), rates(bench.best(5, up))
+    down, up = rates(bench.best(9, down)), rates(bench.best(9, up))
     return {
         "bytes": GIGABYTE,
         "download": as_usual(down),
