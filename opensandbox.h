@@ -4643,7 +4643,7 @@ static osb_status osb__content_range(osb_client *c, const char *value, size_t si
     as_asked = osb__number(value + at, n - at, &number) && number == query->from;
     if (part && (n >= size || !as_asked))
         return osb__bad_http(c, OSB__SAY("another range than was asked for"));
-    if (c->call.answer != NULL) ((osb__read_query *)c->call.answer)->at_end = as_asked;
+    if (c->call.answer != NULL) ((osb__read_query *)c->call.answer)->at_end = !part && as_asked;
     return OSB_OK;
 }
 #endif

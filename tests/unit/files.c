@@ -538,6 +538,21 @@ static void test_broken_at_the_end(void **state)
     }
 }
 
+/* That a part began where it was asked to does not say that the file ends there. */
+static void test_broken_part_and_a_bare_416(void **state)
+{
+    static const osb_read_options options = {2, 0, 0, 0, 1};
+    bench b;
+    (void)state;
+    bench_begin(&b, 1024);
+    bench_execd_answers(&b, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-9/10\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    script_close(&b.port);
+    bench_execd_answers(&b, BENCH_EMPTY("416 Range"));
+    assert_int_equal(read_with(&b, &options, "abc"), OSB_E_API);
+    bench_end(&b);
+}
+
 /* A file that has no more was not read by one whose request cannot be sent. */
 static void test_read_after_the_end(void **state)
 {
@@ -821,6 +836,7 @@ int main(void)
         cmocka_unit_test(test_not_resumed),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_broken_at_the_end),
+        cmocka_unit_test(test_broken_part_and_a_bare_416),
         cmocka_unit_test(test_read_after_the_end),
         cmocka_unit_test(test_read_behind_the_end_broken),
         cmocka_unit_test(test_another_range),
