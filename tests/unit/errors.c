@@ -394,6 +394,27 @@ static void test_long_reason_and_kill(void **state)
     }
 }
 
+/* A server's path that fills half the buffer leaves the texts no room; the sandbox is killed. */
+static void test_long_domain_and_kill(void **state)
+{
+    osb_create_options o = plain_create();
+    char domain[700];
+    bench b;
+    (void)state;
+    memset(domain, 'p', sizeof domain);
+    memcpy(domain, "api.example:8080/", 17);
+    domain[sizeof domain - 1] = '\0';
+    bench_begin(&b, 1024);
+    b.config.domain = domain;
+    bench_again(&b);
+    bench_lifecycle_answers(&b, "{\"id\":\"7f\",\"status\":{\"state\":\"Failed\"}}");
+    bench_answer(&b, BENCH_EMPTY("204 N"));
+    assert_int_equal(osb_sandbox_create(&b.client, &o, &b.box), OSB_E_STATE);
+    assert_int_equal(osb_last_error(&b.client)->code.size, 0);
+    assert_non_null(strstr(b.port.log.data, "/v1/sandboxes/7f HTTP"));
+    bench_end(&b);
+}
+
 /* Of two texts the second goes first, wherever it begins. */
 static void test_long_code_and_kill(void **state)
 {
@@ -907,6 +928,7 @@ int main(void)
         cmocka_unit_test(test_long_text_and_kill),
         cmocka_unit_test(test_long_json_and_kill),
         cmocka_unit_test(test_long_reason_and_kill),
+        cmocka_unit_test(test_long_domain_and_kill),
         cmocka_unit_test(test_long_code_and_kill),
         cmocka_unit_test(test_long_text_and_long_name),
         cmocka_unit_test(test_port_text_behind_the_memory),
