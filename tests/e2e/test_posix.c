@@ -316,14 +316,17 @@ static void pollfds_while_connecting(void **state)
     close_hanging_peer(&hanging, queue);
 }
 
-/* poll(2) itself may fail, here since it is given more files than a process may have. */
+/* poll(2) itself may fail, here since it is given more files than a process may have (but not under
+   valgrind, which keeps that limit to itself). */
 static void nothing_to_wait_with(void **state)
 {
     int queue[QUEUE], before = open_files();
     struct peer hanging = hanging_peer(queue, QUEUE);
     struct rlimit limit, none;
+    struct pollfd one = {-1, 0, 0};
     osb_posix tcp;
     osb_port port = osb_posix_port(&tcp);
+    bool fails;
     int io;
     (void)state;
     io = port.ops->connect(&tcp, "127.0.0.1", hanging.port, false);
@@ -332,11 +335,12 @@ static void nothing_to_wait_with(void **state)
     none = limit;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    fails = poll(&one, 1, 0) < 0;
     io = port.ops->connect(&tcp, "127.0.0.1", hanging.port, false);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     close_hanging_peer(&hanging, queue);
-    assert_int_equal(io, OSB_IO_FAILED);
-    assert_int_equal(tcp.code, EINVAL);
+    assert_int_equal(io, fails ? OSB_IO_FAILED : OSB_IO_WANT_WRITE);
+    assert_int_equal(tcp.code, fails ? EINVAL : 0);
     close_and_expect_files(&tcp, before);
 }
 
