@@ -496,6 +496,7 @@ static void check_needed(const char *before, const char *after, size_t long_size
     osb_sandbox_info info;
     struct text json = {0};
     size_t needed, i;
+    char line[80], text[300];
     bench b;
     text_print(&json, "%s", before);
     for (i = 0; i < long_size; i++) text_add(&json, "x", 1);
@@ -505,6 +506,10 @@ static void check_needed(const char *before, const char *after, size_t long_size
     assert_non_null(osb_last_error(&b.client)->buffer);
     needed = osb_last_error(&b.client)->needed;
     assert_true(needed > long_size && needed < long_size + 2048);
+    snprintf(line, sizeof line, ": %s needs %lu bytes", osb_last_error(&b.client)->buffer,
+             (unsigned long)needed);
+    (void)osb_error_text(&b.client, text, sizeof text);
+    assert_non_null(strstr(text, line));
     bench_end(&b);
     if (get(&b, needed, json.data, &info) != OSB_OK) {
         print_error("%s...%s needs %lu, then %lu\n", before, after, (unsigned long)needed,

@@ -620,6 +620,22 @@ static void test_unknown_message(void **state)
     end(&t);
 }
 
+/* Each message takes the buffer anew: all of them together are larger. */
+static void test_many_messages(void **state)
+{
+    char json[400];
+    terminal t;
+    int i;
+    (void)state;
+    begin_connected(&t, 0);
+    snprintf(json, sizeof json, "{\"type\":\"news\",\"code\":\"%0300d\"}", 0);
+    for (i = 0; i < 18; i++) sends_text(&t, json);
+    sends_exit(&t, 0);
+    closes(&t);
+    assert_int_equal(attach(&t), OSB_OK);
+    end(&t);
+}
+
 /* What is no frame, or none that may come now. */
 static void test_bad_frames(void **state)
 {
@@ -1260,6 +1276,7 @@ int main(void)
         cmocka_unit_test(test_closed_in_a_frame),
         cmocka_unit_test(test_large_messages),
         cmocka_unit_test(test_unknown_message),
+        cmocka_unit_test(test_many_messages),
         cmocka_unit_test(test_bad_frames),
         cmocka_unit_test(test_handlers_stop),
         cmocka_unit_test(test_no_handlers),
